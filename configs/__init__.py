@@ -1,0 +1,1 @@
+"""Schema, loading and validation of the configuration, and one YAML per environment."""

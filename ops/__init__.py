@@ -1,0 +1,1 @@
+"""The composition, the command line, the checks and the benchmarks."""

@@ -1,0 +1,1 @@
+"""What may be said, and the arithmetic of the vocabulary. No I/O, no clock, no randomness."""

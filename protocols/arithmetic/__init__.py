@@ -1,0 +1,1 @@
+"""Pure arithmetic that more than one room uses."""

@@ -1,0 +1,1 @@
+"""Binance USD-M's wire protocol, without I/O."""

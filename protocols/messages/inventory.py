@@ -1,0 +1,47 @@
+"""What inventory says: positions, PnL, and the key of the private stream."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from protocols.envelope import Message
+from protocols.values import InstrumentId
+
+
+class PositionChanged(Message, kw_only=True):
+    """Position of one symbol (signed lots) after the event `event_seq` of shard `shard`."""
+
+    instrument_id: InstrumentId
+    position_lots: int
+    average_price: Decimal
+    shard: int
+    event_seq: int
+
+
+class PnlChanged(Message, kw_only=True):
+    """PnL of one symbol in quote currency since the day's start. `net = realised + unrealised - fees + funding`."""
+
+    instrument_id: InstrumentId
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    funding: Decimal
+    net: Decimal
+    valued_ns: int
+
+
+class EquityChanged(Message, kw_only=True):
+    """Wallet balance plus unrealised PnL of the account in quote currency, and what changed since the day's start."""
+
+    equity: Decimal
+    day_pnl: Decimal
+    valued_ns: int
+
+
+class UserStreamKey(Message, kw_only=True):
+    """The key of the account's private stream. A secret: never logged, never stored."""
+
+    listen_key: str
+
+    def __repr__(self) -> str:
+        return "UserStreamKey(listen_key=<hidden>)"

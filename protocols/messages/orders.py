@@ -1,0 +1,187 @@
+"""What order_manager says: events of orders and of the account, and its use of the request budget.
+
+Every event of a shard carries `event_seq`, a number that grows by one over restarts: readers book each number once, notice a
+gap, and ask the shard's journal for what they lack.
+"""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+from protocols.envelope import Message
+from protocols.values import InstrumentId, Side
+
+
+class DenialCode(enum.StrEnum):
+    """Why our own gate did not send an order."""
+
+    GATE_SHUT = "GATE_SHUT"
+    STOPPED = "STOPPED"
+    NO_LEASE = "NO_LEASE"
+    HALTED = "HALTED"
+    REDUCING = "REDUCING"
+    STALE_BOOK = "STALE_BOOK"
+    CLOCK = "CLOCK"
+    ORDER_SIZE = "ORDER_SIZE"
+    NOTIONAL = "NOTIONAL"
+    POSITION = "POSITION"
+    PRICE_BAND = "PRICE_BAND"
+    OPEN_ORDERS = "OPEN_ORDERS"
+    SELF_CROSS = "SELF_CROSS"
+    RATE = "RATE"
+    FILTER = "FILTER"
+    LATE = "LATE"
+    DRY_RUN = "DRY_RUN"
+
+
+class OrderEvent(Message, kw_only=True):
+    """Base of everything that happens to an order. `client_order_id` is "" for an order that is not ours."""
+
+    shard: int
+    event_seq: int
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_order_id: int
+    venue_time_ns: int
+
+
+class OrderAccepted(OrderEvent, kw_only=True):
+    """The venue took the order."""
+
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+
+
+class OrderAmended(OrderEvent, kw_only=True):
+    """Price and total quantity after an amendment."""
+
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+
+
+class OrderFilled(OrderEvent, kw_only=True):
+    """An execution of an order on a traded symbol, ours or anybody's on this account.
+
+    `fee` is positive when paid, in `fee_asset`. `remaining_lots` is what rests after it. (instrument, trade_id, venue_order_id)
+    is booked once.
+    """
+
+    side: Side
+    trade_id: int
+    price_ticks: int
+    quantity_lots: int
+    remaining_lots: int
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    ours: bool
+
+
+class OrderCanceled(OrderEvent, kw_only=True):
+    """The order is gone; `filled_lots` of it had been executed."""
+
+    side: Side
+    filled_lots: int
+
+
+class OrderExpired(OrderEvent, kw_only=True):
+    """The venue ended the order by itself."""
+
+    side: Side
+    filled_lots: int
+    reason: str
+
+
+class OrderRejected(OrderEvent, kw_only=True):
+    """The venue refused the order for certain."""
+
+    side: Side
+    venue_code: int
+    text: str
+
+
+class OrderDenied(OrderEvent, kw_only=True):
+    """Our own gate refused the order; nothing was sent."""
+
+    side: Side
+    code: DenialCode
+    text: str
+
+
+class OrderUnknown(OrderEvent, kw_only=True):
+    """The submit has no answer: the order may live. Its full size counts until evidence ends it."""
+
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    reason: str
+
+
+class BalanceChanged(Message, kw_only=True):
+    """Wallet balance of one asset as the venue states it; `reason` is the venue's word for the cause."""
+
+    shard: int
+    event_seq: int
+    asset: str
+    wallet_balance: Decimal
+    balance_change: Decimal
+    reason: str
+    venue_time_ns: int
+
+
+class FundingPaid(Message, kw_only=True):
+    """Funding booked by the venue; `amount` is positive when received."""
+
+    shard: int
+    event_seq: int
+    instrument_id: InstrumentId
+    asset: str
+    amount: Decimal
+    transaction_id: str
+    venue_time_ns: int
+
+
+class VenuePosition(Message, kw_only=True):
+    """The position of a symbol as the venue states it (signed lots)."""
+
+    shard: int
+    event_seq: int
+    instrument_id: InstrumentId
+    position_lots: int
+    entry_price: Decimal
+    venue_time_ns: int
+
+
+class MarginCalled(Message, kw_only=True):
+    """The venue warns that the account is close to liquidation."""
+
+    shard: int
+    event_seq: int
+    text: str
+    venue_time_ns: int
+
+
+class RateUsage(Message, kw_only=True):
+    """The venue's own count of what this shard's address and account used, from its last answers."""
+
+    shard: int
+    weight_used_1m: int
+    orders_used_10s: int
+    orders_used_1m: int
+    observed_ns: int
+
+
+AnyOrderEvent = (
+    OrderAccepted
+    | OrderAmended
+    | OrderFilled
+    | OrderCanceled
+    | OrderExpired
+    | OrderRejected
+    | OrderDenied
+    | OrderUnknown
+)
+AnyAccountEvent = BalanceChanged | FundingPaid | VenuePosition | MarginCalled
