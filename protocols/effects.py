@@ -79,13 +79,13 @@ class Core(Protocol):
     def snapshot(self) -> msgspec.Struct: ...
 
 
-class TimerFired(Message, kw_only=True):
+class TimerFired(Message, frozen=True, kw_only=True):
     """A timer set by the core is due."""
 
     name: str
 
 
-class LinkChanged(Message, kw_only=True):
+class LinkChanged(Message, frozen=True, kw_only=True):
     """The link from `peer` (an actor name) came up or went down. `backlog` is what waits for it, in messages."""
 
     peer: str
@@ -93,7 +93,7 @@ class LinkChanged(Message, kw_only=True):
     epoch: int = 0
 
 
-class OutboxFull(Message, kw_only=True):
+class OutboxFull(Message, frozen=True, kw_only=True):
     """An ordered link to `reader` holds its limit of unacknowledged messages: stop quoting until `full` is false."""
 
     reader: str

@@ -12,16 +12,14 @@ from decimal import Decimal
 from protocols.envelope import Message
 from protocols.values import InstrumentId, Level, Side, TimeInForce
 
-# ---------------------------------------------------------------------------------------------------------------- requests
 
-
-class VenueRequest(Message, kw_only=True):
+class VenueRequest(Message, frozen=True, kw_only=True):
     """Base of every request. `request_id` is unique within one incarnation of the asker."""
 
     request_id: int
 
 
-class PlaceOrder(VenueRequest, kw_only=True):
+class PlaceOrder(VenueRequest, frozen=True, kw_only=True):
     """A new order. `venue_time_ns` is its timestamp; the venue refuses it when it arrives more than `window_ms` later."""
 
     instrument_id: InstrumentId
@@ -35,7 +33,7 @@ class PlaceOrder(VenueRequest, kw_only=True):
     window_ms: int
 
 
-class AmendOrder(VenueRequest, kw_only=True):
+class AmendOrder(VenueRequest, frozen=True, kw_only=True):
     """New price and new total quantity (filled part included) of a resting order."""
 
     instrument_id: InstrumentId
@@ -47,7 +45,7 @@ class AmendOrder(VenueRequest, kw_only=True):
     window_ms: int
 
 
-class CancelOrder(VenueRequest, kw_only=True):
+class CancelOrder(VenueRequest, frozen=True, kw_only=True):
     """Cancel by our id, or by the venue's where the order is not ours (`client_order_id` empty)."""
 
     instrument_id: InstrumentId
@@ -57,7 +55,7 @@ class CancelOrder(VenueRequest, kw_only=True):
     window_ms: int
 
 
-class CancelAll(VenueRequest, kw_only=True):
+class CancelAll(VenueRequest, frozen=True, kw_only=True):
     """Cancel every open order of a symbol, whoever placed it."""
 
     instrument_id: InstrumentId
@@ -65,7 +63,7 @@ class CancelAll(VenueRequest, kw_only=True):
     window_ms: int
 
 
-class SetCountdown(VenueRequest, kw_only=True):
+class SetCountdown(VenueRequest, frozen=True, kw_only=True):
     """Let the venue cancel every order of the symbol in `countdown_ms` unless asked again; 0 disarms."""
 
     instrument_id: InstrumentId
@@ -74,7 +72,7 @@ class SetCountdown(VenueRequest, kw_only=True):
     window_ms: int
 
 
-class QueryOrder(VenueRequest, kw_only=True):
+class QueryOrder(VenueRequest, frozen=True, kw_only=True):
     """One order by our id."""
 
     instrument_id: InstrumentId
@@ -82,14 +80,14 @@ class QueryOrder(VenueRequest, kw_only=True):
     venue_time_ns: int
 
 
-class QueryOpenOrders(VenueRequest, kw_only=True):
+class QueryOpenOrders(VenueRequest, frozen=True, kw_only=True):
     """Every open order of a symbol."""
 
     instrument_id: InstrumentId
     venue_time_ns: int
 
 
-class QueryFills(VenueRequest, kw_only=True):
+class QueryFills(VenueRequest, frozen=True, kw_only=True):
     """Our fills on a symbol from `trade_id_from` on (0: from `venue_time_from_ms`), oldest first, at most 1,000."""
 
     instrument_id: InstrumentId
@@ -98,44 +96,41 @@ class QueryFills(VenueRequest, kw_only=True):
     venue_time_ns: int
 
 
-class QueryPositions(VenueRequest, kw_only=True):
+class QueryPositions(VenueRequest, frozen=True, kw_only=True):
     """Positions of the account."""
 
     venue_time_ns: int
 
 
-class QueryBalances(VenueRequest, kw_only=True):
+class QueryBalances(VenueRequest, frozen=True, kw_only=True):
     """Wallet balances of the account."""
 
     venue_time_ns: int
 
 
-class QueryIncome(VenueRequest, kw_only=True):
+class QueryIncome(VenueRequest, frozen=True, kw_only=True):
     """Income records (realised PnL, commission, funding) from `venue_time_from_ms` on, oldest first, at most 1,000."""
 
     venue_time_from_ms: int
     venue_time_ns: int
 
 
-class QueryBook(VenueRequest, kw_only=True):
+class QueryBook(VenueRequest, frozen=True, kw_only=True):
     """A snapshot of a symbol's book, 1,000 levels a side."""
 
     instrument_id: InstrumentId
 
 
-class QueryTime(VenueRequest, kw_only=True):
+class QueryTime(VenueRequest, frozen=True, kw_only=True):
     """The venue's clock."""
 
 
-class OpenUserStream(VenueRequest, kw_only=True):
+class OpenUserStream(VenueRequest, frozen=True, kw_only=True):
     """The key of the account's private stream, made or extended."""
 
 
-class KeepUserStream(VenueRequest, kw_only=True):
+class KeepUserStream(VenueRequest, frozen=True, kw_only=True):
     """Extend the life of the private stream's key."""
-
-
-# ---------------------------------------------------------------------------------------------------------------- outcomes
 
 
 class OrderStatus(enum.StrEnum):
@@ -168,7 +163,7 @@ class RefusalKind(enum.StrEnum):
     STOP_ACCOUNT = "STOP_ACCOUNT"
 
 
-class Usage(Message, kw_only=True):
+class Usage(Message, frozen=True, kw_only=True):
     """What the venue says we have used; -1 where the answer did not tell."""
 
     weight_1m: int = -1
@@ -176,7 +171,7 @@ class Usage(Message, kw_only=True):
     orders_1m: int = -1
 
 
-class OrderReport(Message, kw_only=True):
+class OrderReport(Message, frozen=True, kw_only=True):
     """One order as the venue describes it."""
 
     instrument_id: InstrumentId
@@ -191,7 +186,7 @@ class OrderReport(Message, kw_only=True):
     venue_time_ns: int
 
 
-class FillReport(Message, kw_only=True):
+class FillReport(Message, frozen=True, kw_only=True):
     """One execution as the venue describes it. `fee` is positive when paid."""
 
     instrument_id: InstrumentId
@@ -207,7 +202,7 @@ class FillReport(Message, kw_only=True):
     venue_time_ns: int
 
 
-class PositionReport(Message, kw_only=True):
+class PositionReport(Message, frozen=True, kw_only=True):
     """One position as the venue describes it (signed lots)."""
 
     instrument_id: InstrumentId
@@ -217,14 +212,14 @@ class PositionReport(Message, kw_only=True):
     venue_time_ns: int
 
 
-class BalanceReport(Message, kw_only=True):
+class BalanceReport(Message, frozen=True, kw_only=True):
     """One asset's wallet balance."""
 
     asset: str
     wallet_balance: Decimal
 
 
-class IncomeReport(Message, kw_only=True):
+class IncomeReport(Message, frozen=True, kw_only=True):
     """One income record. `kind` is the venue's word (REALIZED_PNL, COMMISSION, FUNDING_FEE, ...)."""
 
     symbol: str
@@ -236,7 +231,7 @@ class IncomeReport(Message, kw_only=True):
     venue_time_ns: int
 
 
-class Outcome(Message, kw_only=True):
+class Outcome(Message, frozen=True, kw_only=True):
     """Base of every answer. `received_ns` is our clock at receipt."""
 
     request_id: int
@@ -244,13 +239,13 @@ class Outcome(Message, kw_only=True):
     usage: Usage
 
 
-class OrderAnswered(Outcome, kw_only=True):
+class OrderAnswered(Outcome, frozen=True, kw_only=True):
     """A place, amend, cancel or query succeeded; the order as it now is."""
 
     order: OrderReport
 
 
-class Refused(Outcome, kw_only=True):
+class Refused(Outcome, frozen=True, kw_only=True):
     """The venue refused for certain: what was asked has not been done."""
 
     kind: RefusalKind
@@ -258,14 +253,14 @@ class Refused(Outcome, kw_only=True):
     text: str
 
 
-class OutcomeUnknown(Outcome, kw_only=True):
+class OutcomeUnknown(Outcome, frozen=True, kw_only=True):
     """No answer, or one that proves nothing: what was asked may have been done."""
 
     reason: str
     venue_code: int = 0
 
 
-class Throttled(Outcome, kw_only=True):
+class Throttled(Outcome, frozen=True, kw_only=True):
     """Refused for exceeding a limit; nothing may be sent before `retry_at_ns`. `banned`: the address is shut out."""
 
     retry_at_ns: int
@@ -275,24 +270,24 @@ class Throttled(Outcome, kw_only=True):
     text: str
 
 
-class NotSent(Outcome, kw_only=True):
+class NotSent(Outcome, frozen=True, kw_only=True):
     """Our own last check, or a closed socket, stopped the request before any byte was written."""
 
     reason: str
 
 
-class Done(Outcome, kw_only=True):
+class Done(Outcome, frozen=True, kw_only=True):
     """A request without content succeeded (cancel all, countdown, keep-alive)."""
 
 
-class OpenOrdersAnswered(Outcome, kw_only=True):
+class OpenOrdersAnswered(Outcome, frozen=True, kw_only=True):
     """Every open order of the symbol."""
 
     instrument_id: InstrumentId
     orders: tuple[OrderReport, ...]
 
 
-class FillsAnswered(Outcome, kw_only=True):
+class FillsAnswered(Outcome, frozen=True, kw_only=True):
     """Fills asked for; `complete` is false when the page was full and more may follow."""
 
     instrument_id: InstrumentId
@@ -300,26 +295,26 @@ class FillsAnswered(Outcome, kw_only=True):
     complete: bool
 
 
-class PositionsAnswered(Outcome, kw_only=True):
+class PositionsAnswered(Outcome, frozen=True, kw_only=True):
     """Positions of the account; a symbol that is absent is flat."""
 
     positions: tuple[PositionReport, ...]
 
 
-class BalancesAnswered(Outcome, kw_only=True):
+class BalancesAnswered(Outcome, frozen=True, kw_only=True):
     """Balances of the account."""
 
     balances: tuple[BalanceReport, ...]
 
 
-class IncomeAnswered(Outcome, kw_only=True):
+class IncomeAnswered(Outcome, frozen=True, kw_only=True):
     """Income records asked for."""
 
     records: tuple[IncomeReport, ...]
     complete: bool
 
 
-class BookSnapshot(Outcome, kw_only=True):
+class BookSnapshot(Outcome, frozen=True, kw_only=True):
     """A snapshot of one book, best first."""
 
     instrument_id: InstrumentId
@@ -329,14 +324,14 @@ class BookSnapshot(Outcome, kw_only=True):
     asks: tuple[Level, ...]
 
 
-class TimeAnswered(Outcome, kw_only=True):
+class TimeAnswered(Outcome, frozen=True, kw_only=True):
     """The venue's clock, asked at `sent_ns`."""
 
     venue_time_ns: int
     sent_ns: int
 
 
-class UserStreamOpened(Outcome, kw_only=True):
+class UserStreamOpened(Outcome, frozen=True, kw_only=True):
     """The private stream's key. A secret."""
 
     listen_key: str
@@ -363,10 +358,7 @@ AnyOutcome = (
 )
 
 
-# --------------------------------------------------------------------------------------------------------- market events
-
-
-class BookDiff(Message, kw_only=True):
+class BookDiff(Message, frozen=True, kw_only=True):
     """Absolute quantities at changed prices; 0 lots removes a level. The chain rule is the venue's (book sync)."""
 
     instrument_id: InstrumentId
@@ -379,7 +371,7 @@ class BookDiff(Message, kw_only=True):
     asks: list[Level]
 
 
-class BookTicker(Message, kw_only=True):
+class BookTicker(Message, frozen=True, kw_only=True):
     """Best bid and ask, faster than the diffs and numbered by the same counter."""
 
     instrument_id: InstrumentId
@@ -392,7 +384,7 @@ class BookTicker(Message, kw_only=True):
     ask_lots: int
 
 
-class PublicTrade(Message, kw_only=True):
+class PublicTrade(Message, frozen=True, kw_only=True):
     """A public print. `buyer_is_maker`: the seller aggressed."""
 
     instrument_id: InstrumentId
@@ -404,7 +396,7 @@ class PublicTrade(Message, kw_only=True):
     received_ns: int
 
 
-class VenueMark(Message, kw_only=True):
+class VenueMark(Message, frozen=True, kw_only=True):
     """Mark price, index and funding as the venue streams them."""
 
     instrument_id: InstrumentId
@@ -416,7 +408,7 @@ class VenueMark(Message, kw_only=True):
     received_ns: int
 
 
-class StreamChanged(Message, kw_only=True):
+class StreamChanged(Message, frozen=True, kw_only=True):
     """A socket to the venue (`public`, `market`, `private`, `orders`) opened or was lost."""
 
     stream: str
@@ -425,23 +417,20 @@ class StreamChanged(Message, kw_only=True):
     reason: str = ""
 
 
-class StreamHeard(Message, kw_only=True):
+class StreamHeard(Message, frozen=True, kw_only=True):
     """Proof of life of a socket: any frame or pong, passed on a few times a second at most."""
 
     stream: str
     heard_ns: int
 
 
-class BadFrame(Message, kw_only=True):
+class BadFrame(Message, frozen=True, kw_only=True):
     """A frame that could not be understood; `field` names the place where decoding stopped."""
 
     stream: str
     reason: str
     field: str
     received_ns: int
-
-
-# ----------------------------------------------------------------------------------------------------------- user events
 
 
 class ExecutionKind(enum.StrEnum):
@@ -455,7 +444,7 @@ class ExecutionKind(enum.StrEnum):
     LIQUIDATION = "LIQUIDATION"
 
 
-class OrderUpdate(Message, kw_only=True):
+class OrderUpdate(Message, frozen=True, kw_only=True):
     """One event of an order on the private stream; `fill` is set when something was executed."""
 
     kind: ExecutionKind
@@ -465,7 +454,7 @@ class OrderUpdate(Message, kw_only=True):
     received_ns: int
 
 
-class BalanceUpdate(Message, kw_only=True):
+class BalanceUpdate(Message, frozen=True, kw_only=True):
     """Absolute wallet balance after a change; `balance_change` excludes PnL and commission."""
 
     asset: str
@@ -477,7 +466,7 @@ class BalanceUpdate(Message, kw_only=True):
     received_ns: int
 
 
-class PositionUpdate(Message, kw_only=True):
+class PositionUpdate(Message, frozen=True, kw_only=True):
     """Absolute position after a change."""
 
     instrument_id: InstrumentId
@@ -488,7 +477,7 @@ class PositionUpdate(Message, kw_only=True):
     received_ns: int
 
 
-class MarginCallUpdate(Message, kw_only=True):
+class MarginCallUpdate(Message, frozen=True, kw_only=True):
     """The venue's warning of a coming liquidation."""
 
     text: str
@@ -496,13 +485,13 @@ class MarginCallUpdate(Message, kw_only=True):
     received_ns: int
 
 
-class UserStreamExpired(Message, kw_only=True):
+class UserStreamExpired(Message, frozen=True, kw_only=True):
     """The private stream's key has died: nothing more will come on it."""
 
     received_ns: int
 
 
-class AccountConfigUpdate(Message, kw_only=True):
+class AccountConfigUpdate(Message, frozen=True, kw_only=True):
     """Leverage or asset mode changed under us; `text` says what."""
 
     text: str
@@ -512,6 +501,4 @@ class AccountConfigUpdate(Message, kw_only=True):
 
 AnyMarketEvent = BookDiff | BookTicker | PublicTrade | VenueMark
 AnyStreamEvent = StreamChanged | StreamHeard | BadFrame
-AnyUserEvent = (
-    OrderUpdate | BalanceUpdate | PositionUpdate | MarginCallUpdate | UserStreamExpired | AccountConfigUpdate
-)
+AnyUserEvent = OrderUpdate | BalanceUpdate | PositionUpdate | MarginCallUpdate | UserStreamExpired | AccountConfigUpdate

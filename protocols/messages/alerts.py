@@ -47,7 +47,7 @@ class AlertCode(enum.StrEnum):
     OUTBOX_FULL = "OUTBOX_FULL"
 
 
-class Alert(Message, kw_only=True):
+class Alert(Message, frozen=True, kw_only=True):
     """One alert. `subject` is the actor, symbol or order that it is about; equal (code, subject) are throttled together."""
 
     code: AlertCode

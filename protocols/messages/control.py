@@ -11,7 +11,15 @@ from protocols.envelope import Message
 from protocols.values import Instrument, InstrumentId
 
 Role = Literal[
-    "supervisor", "market_data", "strategy", "risk_monitor", "order_manager", "inventory", "alerting", "exchange", "node_agent"
+    "supervisor",
+    "market_data",
+    "strategy",
+    "risk_monitor",
+    "order_manager",
+    "inventory",
+    "alerting",
+    "exchange",
+    "node_agent",
 ]
 
 
@@ -68,23 +76,23 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-class Drain(Message, kw_only=True):
+class Drain(Message, frozen=True, kw_only=True):
     """Stop adding risk, withdraw what rests, and confirm that it is gone; then the actor reports STOPPED."""
 
 
-class EmergencyStop(Message, kw_only=True):
+class EmergencyStop(Message, frozen=True, kw_only=True):
     """Shut the gate at once and cancel everything. Latched until `Resume`."""
 
     reason: str
 
 
-class Resume(Message, kw_only=True):
+class Resume(Message, frozen=True, kw_only=True):
     """Lift an emergency stop or a halt. Given by a person only."""
 
     reason: str
 
 
-class EpochAnnounced(Message, kw_only=True):
+class EpochAnnounced(Message, frozen=True, kw_only=True):
     """The supervisor's word on the newest epoch of an actor, before the actor of that epoch starts."""
 
     name: str
@@ -93,14 +101,14 @@ class EpochAnnounced(Message, kw_only=True):
     announced_ns: int
 
 
-class ShardHalted(Message, kw_only=True):
+class ShardHalted(Message, frozen=True, kw_only=True):
     """The supervisor gave a shard up: restart intensity exceeded, or recovery failed."""
 
     shard: int
     reason: str
 
 
-class StopFileSeen(Message, kw_only=True):
+class StopFileSeen(Message, frozen=True, kw_only=True):
     """The node's stop file exists (or cannot be read, which means the same)."""
 
     present: bool

@@ -8,7 +8,7 @@ from protocols.envelope import Message
 from protocols.values import InstrumentId
 
 
-class PositionChanged(Message, kw_only=True):
+class PositionChanged(Message, frozen=True, kw_only=True):
     """Position of one symbol (signed lots) after the event `event_seq` of shard `shard`."""
 
     instrument_id: InstrumentId
@@ -18,7 +18,7 @@ class PositionChanged(Message, kw_only=True):
     event_seq: int
 
 
-class PnlChanged(Message, kw_only=True):
+class PnlChanged(Message, frozen=True, kw_only=True):
     """PnL of one symbol in quote currency since the day's start. `net = realised + unrealised - fees + funding`."""
 
     instrument_id: InstrumentId
@@ -30,7 +30,7 @@ class PnlChanged(Message, kw_only=True):
     valued_ns: int
 
 
-class EquityChanged(Message, kw_only=True):
+class EquityChanged(Message, frozen=True, kw_only=True):
     """Wallet balance plus unrealised PnL of the account in quote currency, and what changed since the day's start."""
 
     equity: Decimal
@@ -38,7 +38,7 @@ class EquityChanged(Message, kw_only=True):
     valued_ns: int
 
 
-class UserStreamKey(Message, kw_only=True):
+class UserStreamKey(Message, frozen=True, kw_only=True):
     """The key of the account's private stream. A secret: never logged, never stored."""
 
     listen_key: str

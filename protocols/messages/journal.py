@@ -11,7 +11,7 @@ from protocols.envelope import Message
 from protocols.values import InstrumentId, Side, TimeInForce
 
 
-class EpochBegan(Message, kw_only=True):
+class EpochBegan(Message, frozen=True, kw_only=True):
     """First record of an incarnation."""
 
     epoch: int
@@ -19,7 +19,7 @@ class EpochBegan(Message, kw_only=True):
     venue_time_ns: int
 
 
-class OrderIntended(Message, kw_only=True):
+class OrderIntended(Message, frozen=True, kw_only=True):
     """An intent, written before any byte of it leaves. The facts that justified it stand beside it for the invariants.
 
     `worst_case_lots` is what the position could become on that side with this order; `limit_lots` the limit in force.
@@ -49,7 +49,7 @@ class OrderIntended(Message, kw_only=True):
     lease_nonce: int
 
 
-class OrderWritten(Message, kw_only=True):
+class OrderWritten(Message, frozen=True, kw_only=True):
     """The order's bytes were given to the socket at `written_ns`; `origin_ns` is the receipt of the frame behind it (or 0)."""
 
     client_order_id: str
@@ -57,14 +57,14 @@ class OrderWritten(Message, kw_only=True):
     written_ns: int
 
 
-class OrderNotSent(Message, kw_only=True):
+class OrderNotSent(Message, frozen=True, kw_only=True):
     """The intent never left: our own last check or a closed socket stopped it."""
 
     client_order_id: str
     reason: str
 
 
-class PositionAdopted(Message, kw_only=True):
+class PositionAdopted(Message, frozen=True, kw_only=True):
     """Position taken from the venue at recovery; the opening record of what follows."""
 
     instrument_id: InstrumentId
@@ -74,7 +74,7 @@ class PositionAdopted(Message, kw_only=True):
     venue_time_ns: int
 
 
-class GateChanged(Message, kw_only=True):
+class GateChanged(Message, frozen=True, kw_only=True):
     """A symbol's gate opened or shut, and why."""
 
     instrument_id: InstrumentId
@@ -83,7 +83,7 @@ class GateChanged(Message, kw_only=True):
     changed_ns: int
 
 
-class LimitsChanged(Message, kw_only=True):
+class LimitsChanged(Message, frozen=True, kw_only=True):
     """The limits of the lease in force changed."""
 
     instrument_id: InstrumentId
@@ -92,7 +92,7 @@ class LimitsChanged(Message, kw_only=True):
     changed_ns: int
 
 
-class Reconciled(Message, kw_only=True):
+class Reconciled(Message, frozen=True, kw_only=True):
     """A comparison with the venue ended; `differences` tells each, resolved towards the venue."""
 
     cause: str

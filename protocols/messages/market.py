@@ -19,7 +19,7 @@ class FeedState(enum.StrEnum):
     INVALID = "INVALID"
 
 
-class BookTop(Message, kw_only=True):
+class BookTop(Message, frozen=True, kw_only=True):
     """The best levels of a synchronised book, best first. Never crossed, never empty on either side.
 
     `update_id` is the venue's; `venue_time_ns` the venue's transaction time; `received_ns` the receipt of the frame.
@@ -34,7 +34,7 @@ class BookTop(Message, kw_only=True):
     asks: tuple[Level, ...]
 
 
-class TradeFlow(Message, kw_only=True):
+class TradeFlow(Message, frozen=True, kw_only=True):
     """Public trades so far in this incarnation of the feed: totals, so that a skipped message loses nothing."""
 
     instrument_id: InstrumentId
@@ -45,7 +45,7 @@ class TradeFlow(Message, kw_only=True):
     trades_total: int
 
 
-class MarkPrice(Message, kw_only=True):
+class MarkPrice(Message, frozen=True, kw_only=True):
     """Mark price and funding. `funding_rate` is the estimate for the next funding (positive: longs pay)."""
 
     instrument_id: InstrumentId
@@ -57,7 +57,7 @@ class MarkPrice(Message, kw_only=True):
     received_ns: int
 
 
-class FeedStatus(Message, kw_only=True):
+class FeedStatus(Message, frozen=True, kw_only=True):
     """State of a symbol's feed, repeated several times a second.
 
     `confirmed_ns` is the last time anything proved that the socket behind the book is alive.
@@ -71,7 +71,7 @@ class FeedStatus(Message, kw_only=True):
     reason: str = ""
 
 
-class VenueClock(Message, kw_only=True):
+class VenueClock(Message, frozen=True, kw_only=True):
     """The venue's time is `now_ns + offset_ns`, known to within `error_ns`; measured at `sampled_ns`."""
 
     offset_ns: int

@@ -35,7 +35,7 @@ class DenialCode(enum.StrEnum):
     DRY_RUN = "DRY_RUN"
 
 
-class OrderEvent(Message, kw_only=True):
+class OrderEvent(Message, frozen=True, kw_only=True):
     """Base of everything that happens to an order. `client_order_id` is "" for an order that is not ours."""
 
     shard: int
@@ -46,7 +46,7 @@ class OrderEvent(Message, kw_only=True):
     venue_time_ns: int
 
 
-class OrderAccepted(OrderEvent, kw_only=True):
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
     """The venue took the order."""
 
     side: Side
@@ -54,7 +54,7 @@ class OrderAccepted(OrderEvent, kw_only=True):
     quantity_lots: int
 
 
-class OrderAmended(OrderEvent, kw_only=True):
+class OrderAmended(OrderEvent, frozen=True, kw_only=True):
     """Price and total quantity after an amendment."""
 
     side: Side
@@ -62,7 +62,7 @@ class OrderAmended(OrderEvent, kw_only=True):
     quantity_lots: int
 
 
-class OrderFilled(OrderEvent, kw_only=True):
+class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     """An execution of an order on a traded symbol, ours or anybody's on this account.
 
     `fee` is positive when paid, in `fee_asset`. `remaining_lots` is what rests after it. (instrument, trade_id, venue_order_id)
@@ -80,14 +80,14 @@ class OrderFilled(OrderEvent, kw_only=True):
     ours: bool
 
 
-class OrderCanceled(OrderEvent, kw_only=True):
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
     """The order is gone; `filled_lots` of it had been executed."""
 
     side: Side
     filled_lots: int
 
 
-class OrderExpired(OrderEvent, kw_only=True):
+class OrderExpired(OrderEvent, frozen=True, kw_only=True):
     """The venue ended the order by itself."""
 
     side: Side
@@ -95,7 +95,7 @@ class OrderExpired(OrderEvent, kw_only=True):
     reason: str
 
 
-class OrderRejected(OrderEvent, kw_only=True):
+class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     """The venue refused the order for certain."""
 
     side: Side
@@ -103,7 +103,7 @@ class OrderRejected(OrderEvent, kw_only=True):
     text: str
 
 
-class OrderDenied(OrderEvent, kw_only=True):
+class OrderDenied(OrderEvent, frozen=True, kw_only=True):
     """Our own gate refused the order; nothing was sent."""
 
     side: Side
@@ -111,7 +111,7 @@ class OrderDenied(OrderEvent, kw_only=True):
     text: str
 
 
-class OrderUnknown(OrderEvent, kw_only=True):
+class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
     """The submit has no answer: the order may live. Its full size counts until evidence ends it."""
 
     side: Side
@@ -120,7 +120,7 @@ class OrderUnknown(OrderEvent, kw_only=True):
     reason: str
 
 
-class BalanceChanged(Message, kw_only=True):
+class BalanceChanged(Message, frozen=True, kw_only=True):
     """Wallet balance of one asset as the venue states it; `reason` is the venue's word for the cause."""
 
     shard: int
@@ -132,7 +132,7 @@ class BalanceChanged(Message, kw_only=True):
     venue_time_ns: int
 
 
-class FundingPaid(Message, kw_only=True):
+class FundingPaid(Message, frozen=True, kw_only=True):
     """Funding booked by the venue; `amount` is positive when received."""
 
     shard: int
@@ -144,7 +144,7 @@ class FundingPaid(Message, kw_only=True):
     venue_time_ns: int
 
 
-class VenuePosition(Message, kw_only=True):
+class VenuePosition(Message, frozen=True, kw_only=True):
     """The position of a symbol as the venue states it (signed lots)."""
 
     shard: int
@@ -155,7 +155,7 @@ class VenuePosition(Message, kw_only=True):
     venue_time_ns: int
 
 
-class MarginCalled(Message, kw_only=True):
+class MarginCalled(Message, frozen=True, kw_only=True):
     """The venue warns that the account is close to liquidation."""
 
     shard: int
@@ -164,7 +164,7 @@ class MarginCalled(Message, kw_only=True):
     venue_time_ns: int
 
 
-class RateUsage(Message, kw_only=True):
+class RateUsage(Message, frozen=True, kw_only=True):
     """The venue's own count of what this shard's address and account used, from its last answers."""
 
     shard: int

@@ -6,7 +6,7 @@ from protocols.envelope import Message
 from protocols.values import InstrumentId, Level
 
 
-class QuoteTargets(Message, kw_only=True):
+class QuoteTargets(Message, frozen=True, kw_only=True):
     """The ladder wanted now, best level first; an empty side means no quote there.
 
     `book_update_id` and `book_received_ns` name the book that priced it. `reason` says why a side is empty.

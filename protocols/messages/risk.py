@@ -17,7 +17,7 @@ class TradingState(enum.StrEnum):
     HALTED = "HALTED"
 
 
-class SymbolLimits(Message, kw_only=True):
+class SymbolLimits(Message, frozen=True, kw_only=True):
     """Limits of one symbol inside a lease. Lots and orders are absolute; the position limit holds for either side."""
 
     instrument_id: InstrumentId
@@ -28,7 +28,7 @@ class SymbolLimits(Message, kw_only=True):
     notional_max: Decimal
 
 
-class LeaseRequest(Message, kw_only=True):
+class LeaseRequest(Message, frozen=True, kw_only=True):
     """Asked by order_manager four times a second. `requested_ns` is the asker's clock; the lease counts from it.
 
     `worst_case_notional` is what the shard's positions and orders could become; `fits` that it is within the share it holds,
@@ -44,7 +44,7 @@ class LeaseRequest(Message, kw_only=True):
     fits: bool
 
 
-class Lease(Message, kw_only=True):
+class Lease(Message, frozen=True, kw_only=True):
     """Permission to trade until `requested_ns + lease_ms`, for the newest epoch of the shard only.
 
     `notional_share` is this shard's part of the account-wide limit on worst-case notional (quote currency), numbered by

@@ -1,0 +1,252 @@
+"""The configuration as types: every bound, limit and period of the system has its name here.
+
+Unknown keys, negative or absurd numbers and NaN are refused with their path. Secrets are not fields: a `KeySource` names the
+environment variable or file that the process which needs the key reads by itself.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,32}$")]
+Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
+BasisPoints = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
+Money = Annotated[Decimal, Field(gt=0, le=Decimal(10) ** 12, allow_inf_nan=False)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KeySource(Section):
+    """Where an API key and its secret are read: from two environment variables, or from a file of two lines."""
+
+    key_env: str = "RAYMAKER_API_KEY"
+    secret_env: str = "RAYMAKER_API_SECRET"
+    file: str | None = None
+    kind: Literal["hmac", "ed25519"] = "hmac"
+
+
+class VenueSettings(Section):
+    """Which venue, at which addresses. `live` must be true for addresses where money is real."""
+
+    kind: Literal["binance_usdm"] = "binance_usdm"
+    rest_url: str
+    stream_url: str
+    ws_api_url: str
+    live: bool = False
+    account_alias: str = Field(default="main", pattern=r"^[a-z0-9_-]{1,24}$")
+    margin_asset: str = "USDC"
+    keys: KeySource = KeySource()
+    request_timeout_ms: Milliseconds = 3_000
+    book_stream: Literal["depth@0ms", "depth@100ms", "depth@500ms", "depth"] = "depth@100ms"
+
+
+class MarketDataSettings(Section):
+    """Synchronisation and watchdogs of the feed."""
+
+    levels: int = Field(default=5, ge=1, le=20)
+    stale_after_ms: Milliseconds = 2_000
+    status_period_ms: Milliseconds = 100
+    resync_interval_ms: Milliseconds = 1_000
+    buffered_diffs_max: int = Field(default=2_000, ge=10, le=100_000)
+    book_levels_max: int = Field(default=20_000, ge=100, le=200_000)
+    reconnect_delay_ms: Milliseconds = 250
+    reconnect_delay_ms_max: Milliseconds = 5_000
+    clock_sample_period_ms: Milliseconds = 30_000
+    clock_samples_max: int = Field(default=32, ge=1, le=1_000)
+    price_jump_bps_max: BasisPoints = 500
+    frame_bytes_max: int = Field(default=4_194_304, ge=1_024, le=67_108_864)
+
+
+class StrategySettings(Section):
+    """Basic market making. Spreads in basis points of the fair price, sizes in quote currency."""
+
+    levels: int = Field(default=3, ge=1, le=8)
+    level_spacing_bps: BasisPoints = 1.0
+    half_spread_bps_min: BasisPoints = 0.5
+    half_spread_bps_max: BasisPoints = 30.0
+    volatility_halflife_ms: Milliseconds = 10_000
+    volatility_multiplier: float = Field(default=0.5, ge=0, le=100, allow_inf_nan=False)
+    skew_bps_at_limit: BasisPoints = 3.0
+    order_notional: Money = Decimal(500)
+    position_notional_max: Money = Decimal(5_000)
+    imbalance_levels: int = Field(default=3, ge=1, le=20)
+    quote_period_ms_min: int = Field(default=0, ge=0, le=60_000)
+    warm_up_ms: int = Field(default=1_000, ge=0, le=600_000)
+
+
+class OrderManagerSettings(Section):
+    """Ladder diff, gate, deadlines and budget."""
+
+    price_tolerance_bps: BasisPoints = 0.3
+    size_tolerance_share: float = Field(default=0.3, ge=0, le=1, allow_inf_nan=False)
+    order_age_ms_min: int = Field(default=500, ge=0, le=60_000)
+    window_ms: int = Field(default=1_500, ge=100, le=60_000)
+    cancel_window_ms: int = Field(default=10_000, ge=100, le=60_000)
+    dead_slack_ms: Milliseconds = 1_500
+    clock_error_ms_max: Milliseconds = 250
+    clock_age_ms_max: Milliseconds = 300_000
+    book_age_ms_max: Milliseconds = 500
+    target_age_ms_max: Milliseconds = 2_000
+    user_stream_age_ms_max: Milliseconds = 60_000
+    query_attempts_max: int = Field(default=20, ge=1, le=1_000)
+    live_orders_max: int = Field(default=200, ge=1, le=10_000)
+    finished_orders_max: int = Field(default=2_000, ge=10, le=100_000)
+    tombstone_ms: Milliseconds = 3_600_000
+    countdown_ms: Milliseconds = 10_000
+    audit_period_ms: Milliseconds = 10_000
+    foreign_orders: Literal["report", "cancel"] = "report"
+    orders_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
+    weight_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
+    requests_in_flight_max: int = Field(default=100, ge=1, le=10_000)
+
+
+class SymbolRisk(Section):
+    """Limits of one symbol."""
+
+    position_notional_max: Money | None = None
+    order_notional_max: Money | None = None
+    open_orders_max: int | None = Field(default=None, ge=1, le=1_000)
+
+
+class RiskSettings(Section):
+    """Limits in quote currency; `symbols` overrides the defaults by symbol."""
+
+    position_notional_max: Money = Decimal(10_000)
+    order_notional_max: Money = Decimal(2_000)
+    account_notional_max: Money = Decimal(50_000)
+    open_orders_max: int = Field(default=32, ge=1, le=1_000)
+    daily_loss_max: Money = Decimal(1_000)
+    price_band_bps_max: BasisPoints = 100
+    lease_ms: Milliseconds = 1_000
+    lease_period_ms: Milliseconds = 250
+    day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    mark_age_ms_max: Milliseconds = 10_000
+    symbols: dict[Symbol, SymbolRisk] = {}
+
+
+class SupervisionSettings(Section):
+    """Health, restarts and shutdown."""
+
+    health_period_ms: Milliseconds = 250
+    health_timeout_ms: Milliseconds = 600
+    health_misses_max: int = Field(default=2, ge=1, le=100)
+    watch_ms: Milliseconds = 10_000
+    start_timeout_ms: Milliseconds = 30_000
+    drain_timeout_ms: Milliseconds = 8_000
+    stop_timeout_ms: Milliseconds = 3_000
+    restarts_max: int = Field(default=5, ge=1, le=100)
+    restart_window_ms: Milliseconds = 30_000
+    restart_delay_ms: int = Field(default=0, ge=0, le=60_000)
+    snapshot_period_ms: Milliseconds = 500
+    metrics_port: Port = 0
+
+
+class AlertingSettings(Section):
+    """Where alerts go, and how often the same one may."""
+
+    webhook_url: str | None = None
+    throttle_ms: Milliseconds = 30_000
+    retry_delay_ms: Milliseconds = 1_000
+    retry_delay_ms_max: Milliseconds = 60_000
+    spool_bytes_max: int = Field(default=4_194_304, ge=65_536, le=1_073_741_824)
+    remembered_max: int = Field(default=1_000, ge=10, le=100_000)
+
+
+class LinkSettings(Section):
+    """Bounds of the links between actors."""
+
+    ordered_messages_max: int = Field(default=20_000, ge=10, le=1_000_000)
+    frame_bytes_max: int = Field(default=1_048_576, ge=1_024, le=67_108_864)
+    reconnect_delay_ms: Milliseconds = 20
+    reconnect_delay_ms_max: Milliseconds = 500
+    acknowledge_every: int = Field(default=64, ge=1, le=10_000)
+    acknowledge_delay_ms: Milliseconds = 50
+
+
+class LogSettings(Section):
+    """One rotating JSON file per actor."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    file_bytes_max: int = Field(default=10_485_760, ge=65_536, le=1_073_741_824)
+    files_max: int = Field(default=3, ge=1, le=100)
+
+
+class FeeSettings(Section):
+    """Fee rates of a margin asset, as shares of notional; a negative maker rate is a rebate."""
+
+    maker: Decimal = Field(ge=Decimal("-0.01"), le=Decimal("0.01"), allow_inf_nan=False)
+    taker: Decimal = Field(ge=Decimal("-0.01"), le=Decimal("0.01"), allow_inf_nan=False)
+
+
+class ExchangeSettings(Section):
+    """The simulated venue. `source` is a recorded capture (file or folder); without it the flow is synthetic."""
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    port: Port = 0
+    source: str | None = None
+    speed: float = Field(default=1.0, ge=0.1, le=10, allow_inf_nan=False)
+    loop: bool = True
+    wait_for_subscriber: bool = True
+    seed: int = Field(default=1, ge=0, le=2**63 - 1)
+    symbols: tuple[Symbol, ...] = ("BTCUSDC", "ETHUSDC")
+    order_latency_ms: float = Field(default=2.0, ge=0, le=10_000, allow_inf_nan=False)
+    feed_latency_ms: float = Field(default=1.0, ge=0, le=10_000, allow_inf_nan=False)
+    latency_jitter_ms: float = Field(default=0.5, ge=0, le=10_000, allow_inf_nan=False)
+    fees: dict[str, FeeSettings] = {
+        "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),
+        "USDT": FeeSettings(maker=Decimal("0.0002"), taker=Decimal("0.0005")),
+    }
+    balances: dict[str, Decimal] = {"USDC": Decimal(100_000), "USDT": Decimal(100_000)}
+    weight_per_minute: int = Field(default=2_400, ge=10, le=10_000_000)
+    orders_per_10s: int = Field(default=300, ge=1, le=10_000_000)
+    orders_per_minute: int = Field(default=1_200, ge=1, le=10_000_000)
+    open_orders_max: int = Field(default=200, ge=1, le=100_000)
+    ledger: str | None = None
+    subscriber_bytes_max: int = Field(default=16_777_216, ge=65_536, le=1_073_741_824)
+
+
+class Settings(Section):
+    """The whole configuration of one system."""
+
+    name: str = Field(default="demo", pattern=r"^[a-z0-9_-]{1,24}$")
+    install: str = Field(default="1", pattern=r"^[0-9a-z]{1,6}$")
+    symbols: tuple[Symbol, ...] = Field(min_length=1, max_length=200)
+    shards: int = Field(default=1, ge=1, le=36)
+    dry_run: bool = False
+    venue: VenueSettings
+    exchange: ExchangeSettings | None = None
+    market_data: MarketDataSettings = MarketDataSettings()
+    strategy: StrategySettings = StrategySettings()
+    order_manager: OrderManagerSettings = OrderManagerSettings()
+    risk: RiskSettings = RiskSettings()
+    supervision: SupervisionSettings = SupervisionSettings()
+    alerting: AlertingSettings = AlertingSettings()
+    links: LinkSettings = LinkSettings()
+    logs: LogSettings = LogSettings()
+
+    @field_validator("symbols")
+    @classmethod
+    def _symbols_are_distinct(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(symbols)) != len(symbols):
+            raise ValueError("a symbol is listed twice")
+        return symbols
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Settings:
+        if self.shards > len(self.symbols):
+            raise ValueError(
+                f"shards: {self.shards} shards for {len(self.symbols)} symbols; at most one shard a symbol"
+            )
+        if self.strategy.half_spread_bps_min > self.strategy.half_spread_bps_max:
+            raise ValueError("strategy.half_spread_bps_min is above strategy.half_spread_bps_max")
+        if self.order_manager.countdown_ms < self.order_manager.window_ms + 2_000:
+            raise ValueError("order_manager.countdown_ms must be at least order_manager.window_ms + 2,000")
+        return self
