@@ -113,3 +113,91 @@ class StopFileSeen(Message, frozen=True, kw_only=True):
 
     present: bool
     text: str = ""
+
+
+class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One actor as the supervisor starts it. `shell` is `package.module:Class`; lower `start_order` starts first.
+
+    The spec's `epoch` and `started_ns` are filled in at each start. `replaceable` is false for what a restart would falsify
+    (the simulated venue).
+    """
+
+    spec: ActorSpec
+    shell: str
+    start_order: int
+    replaceable: bool = True
+
+
+class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Every actor that the supervisor keeps alive, written to the state directory before anything is started."""
+
+    children: tuple[ChildSpec, ...]
+    settings_json: str
+    epoch_floor: int
+    state_dir: str
+
+
+class GetStatus(Message, frozen=True, kw_only=True):
+    """Ask the supervisor for the state of everything."""
+
+
+class StartActor(Message, frozen=True, kw_only=True):
+    """Start an actor that was stopped. `name` is an actor's name, or a role for every actor of it."""
+
+    name: str
+
+
+class StopActor(Message, frozen=True, kw_only=True):
+    """Drain and stop an actor until it is started again."""
+
+    name: str
+
+
+class RestartActor(Message, frozen=True, kw_only=True):
+    """Drain, stop and start an actor under a new epoch."""
+
+    name: str
+
+
+class Shutdown(Message, frozen=True, kw_only=True):
+    """Stop everything in order; orders are cancelled and confirmed gone first."""
+
+
+class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One actor in the supervisor's eyes. `snapshot` is its core's snapshot and `io` its shell's, as builtins."""
+
+    name: str
+    role: str
+    shard: int
+    state: ActorState
+    pid: int
+    epoch: int
+    restarts: int
+    wanted: bool
+    vitals: Vitals | None
+    snapshot: dict[str, object]
+    io: dict[str, object]
+    text: str = ""
+
+
+class SystemStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to GetStatus: the one view that status, the table, reports and metrics read."""
+
+    actors: tuple[ActorStatus, ...]
+    stopped: bool
+    stop_reason: str
+    halted_shards: dict[int, str]
+    metrics_url: str
+    now_ns: int
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to a command. `confirmed` is false when the command was carried out but its effect could not be seen."""
+
+    done: bool
+    confirmed: bool
+    text: str
+
+
+AnyCommand = GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume
+AnyAnswer = SystemStatus | Answer
