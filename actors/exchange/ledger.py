@@ -1,0 +1,295 @@
+"""The venue's ledger: one JSON object per line for everything it accepted, and the market's mid beside it.
+
+The ledger is the referee's memory. A line is on file before the answer it belongs to leaves. Every record has `kind` (its type) and
+`t` (the venue's time in nanoseconds since 1970); money, prices and quantities are decimal strings in the contract's own units (quote
+currency, base currency). Records carry the state after them (position, entry price, wallet), so a reader can check without replaying
+and a restarted venue can load by replaying. `encode` and `decode` are the only codec; `decode_lines` tolerates a torn last line.
+
+What a reader usually wants:
+
+- orders at the venue: `OrderAccepted`, `OrderAmended`, then exactly one of `OrderCanceled`, `OrderExpired`, or fills up to the quantity;
+- position of (account, symbol) at any time: `position_after` of the newest `OrderFilled` or `SeamClosed`;
+- PnL: realized and commission of `OrderFilled`, `FundingPaid.amount`; `SeamClosed` moves position and wallet as well, but is an artefact
+  of looping a capture and belongs to no maker's PnL;
+- markout and quoted share: `TopSampled` every 100 ms and on the first book (our orders are not in it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import TypeAlias
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=True, gc=False):
+    """Base of all ledger records. `t` is the venue's time in ns since 1970 and never falls from line to line."""
+
+    t: int
+
+
+class VenueStarted(Record):
+    """First record of each run of the venue. `restart` is true when older records of this file were loaded."""
+
+    source: str
+    seed: int
+    speed: Decimal
+    order_latency_ms: Decimal
+    feed_latency_ms: Decimal
+    restart: bool
+    version: int = 1
+
+
+class SymbolListed(Record):
+    """A tradable symbol and its units, written once per run after VenueStarted."""
+
+    symbol: str
+    margin_asset: str
+    tick_size: Decimal
+    lot_size: Decimal
+    maker_rate: Decimal
+    taker_rate: Decimal
+
+
+class AccountOpened(Record):
+    """An account exists from now on, with `balances` per asset as its opening record. `account` is a name, never a key."""
+
+    account: str
+    balances: dict[str, Decimal]
+
+
+class OrderAccepted(Record):
+    """An order entered the book or the match. Post-only and fill-or-kill orders that were refused never get one.
+
+    `timestamp_ms` and `recv_window_ms` are the request's own; `best_bid` and `best_ask` are the market at arrival, without our orders
+    (None where a side was empty). `queue_ahead` is the recorded size in front of the order.
+    """
+
+    account: str
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    type: str
+    time_in_force: str
+    price: Decimal
+    quantity: Decimal
+    reduce_only: bool
+    timestamp_ms: int
+    recv_window_ms: int
+    best_bid: Decimal | None = None
+    best_ask: Decimal | None = None
+    queue_ahead: Decimal = Decimal(0)
+    stp_mode: str = "EXPIRE_MAKER"
+    good_till_ms: int = 0
+
+
+class OrderAmended(Record):
+    """Price or total quantity of a live order changed; it went to the back of the queue. `quantity` includes what was filled."""
+
+    account: str
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    price: Decimal
+    quantity: Decimal
+    price_before: Decimal
+    quantity_before: Decimal
+    executed: Decimal
+    timestamp_ms: int
+    recv_window_ms: int
+    best_bid: Decimal | None = None
+    best_ask: Decimal | None = None
+
+
+class OrderCanceled(Record):
+    """A live order ended by request. `reason`: request, cancel_all, countdown or amend (an amend that could not stand)."""
+
+    account: str
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    executed: Decimal
+    reason: str
+
+
+class OrderExpired(Record):
+    """The venue ended a live order. `reason` is Binance's `er` ("1" self-trade, "2" IOC, "4" reduce-only, "9" market, ...) or replay_seam."""
+
+    account: str
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    executed: Decimal
+    reason: str
+
+
+class OrderFilled(Record):
+    """One execution of an order of ours, with the state of position and wallet after it.
+
+    `commission` is what was paid (negative: received), in `commission_asset`, and not part of `realized_pnl`. `wallet_after` is the
+    balance of the symbol's margin asset. (symbol, trade_id, order_id) is unique. `entry_price_after` is the average rounded to 8 decimals;
+    `entry_cost_after` the exact sum of price times quantity of what is open (>= 0).
+    """
+
+    account: str
+    symbol: str
+    trade_id: int
+    order_id: int
+    client_order_id: str
+    side: str
+    price: Decimal
+    quantity: Decimal
+    executed: Decimal
+    maker: bool
+    commission: Decimal
+    commission_asset: str
+    realized_pnl: Decimal
+    position_after: Decimal
+    entry_price_after: Decimal
+    entry_cost_after: Decimal
+    wallet_after: Decimal
+
+
+class FundingPaid(Record):
+    """Funding booked to an account: `amount` is the change of the wallet (negative: paid)."""
+
+    account: str
+    symbol: str
+    tran_id: int
+    amount: Decimal
+    asset: str
+    rate: Decimal
+    mark_price: Decimal
+    position: Decimal
+    wallet_after: Decimal
+
+
+class SeamClosed(Record):
+    """A looping capture jumped back to its start: the position was closed at the last mid, without fee, and open orders had expired.
+
+    It is a trade of the account (it has a trade id, and income shows its realized PnL), so positions stay the sum of trades; but
+    the jump is no market event, and reports keep it out of the PnL. `side` is the side of the closing trade.
+    """
+
+    account: str
+    symbol: str
+    loop: int
+    trade_id: int
+    order_id: int
+    client_order_id: str
+    side: str
+    price: Decimal
+    quantity: Decimal
+    realized_pnl: Decimal
+    commission_asset: str
+    position_after: Decimal
+    wallet_after: Decimal
+
+
+class CountdownSet(Record):
+    """A countdown that will cancel all orders of the symbol at `deadline_ns`; 0 is disarmed (by request or because it fired)."""
+
+    account: str
+    symbol: str
+    deadline_ns: int
+
+
+class LeverageSet(Record):
+    """The leverage of a symbol was changed."""
+
+    account: str
+    symbol: str
+    leverage: int
+
+
+class RequestRefused(Record):
+    """`count` trading requests were refused with `code` (facts section 8.2). Repeats of the same refusal within a second fold into one line.
+
+    `method` is place, amend, cancel, ... ; `client_order_id` is that of the first of them, or empty.
+    """
+
+    account: str
+    symbol: str
+    method: str
+    code: int
+    count: int
+    client_order_id: str = ""
+
+
+class TopSampled(Record):
+    """The market's best prices without our orders, sampled every 100 ms per symbol. A side without orders is None."""
+
+    symbol: str
+    bid: Decimal | None
+    bid_quantity: Decimal
+    ask: Decimal | None
+    ask_quantity: Decimal
+    mark: Decimal
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Half way between bid and ask, or None when a side is empty."""
+        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+
+
+LedgerRecord: TypeAlias = (
+    VenueStarted
+    | SymbolListed
+    | AccountOpened
+    | OrderAccepted
+    | OrderAmended
+    | OrderCanceled
+    | OrderExpired
+    | OrderFilled
+    | FundingPaid
+    | SeamClosed
+    | CountdownSet
+    | LeverageSet
+    | RequestRefused
+    | TopSampled
+)
+
+
+class LedgerDamaged(ValueError):
+    """A line that is not the last one cannot be read; the text names the line and the reason."""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(LedgerRecord)
+
+
+def encode(record: LedgerRecord) -> bytes:
+    """One line of the file, with its newline."""
+    return _encoder.encode(record) + b"\n"
+
+
+def decode(line: bytes | str) -> LedgerRecord:
+    """Read one line.
+
+    Raises:
+        msgspec.DecodeError: the line is no ledger record (msgspec.ValidationError names the field).
+    """
+    return _decoder.decode(line)
+
+
+def decode_lines(lines: Iterable[bytes]) -> Iterator[LedgerRecord]:
+    """Read a whole ledger. A damaged last line is what a killed process leaves behind: it was never answered and is skipped.
+
+    Raises:
+        LedgerDamaged: a line before the last one is damaged.
+    """
+    damage: str | None = None
+    for number, line in enumerate(lines, start=1):
+        if damage is not None:
+            raise LedgerDamaged(damage)
+        if not line.strip():
+            continue
+        try:
+            yield decode(line)
+        except msgspec.DecodeError as error:
+            damage = f"ledger line {number} cannot be read: {error}"
