@@ -1,0 +1,86 @@
+"""What the checks look at: the venue's ledger and every journal of ours, in their own order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderFilled
+from protocols import client_order_id as ids
+from protocols.envelope import Message
+from protocols.values import Instrument
+
+VIOLATIONS_SHOWN_MAX = 20
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcome of one check. `checked` counts what was looked at: a check that looked at nothing proves nothing."""
+
+    name: str
+    held: bool
+    checked: int
+    violations: tuple[str, ...]
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end."""
+
+    ledger: tuple[LedgerRecord, ...]
+    journals: dict[int, tuple[Message, ...]]
+    instruments: dict[str, Instrument]
+    install: str
+    claimed_positions: dict[str, int] = {}
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether an order at the venue carries an id of this installation."""
+        parsed = ids.parse_client_order_id(client_order_id)
+        return parsed is not None and parsed.install == self.install
+
+    def our_accepted(self) -> Iterator[OrderAccepted]:
+        """Orders of ours that the venue accepted, in the venue's order."""
+        for record in self.ledger:
+            if isinstance(record, OrderAccepted) and self.is_ours(record.client_order_id):
+                yield record
+
+    def our_fills(self) -> Iterator[OrderFilled]:
+        """Executions of our orders, in the venue's order."""
+        for record in self.ledger:
+            if isinstance(record, OrderFilled) and self.is_ours(record.client_order_id):
+                yield record
+
+    def journaled(self) -> Iterator[tuple[int, Message]]:
+        """Every journal record with its shard."""
+        for shard, records in sorted(self.journals.items()):
+            for record in records:
+                yield shard, record
+
+
+class Findings:
+    """Collects what a check sees; the texts kept are bounded, the count is not."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._checked = 0
+        self._broken = 0
+        self._violations: list[str] = []
+
+    def check(self, holds: bool, violation: str) -> None:
+        """Count one look; `violation` says what is wrong when it does not hold."""
+        self._checked += 1
+        if not holds:
+            self._broken += 1
+            if len(self._violations) < VIOLATIONS_SHOWN_MAX:
+                self._violations.append(violation)
+
+    def verdict(self) -> Verdict:
+        """The outcome so far."""
+        return Verdict(
+            name=self._name, held=self._broken == 0, checked=self._checked, violations=tuple(self._violations)
+        )
+
+
+def signed(side: str, quantity: Decimal) -> Decimal:
+    """Positive for a buy, negative for a sell."""
+    return quantity if side == "BUY" else -quantity

@@ -1,0 +1,264 @@
+"""Each invariant's check holds on a sound run, and fails on the run that breaks just it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderCanceled, OrderFilled
+from ops.invariants.all import check_all
+from ops.invariants.history import History
+from ops.report import build_report
+from protocols.client_order_id import ClientOrderId
+from protocols.envelope import Message
+from protocols.messages.journal import GateChanged, OrderIntended, OrderWritten, PositionAdopted
+from protocols.messages.orders import OrderFilled as FillEvent
+from protocols.values import Instrument, Side, TimeInForce, make_instrument_id
+
+BTC = make_instrument_id("binance_usdm", "main", "BTCUSDC")
+INSTRUMENT = Instrument(
+    instrument_id=BTC,
+    version=1,
+    base_asset="BTC",
+    quote_asset="USDC",
+    margin_asset="USDC",
+    tick_size=Decimal("0.1"),
+    lot_size=Decimal("0.001"),
+    price_ticks_min=1,
+    price_ticks_max=10_000_000,
+    quantity_lots_min=1,
+    quantity_lots_max=1_000_000,
+    notional_min=Decimal(20),
+    price_multiplier_up=Decimal("1.05"),
+    price_multiplier_down=Decimal("0.95"),
+    open_orders_max=200,
+)
+SECOND_NS = 1_000_000_000
+
+
+def order_id(seq: int, epoch: int = 3) -> str:
+    return ClientOrderId(install="1", epoch=epoch, shard=0, symbol_code=0, seq=seq).text
+
+
+def intended(client_order_id: str, **changes: object) -> OrderIntended:
+    sound = OrderIntended(
+        instrument_id=BTC,
+        instrument_version=1,
+        client_order_id=client_order_id,
+        side=Side.BUY,
+        price=Decimal("64000.0"),
+        quantity=Decimal("0.010"),
+        price_ticks=640_000,
+        quantity_lots=10,
+        time_in_force=TimeInForce.POST_ONLY,
+        reduce_only=False,
+        venue_time_ns=SECOND_NS,
+        deadline_venue_ns=5 * SECOND_NS,
+        decided_ns=1,
+        book_update_id=77,
+        book_age_ns=1_000_000,
+        book_age_ns_max=500_000_000,
+        best_bid_ticks=640_000,
+        best_ask_ticks=640_001,
+        worst_case_lots=10,
+        limit_lots=25,
+        lease_nonce=4,
+    )
+    return msgspec.structs.replace(sound, **changes)
+
+
+def accepted(venue_order_id: int, client_order_id: str, *, at_ns: int = SECOND_NS) -> OrderAccepted:
+    return OrderAccepted(
+        t=at_ns,
+        account="main",
+        symbol="BTCUSDC",
+        order_id=venue_order_id,
+        client_order_id=client_order_id,
+        side="BUY",
+        type="LIMIT",
+        time_in_force="GTX",
+        price=Decimal("64000.0"),
+        quantity=Decimal("0.010"),
+        reduce_only=False,
+        timestamp_ms=1_000,
+        recv_window_ms=1_500,
+    )
+
+
+def filled(venue_order_id: int, client_order_id: str, trade_id: int, position_after: str) -> OrderFilled:
+    return OrderFilled(
+        t=2 * SECOND_NS,
+        account="main",
+        symbol="BTCUSDC",
+        trade_id=trade_id,
+        order_id=venue_order_id,
+        client_order_id=client_order_id,
+        side="BUY",
+        price=Decimal("64000.0"),
+        quantity=Decimal("0.010"),
+        executed=Decimal("0.010"),
+        maker=True,
+        commission=Decimal("0.0128"),
+        commission_asset="USDC",
+        realized_pnl=Decimal(0),
+        position_after=Decimal(position_after),
+        entry_price_after=Decimal("64000.0"),
+        entry_cost_after=Decimal("640.0"),
+        wallet_after=Decimal("99999.9872"),
+    )
+
+
+def booked(venue_order_id: int, client_order_id: str, trade_id: int, **changes: object) -> FillEvent:
+    sound = FillEvent(
+        shard=0,
+        event_seq=trade_id,
+        instrument_id=BTC,
+        client_order_id=client_order_id,
+        venue_order_id=venue_order_id,
+        venue_time_ns=2 * SECOND_NS,
+        side=Side.BUY,
+        trade_id=trade_id,
+        price_ticks=640_000,
+        quantity_lots=10,
+        remaining_lots=0,
+        fee=Decimal("0.0128"),
+        fee_asset="USDC",
+        maker=True,
+        ours=True,
+    )
+    return msgspec.structs.replace(sound, **changes)
+
+
+OPENING: tuple[Message, ...] = (
+    PositionAdopted(instrument_id=BTC, position_lots=0, entry_price=Decimal(0), trade_id_last=0, venue_time_ns=0),
+    GateChanged(instrument_id=BTC, open=True, reason="", changed_ns=1),
+)
+
+
+def history(ledger: tuple[LedgerRecord, ...], journal: tuple[Message, ...], **claims: int) -> History:
+    return History(
+        ledger=ledger,
+        journals={0: OPENING + journal},
+        instruments={"BTCUSDC": INSTRUMENT},
+        install="1",
+        claimed_positions=claims,
+    )
+
+
+def sound_run() -> tuple[tuple[LedgerRecord, ...], tuple[Message, ...]]:
+    first, second = order_id(1), order_id(2)
+    ledger = (
+        accepted(1, first),
+        filled(1, first, 501, "0.010"),
+        accepted(2, second),
+        OrderCanceled(
+            t=3 * SECOND_NS,
+            account="main",
+            symbol="BTCUSDC",
+            order_id=2,
+            client_order_id=second,
+            side="BUY",
+            executed=Decimal(0),
+            reason="request",
+        ),
+    )
+    journal = (intended(first), booked(1, first, 501), intended(second, worst_case_lots=20))
+    return ledger, journal
+
+
+def broken(run: History) -> set[str]:
+    return {verdict.name for verdict in check_all(run) if not verdict.held}
+
+
+def test_a_sound_run_holds_and_every_check_looked_at_something() -> None:
+    verdicts = check_all(history(*sound_run(), BTCUSDC=10))
+    assert {v.name: v.held for v in verdicts} == dict.fromkeys(("I1", "I3", "I5", "I6", "I7", "I8", "I13"), True)
+    assert all(v.checked > 0 for v in verdicts)
+
+
+def test_an_intent_accepted_twice_breaks_i1() -> None:
+    ledger, journal = sound_run()
+    assert "I1" in broken(history((*ledger, accepted(9, order_id(2))), journal))
+
+
+def test_a_position_that_the_journal_does_not_explain_breaks_i3() -> None:
+    ledger, journal = sound_run()
+    assert broken(history(ledger, tuple(r for r in journal if not isinstance(r, FillEvent)))) == {"I3", "I13"}
+
+
+def test_an_inventory_that_claims_another_position_breaks_i3() -> None:
+    assert broken(history(*sound_run(), BTCUSDC=11)) == {"I3"}
+
+
+def test_an_order_of_an_older_epoch_after_a_newer_one_breaks_i5() -> None:
+    ledger, journal = sound_run()
+    late = order_id(3, epoch=2)
+    assert broken(history((*ledger, accepted(3, late)), (*journal, intended(late)))) == {"I5"}
+
+
+def test_an_order_beyond_the_limit_at_its_write_breaks_i6() -> None:
+    first, second = order_id(1), order_id(2)
+    ledger = (accepted(1, first), accepted(2, second))
+    assert broken(history(ledger, (intended(first), intended(second, limit_lots=15)))) == {"I6"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"book_age_ns": 600_000_000},
+        {"best_bid_ticks": 640_001},
+        {"best_bid_ticks": 0},
+        {"book_update_id": 0},
+    ],
+    ids=["stale", "crossed", "empty", "none"],
+)
+def test_an_order_without_a_sound_book_breaks_i7(fault: dict[str, int]) -> None:
+    only = order_id(1)
+    assert broken(history((accepted(1, only),), (intended(only, **fault),))) == {"I7"}
+
+
+def test_an_order_while_the_gate_is_shut_breaks_i7() -> None:
+    only = order_id(1)
+    shut = GateChanged(instrument_id=BTC, open=False, reason="resync", changed_ns=2)
+    assert broken(history((accepted(1, only),), (shut, intended(only)))) == {"I7"}
+
+
+def test_an_order_that_no_journal_knows_breaks_i8() -> None:
+    ledger, journal = sound_run()
+    assert "I8" in broken(history((*ledger, accepted(7, order_id(7))), journal))
+
+
+def test_a_fill_booked_twice_breaks_i13() -> None:
+    ledger, journal = sound_run()
+    assert broken(history(ledger, (*journal, booked(1, order_id(1), 501)))) == {"I13"}
+
+
+def test_a_fee_that_differs_from_the_venues_breaks_i13() -> None:
+    first = order_id(1)
+    ledger, _ = sound_run()
+    journal = (intended(first), booked(1, first, 501, fee=Decimal("0.02")), intended(order_id(2)))
+    assert broken(history(ledger, journal)) == {"I13"}
+
+
+def test_the_report_tells_the_run_from_its_files() -> None:
+    ledger, journal = sound_run()
+    written = tuple(
+        OrderWritten(client_order_id=order_id(n), origin_ns=1_000_000, written_ns=1_000_000 + n * 100_000)
+        for n in (1, 2, 3)
+    )
+    report = build_report(history(ledger, journal + written))
+    assert report["live_orders_at_end"] == 0
+    assert report["latency_us"]["tick_to_order"] == {"p50": 200.0, "p95": 290.0, "p99": 298.0, "count": 3}
+    assert report["symbols"]["BTCUSDC"] == {
+        "quotes": 2,
+        "orders": {"accepted": 2, "amended": 0, "canceled": 1, "rejected": 0},
+        "fills": 1,
+        "maker_share": 1.0,
+        "volume": "640.0000",
+        "position": "0.010",
+        "pnl": {"gross": "0", "fees": "0.0128", "funding": "0", "net": "-0.0128", "seam": "0"},
+        "quoted_both_share": 0.0,
+        "markout_bps": {"1s": None, "5s": None, "30s": None},
+    }
