@@ -7,9 +7,11 @@ environment variable or file that the process which needs the key reads by itsel
 from __future__ import annotations
 
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,32}$")]
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
@@ -46,6 +48,30 @@ class VenueSettings(Section):
     keys: KeySource = KeySource()
     request_timeout_ms: Milliseconds = 3_000
     book_stream: Literal["depth@0ms", "depth@100ms", "depth@500ms", "depth"] = "depth@100ms"
+
+    @field_validator("rest_url", "stream_url", "ws_api_url")
+    @classmethod
+    def _address_is_safe(cls, url: str, info: ValidationInfo) -> str:
+        schemes = ("http", "https") if info.field_name == "rest_url" else ("ws", "wss")
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname or parts.query or parts.fragment or parts.username:
+            raise ValueError(f"must be {schemes[0]}://HOST[:PORT] or {schemes[1]}://HOST[:PORT], without a query")
+        if parts.scheme == schemes[0] and not is_loopback(parts.hostname):
+            raise ValueError(
+                f"{parts.scheme} sends keys in the clear: only {schemes[1]} is allowed beyond this machine"
+            )
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _money_is_said(self) -> VenueSettings:
+        hosts = [urlsplit(url).hostname or "" for url in (self.rest_url, self.stream_url, self.ws_api_url)]
+        live = [host for host in hosts if not is_loopback(host) and not is_demo_host(host)]
+        if live and not self.live:
+            raise ValueError(f"{live[0]} is a live address where money is real: venue.live must be true to use it")
+        if self.live and len(live) < len(hosts):
+            other = next(host for host in hosts if host not in live)
+            raise ValueError(f"venue.live is true but {other} is no live address; use live addresses only, or none")
+        return self
 
 
 class MarketDataSettings(Section):
@@ -204,7 +230,10 @@ class ExchangeSettings(Section):
         "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),
         "USDT": FeeSettings(maker=Decimal("0.0002"), taker=Decimal("0.0005")),
     }
-    balances: dict[str, Decimal] = {"USDC": Decimal(100_000), "USDT": Decimal(100_000)}
+    balances: dict[str, Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12, allow_inf_nan=False)]] = {
+        "USDC": Decimal(100_000),
+        "USDT": Decimal(100_000),
+    }
     weight_per_minute: int = Field(default=2_400, ge=10, le=10_000_000)
     orders_per_10s: int = Field(default=300, ge=1, le=10_000_000)
     orders_per_minute: int = Field(default=1_200, ge=1, le=10_000_000)
@@ -249,4 +278,24 @@ class Settings(Section):
             raise ValueError("strategy.half_spread_bps_min is above strategy.half_spread_bps_max")
         if self.order_manager.countdown_ms < self.order_manager.window_ms + 2_000:
             raise ValueError("order_manager.countdown_ms must be at least order_manager.window_ms + 2,000")
+        if strangers := sorted(set(self.risk.symbols) - set(self.symbols)):
+            raise ValueError(f"risk.symbols.{strangers[0]}: not one of symbols ({', '.join(self.symbols)})")
+        if self.exchange is not None and self.exchange.symbols:
+            absent = sorted(set(self.symbols) - set(self.exchange.symbols))
+            if absent:
+                raise ValueError(f"symbols: {absent[0]} is not one of exchange.symbols")
         return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_demo_host(host: str) -> bool:
+    """Whether `host` is one of Binance's demo hosts (facts section 1.1); every other host beyond this machine counts as live."""
+    demo = host.startswith("demo-") and host.endswith(".binance.com")
+    return demo or host == "binancefuture.com" or host.endswith(".binancefuture.com")
