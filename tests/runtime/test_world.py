@@ -1,0 +1,157 @@
+"""The deterministic world keeps the promises of links, and repeats itself to the byte."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.runtime.world import Delays, Inhabitant, World
+from protocols.effects import Append, Effect, LinkChanged, Publish, SetTimer, TimerFired
+from protocols.envelope import Envelope, Message
+from protocols.mailboxes import StrategyMailbox
+from protocols.messages.inventory import PositionChanged
+from protocols.messages.orders import OrderCanceled
+from protocols.values import InstrumentId, Side
+
+BTC = InstrumentId("binance_usdm:main:BTCUSDC")
+MILLISECOND_NS = 1_000_000
+
+
+class Counted(msgspec.Struct):
+    count: int
+
+
+class Talker:
+    """Says a numbered ordered message and a numbered latest one every millisecond."""
+
+    def __init__(self, already_said: int) -> None:
+        self._said = already_said
+
+    def start(self, now_ns: int) -> list[Effect]:
+        return [SetTimer("talk", now_ns + MILLISECOND_NS)]
+
+    def handle(self, message: Message, now_ns: int) -> list[Effect]:
+        if not isinstance(message, TimerFired):
+            return []
+        self._said += 1
+        ordered = OrderCanceled(
+            shard=0,
+            event_seq=self._said,
+            instrument_id=BTC,
+            client_order_id="",
+            venue_order_id=self._said,
+            venue_time_ns=0,
+            side=Side.BUY,
+            filled_lots=0,
+        )
+        latest = PositionChanged(
+            instrument_id=BTC, position_lots=self._said, average_price=Decimal(1), shard=0, event_seq=self._said
+        )
+        return [
+            Append(ordered),
+            Publish(ordered),
+            Publish(latest),
+            SetTimer("talk", now_ns + MILLISECOND_NS),
+        ]
+
+    def snapshot(self) -> msgspec.Struct:
+        return Counted(count=self._said)
+
+
+class Listener:
+    """Remembers what it heard, over its incarnations."""
+
+    def __init__(self, heard: list[Message]) -> None:
+        self._heard = heard
+
+    def start(self, now_ns: int) -> list[Effect]:
+        return []
+
+    def handle(self, message: Message, now_ns: int) -> list[Effect]:
+        self._heard.append(message)
+        return []
+
+    def snapshot(self) -> msgspec.Struct:
+        return Counted(count=len(self._heard))
+
+
+def inhabited(seed: int) -> tuple[World, list[Message]]:
+    heard: list[Message] = []
+    decoder = msgspec.msgpack.Decoder(Envelope[StrategyMailbox])
+    world = World(seed, start_ns=0, delays=Delays(wait_share=0.3, codec_every=1_000_000))
+    world.inhabit(
+        Inhabitant(
+            name="order_manager-0",
+            role="order_manager",
+            reads=(),
+            make_core=lambda epoch, journal: Talker(len(journal)),
+            decoder=decoder,
+            journal=[],
+        )
+    )
+    world.inhabit(
+        Inhabitant(
+            name="strategy-0",
+            role="strategy",
+            reads=("order_manager-0",),
+            make_core=lambda epoch, journal: Listener(heard),
+            decoder=decoder,
+            journal=[],
+        )
+    )
+    world.begin("strategy-0")
+    world.begin("order_manager-0")
+    return world, heard
+
+
+def numbers(heard: list[Message]) -> list[int]:
+    return [message.event_seq for message in heard if isinstance(message, OrderCanceled)]
+
+
+@given(seed=st.integers(0, 2**32), crash_ms=st.integers(1, 80), back_ms=st.integers(1, 40))
+def test_ordered_messages_arrive_once_and_in_order_over_a_crash_of_the_reader(
+    seed: int, crash_ms: int, back_ms: int
+) -> None:
+    world, heard = inhabited(seed)
+    world.run_until(crash_ms * MILLISECOND_NS)
+    world.crash("strategy-0")
+    world.run_until((crash_ms + back_ms) * MILLISECOND_NS)
+    world.begin("strategy-0")
+    world.run_until(200 * MILLISECOND_NS)
+    assert sorted(set(numbers(heard))) == list(range(1, numbers(heard)[-1] + 1))
+    assert len(set(numbers(heard))) == len(numbers(heard))
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_latest_message_is_never_older_than_the_one_before(seed: int) -> None:
+    world, heard = inhabited(seed)
+    world.run_until(300 * MILLISECOND_NS)
+    positions = [message.position_lots for message in heard if isinstance(message, PositionChanged)]
+    assert positions == sorted(positions)
+
+
+def test_the_same_seed_gives_the_same_history() -> None:
+    def history(seed: int) -> bytes:
+        world, heard = inhabited(seed)
+        world.run_until(200 * MILLISECOND_NS)
+        return msgspec.msgpack.encode(heard)
+
+    assert history(7) == history(7)
+    assert history(7) != history(8)
+
+
+def test_a_cut_link_says_so_and_delivers_what_waited_when_it_is_mended() -> None:
+    world, heard = inhabited(1)
+    world.run_until(10 * MILLISECOND_NS)
+    world.cut("order_manager-0", "strategy-0")
+    world.run_until(30 * MILLISECOND_NS)
+    told_before_mending = len(numbers(heard))
+    world.mend("order_manager-0", "strategy-0")
+    world.run_until(60 * MILLISECOND_NS)
+    changes = [message.up for message in heard if isinstance(message, LinkChanged)]
+    assert changes == [True, False, True]
+    assert told_before_mending < 12
+    assert numbers(heard) == list(range(1, len(numbers(heard)) + 1))
