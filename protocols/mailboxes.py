@@ -67,6 +67,7 @@ RiskMonitorMailbox = (
     BookTop
     | MarkPrice
     | FeedStatus
+    | VenueClock
     | PositionChanged
     | PnlChanged
     | EquityChanged
@@ -125,7 +126,7 @@ ROUTES: dict[type[Message], Route] = {
         LinkClass.LATEST, {"strategy": 0, "order_manager": 0, "risk_monitor": 0, "inventory": 0}, _instrument
     ),
     FeedStatus: Route(LinkClass.LATEST, {"strategy": 0, "order_manager": 0, "risk_monitor": 200}, _instrument),
-    VenueClock: Route(LinkClass.LATEST, {"order_manager": 0, "inventory": 0}, _single),
+    VenueClock: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0, "inventory": 0}, _single),
     QuoteTargets: Route(LinkClass.LATEST, {"order_manager": 0}, _instrument),
     RateUsage: Route(LinkClass.LATEST, {"risk_monitor": 200}, _shard),
     PositionChanged: Route(LinkClass.LATEST, {"strategy": 0, "risk_monitor": 0}, _instrument),

@@ -9,13 +9,17 @@ from protocols.values import InstrumentId
 
 
 class PositionChanged(Message, frozen=True, kw_only=True):
-    """Position of one symbol (signed lots) after the event `event_seq` of shard `shard`."""
+    """Position of one symbol (signed lots) after the event `event_seq` of shard `shard`.
+
+    `known` is false while inventory has reason to doubt it (nothing heard of the venue yet, or events missed): count on the worst.
+    """
 
     instrument_id: InstrumentId
     position_lots: int
     average_price: Decimal
     shard: int
     event_seq: int
+    known: bool = True
 
 
 class PnlChanged(Message, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     """An execution of an order on a traded symbol, ours or anybody's on this account.
 
     `fee` is positive when paid, in `fee_asset`. `remaining_lots` is what rests after it. (instrument, trade_id, venue_order_id)
-    is booked once.
+    is booked once. `forced`: the venue's own order did it (liquidation, auto-deleveraging, settlement).
     """
 
     side: Side
@@ -78,6 +78,7 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     fee_asset: str
     maker: bool
     ours: bool
+    forced: bool = False
 
 
 class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
