@@ -19,7 +19,7 @@ class WireError(Exception):
     """Base of the errors of Binance's wire."""
 
 
-class DamagedPayload(WireError):  # noqa: N818
+class DamagedPayload(WireError):
     """A payload that cannot be understood; `field` names the place, such as `data.b[3][0]` or `byte 17`."""
 
     def __init__(self, *, field: str, reason: str) -> None:
@@ -28,7 +28,7 @@ class DamagedPayload(WireError):  # noqa: N818
         self.reason = reason
 
 
-class SymbolUnavailable(WireError):  # noqa: N818
+class SymbolUnavailable(WireError):
     """A symbol that was asked for is not listed, or is not open for trading."""
 
     def __init__(self, *, symbol: str, reason: str) -> None:

@@ -48,6 +48,17 @@ class Scale(dict[str, int]):
 
     def units(self, text: str) -> int:
         """Whole units of a text that is not negative; zero is allowed."""
+        units, rest = self._divided(text)
+        if rest:
+            raise ValueError(f"{text!r} is not a multiple of {self._unit}")
+        return units
+
+    def floor_units(self, text: str) -> int:
+        """Whole units of a text that is not negative, rounded down."""
+        return self._divided(text)[0]
+
+    def _divided(self, text: str) -> tuple[int, int]:
+        """Whole units, and something other than 0 where the text is not a multiple of the unit."""
         whole, point, fraction = text.partition(".")
         if (
             len(text) > _TEXT_CHARACTERS_MAX
@@ -57,14 +68,10 @@ class Scale(dict[str, int]):
         ):
             raise ValueError(f"{text[:_TEXT_CHARACTERS_MAX]!r} is not a number that is zero or more")
         decimals = self._decimals
-        if fraction[decimals:].strip("0"):
-            raise ValueError(f"{text!r} is not a multiple of {self._unit}")
         units, rest = divmod(int(whole + fraction[:decimals].ljust(decimals, "0")), self._mantissa)
-        if rest:
-            raise ValueError(f"{text!r} is not a multiple of {self._unit}")
         if units > _UNITS_MAX:
             raise ValueError(f"{text!r} is beyond every bound")
-        return units
+        return units, rest or int(fraction[decimals:] or "0")
 
     def signed_units(self, text: str) -> int:
         """Whole units of a text that may be negative (a position)."""
