@@ -55,12 +55,16 @@ def parse_settings(document: Mapping[str, Any], environ: Mapping[str, str], sour
     Raises:
         ConfigError: anything is refused.
     """
-    overrides = _overrides(environ, source)
-    try:
-        return Settings.model_validate(_merged(document, overrides))
-    except ValidationError as error:
-        problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
-        raise ConfigError(source, problems) from None
+    return _validated(_merged(document, _overrides(environ, source)), source)
+
+
+def with_changes(settings: Settings, changes: Mapping[str, Any], source: str) -> Settings:
+    """The same settings with `changes` (nested like the document) put above them and everything checked again.
+
+    Raises:
+        ConfigError: the result is refused.
+    """
+    return _validated(_merged(settings.model_dump(), changes), source)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -127,6 +131,22 @@ def _with_symbols_upper(overrides: dict[str, Any]) -> dict[str, Any]:
         symbols = {str(symbol).upper(): limits for symbol, limits in risk["symbols"].items()}
         return overrides | {"risk": risk | {"symbols": symbols}}
     return overrides
+
+
+def _validated(document: Mapping[str, Any], source: str) -> Settings:
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise ConfigError(source, tuple(_problem(each) for each in details if not _follows(each, details))) from None
+
+
+def _follows(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
+    """Whether an error only says that a list is short because its refused members do not count."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+    )
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

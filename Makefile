@@ -1,0 +1,49 @@
+# Every target sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
+
+DURATION ?= 60
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo [DURATION=60]  quote BTCUSDC and ETHUSDC on the built-in simulated venue"
+	@echo "make test                run the whole test suite"
+	@echo "make check               format, lint, types, import rules"
+	@echo "make bench               latency and throughput as ratios to a floor measured in the same run"
+	@echo "make clean               remove the virtual environment and caches"
+
+# With job control a terminal's Ctrl-C reaches the demo alone: it cancels its orders, reports and exits 0, and so does make.
+demo: $(STAMP)
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/raymaker demo --duration $(DURATION); exit $$?
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@$(BIN)/python -m ops.bench
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): pyproject.toml constraints.txt
+	@python=; \
+	for candidate in python3 python3.13 python3.12 python3.11; do \
+	    if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	        >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "raymaker needs Python 3.11, 3.12 or 3.13 with its venv module, and none was found: install one (on Debian and Ubuntu python3 and python3-venv)." >&2; \
+	    exit 2; \
+	fi; \
+	echo "Setting up .venv with $$($$python --version) (once; some minutes on a slow line)"; \
+	rm -rf .venv && $$python -m venv .venv && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' && \
+	touch $@

@@ -1,0 +1,130 @@
+"""The composition: the only file that names all actors, their order, and who is wired to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actors.runtime.state_dir import StateDir
+from configs.schema import Settings
+from protocols.mailboxes import READS
+from protocols.messages.control import ActorSpec, ChildSpec, Role, SystemPlan
+from protocols.values import Instrument, InstrumentId
+
+SHELLS: dict[Role, str] = {
+    "supervisor": "actors.supervisor.actor:SupervisorActor",
+    "alerting": "actors.alerting.actor:AlertingActor",
+    "inventory": "actors.inventory.actor:InventoryActor",
+    "risk_monitor": "actors.risk_monitor.actor:RiskMonitorActor",
+    "order_manager": "actors.order_manager.actor:OrderManagerActor",
+    "market_data": "actors.market_data.actor:MarketDataActor",
+    "strategy": "actors.strategy.actor:StrategyActor",
+    "exchange": "actors.exchange.actor:ExchangeActor",
+}
+"""The class that hosts each role, as `package.module:Class`; processes import it by name."""
+
+START_ORDER: tuple[Role, ...] = ("alerting", "inventory", "risk_monitor", "order_manager", "market_data", "strategy")
+"""Stopping goes the other way, so that orders are gone before the order manager is."""
+
+SHARDED: frozenset[Role] = frozenset(("market_data", "strategy", "order_manager"))
+"""Roles of which every shard has its own; the others serve all shards of the account."""
+
+
+def actor_name(role: Role, shard: int) -> str:
+    """`role-shard` for a sharded role, else the role."""
+    return f"{role}-{shard}" if role in SHARDED else role
+
+
+def deal(symbols: Sequence[str], shards: int) -> tuple[tuple[str, ...], ...]:
+    """Deal symbols into shards, in turn, so that each shard has as many as any other or one fewer."""
+    return tuple(tuple(symbols[shard::shards]) for shard in range(shards))
+
+
+def build_plan(
+    settings: Settings, instruments: Mapping[str, Instrument], epoch_floor: int, state_dir: StateDir
+) -> SystemPlan:
+    """Everything that the supervisor keeps alive.
+
+    Args:
+        settings: the resolved configuration, with the venue's actual addresses.
+        instruments: by symbol; every symbol of the settings is in it.
+        epoch_floor: the highest epoch seen at the venue; every epoch to come is above it.
+        state_dir: created.
+    """
+    shards = deal(settings.symbols, settings.shards)
+    children = tuple(
+        ChildSpec(
+            spec=_spec(role, shard, shards, settings, instruments, state_dir),
+            shell=SHELLS[role],
+            start_order=order,
+        )
+        for order, role in enumerate(START_ORDER)
+        for shard in (range(settings.shards) if role in SHARDED else (0,))
+    )
+    return SystemPlan(
+        children=children,
+        settings_json=settings.model_dump_json(),
+        epoch_floor=epoch_floor,
+        state_dir=str(state_dir.path),
+    )
+
+
+def exchange_spec(settings: Settings, state_dir: StateDir) -> ActorSpec:
+    """The simulated venue as an actor. It is started before the plan, for the plan needs what it lists."""
+    return ActorSpec(
+        name="exchange",
+        role="exchange",
+        shard=0,
+        epoch=0,
+        install=settings.install,
+        account=settings.venue.account_alias,
+        address=state_dir.socket("exchange"),
+        peers={},
+        instruments=(),
+        symbol_codes={},
+        shards=(),
+        state_dir=str(state_dir.path),
+        config_json=settings.model_dump_json(),
+    )
+
+
+def _spec(
+    role: Role,
+    shard: int,
+    shards: tuple[tuple[str, ...], ...],
+    settings: Settings,
+    instruments: Mapping[str, Instrument],
+    state_dir: StateDir,
+) -> ActorSpec:
+    name = actor_name(role, shard)
+    served = shards[shard] if role in SHARDED else settings.symbols
+    return ActorSpec(
+        name=name,
+        role=role,
+        shard=shard,
+        epoch=0,
+        install=settings.install,
+        account=settings.venue.account_alias,
+        address=state_dir.socket(name),
+        peers={peer: state_dir.socket(peer) for peer in _peers(role, shard, len(shards))},
+        instruments=tuple(instruments[symbol] for symbol in served),
+        symbol_codes=_symbol_codes(instruments, settings.symbols),
+        shards=tuple(tuple(instruments[symbol].instrument_id for symbol in dealt) for dealt in shards),
+        state_dir=str(state_dir.path),
+        config_json=settings.model_dump_json(),
+    )
+
+
+def _peers(role: Role, shard: int, shards: int) -> list[str]:
+    """Names of the actors that `role` reads: its own shard's if it has one, every shard's if it serves all."""
+    peers: list[str] = []
+    for read in READS[role]:
+        peer: Role = read  # type: ignore[assignment]
+        if peer in SHARDED and role not in SHARDED:
+            peers += [actor_name(peer, number) for number in range(shards)]
+        else:
+            peers.append(actor_name(peer, shard))
+    return peers
+
+
+def _symbol_codes(instruments: Mapping[str, Instrument], symbols: Sequence[str]) -> dict[InstrumentId, int]:
+    return {instruments[symbol].instrument_id: code for code, symbol in enumerate(sorted(symbols))}
