@@ -1,0 +1,80 @@
+"""The agent of one node: it knows the pids there, kills and verifies, writes the stop file, and watches over the supervisor.
+
+It is told everything again with each beat, so a restarted agent lacks nothing after one. It runs without Ray's help once it is
+called, and imports none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from actors.runtime.ray_cluster import is_alive, kill_and_verify, write_durably
+
+BEAT_AGE_S_MAX = 6.0
+"""A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
+
+WATCH_PERIOD_S = 0.5
+LATE_S = 1.0
+"""When the agent's own loop is later than this, the node is starved and a missing beat proves nothing."""
+
+
+class NodeAgent:
+    """Answers of the agent; each is quick, and none raises for a process that is gone already."""
+
+    def __init__(self) -> None:
+        self._supervisor_pid = 0
+        self._supervisor_started_s = 0.0
+        self._beaten_s = 0.0
+        self._kills = 0
+        self._watching: asyncio.Task[None] | None = None
+
+    async def beat(self, supervisor_pid: int) -> int:
+        """The supervisor is alive under this pid; returns how many supervisors this agent had to kill."""
+        if supervisor_pid != self._supervisor_pid:
+            self._supervisor_pid = supervisor_pid
+            self._supervisor_started_s = started_s(supervisor_pid)
+        self._beaten_s = time.monotonic()
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        return self._kills
+
+    async def kill(self, pid: int, began_s: float, timeout_s: float) -> bool:
+        """SIGKILL a process of this node; true when it is verified gone. `began_s` guards against a reused pid."""
+        return await asyncio.to_thread(kill_and_verify, pid, began_s, timeout_s)
+
+    async def write_stop_file(self, path: str, reason: str) -> None:
+        """Make the stop file of this node, on the disk when this returns."""
+        await asyncio.to_thread(write_durably, Path(path), reason.encode())
+
+    async def remove_stop_file(self, path: str) -> None:
+        """Remove the stop file of this node."""
+        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+
+    async def _watch(self) -> None:
+        due_s = time.monotonic() + WATCH_PERIOD_S
+        while True:
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            now_s = time.monotonic()
+            starved, due_s = now_s - due_s > LATE_S, now_s + WATCH_PERIOD_S
+            if starved:
+                self._beaten_s = now_s
+            elif self._supervisor_pid and now_s - self._beaten_s > BEAT_AGE_S_MAX:
+                await self._kill_supervisor()
+
+    async def _kill_supervisor(self) -> None:
+        pid, self._supervisor_pid = self._supervisor_pid, 0
+        if is_alive(pid, self._supervisor_started_s):
+            self._kills += 1
+            await self.kill(pid, self._supervisor_started_s, timeout_s=2.0)
+
+
+def started_s(pid: int) -> float:
+    """When a process began (seconds of the wall clock, as the kernel tells); 0.0 when it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return float(psutil.Process(pid).create_time())
+    return 0.0

@@ -1,0 +1,355 @@
+"""The one file that imports Ray: named actor processes, calls to them with a bound in time, and the store of epochs.
+
+Ray places, names, starts and ends processes; no market data and no order passes through it. Children are detached and never
+restarted by Ray (`max_restarts=0`): the supervisor alone does that. Whatever Ray raises becomes one of the errors below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.runtime.epochs import EpochFile
+from actors.runtime.hosted_actor import HostedActor, HostError, ProbeReply, SnapshotReply
+from actors.runtime.node_agent import NodeAgent
+from actors.runtime.ray_cluster import ENVIRONMENT, NotRunning, RayCluster, running_cluster
+from actors.runtime.state_dir import StateDir
+from protocols.envelope import Message
+from protocols.messages.control import (
+    ActorSpec,
+    Answer,
+    AnyAnswer,
+    AnyCommand,
+    GetStatus,
+    SystemStatus,
+)
+
+os.environ.update(ENVIRONMENT)  # Ray reads its way of authentication when it is imported
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
+
+NAMESPACE = "raymaker"
+AGENT_NAME = "node_agent"
+CALL_TIMEOUT_S = 10.0
+CREATE_TIMEOUT_S = 30.0
+EPOCH_TRIES_MAX = 10_000
+RETRY_PAUSE_S = 0.1
+
+Result = TypeVar("Result")
+
+
+class RayHostError(Exception):
+    """A call through Ray did not do what it should; the text says which."""
+
+
+class ActorGone(RayHostError):
+    """The actor is dead, or there is none of that name."""
+
+
+class CallFailed(RayHostError):
+    """No answer: the call may or may not have been carried out."""
+
+
+class CallRefused(RayHostError):
+    """The actor itself answered with an error."""
+
+
+class ActorRef:
+    """One actor by name. Every call is bounded; errors are those of this file."""
+
+    def __init__(self, name: str, handle: Any) -> None:
+        self.name = name
+        self._handle = handle
+
+    async def start(self, timeout_s: float) -> int:
+        """Bring a placed actor to life; returns its pid."""
+        pid: int = await self._call(self._handle.start.remote(), timeout_s)
+        return pid
+
+    async def deliver(self, message: Message, timeout_s: float) -> None:
+        """Give a control message to the actor's core."""
+        await self._call(self._handle.deliver.remote(msgspec.msgpack.encode(message)), timeout_s)
+
+    async def health(self, wait_s: float, timeout_s: float) -> ProbeReply:
+        """Ask beside the main loop, which gets `wait_s` to show a sign of life."""
+        method = self._handle.health.options(concurrency_group="health")
+        return msgspec.msgpack.decode(await self._call(method.remote(wait_s), timeout_s), type=ProbeReply)
+
+    async def snapshot(self, timeout_s: float) -> SnapshotReply:
+        """What the core and the shell show."""
+        reply = await self._call(self._handle.snapshot.remote(), timeout_s)
+        return msgspec.msgpack.decode(reply, type=SnapshotReply)
+
+    async def watch(self, wait_s: float) -> None:
+        """Return after about `wait_s`; raises ActorGone some 15 ms after the process died."""
+        await self._call(self._handle.watch.remote(wait_s), wait_s + CALL_TIMEOUT_S)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Close the shell; the process goes on until it is discarded."""
+        await self._call(self._handle.stop.remote(), timeout_s)
+
+    async def agent(self, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
+        """Call a method of a node agent."""
+        return await self._call(getattr(self._handle, method).remote(*arguments), timeout_s)
+
+    def discard(self) -> None:
+        """Tell Ray to end the process and forget the name. Does not wait: verify that the pid is gone."""
+        with contextlib.suppress(RayError, ValueError):
+            ray.kill(self._handle, no_restart=True)
+
+    async def _call(self, reference: Any, timeout_s: float) -> Any:
+        return await _translated_async(self.name, asyncio.wait_for(asyncio.wrap_future(reference.future()), timeout_s))
+
+
+def find(name: str) -> ActorRef | None:
+    """The living actor of that name."""
+    try:
+        return ActorRef(name, ray.get_actor(name, namespace=NAMESPACE))
+    except ValueError:
+        return None
+
+
+async def place(shell: str, spec: ActorSpec) -> ActorRef:
+    """Create the process of an actor that is not there yet; `ActorRef.start` then brings it to life.
+
+    Raises:
+        RayHostError: an actor of that name exists.
+    """
+    return await asyncio.to_thread(_place, shell, spec)
+
+
+def _place(shell: str, spec: ActorSpec) -> ActorRef:
+    options = _options(spec.name, max_restarts=0)
+    return ActorRef(spec.name, _create(_remote(HostedActor), options, shell, msgspec.msgpack.encode(spec)))
+
+
+async def agent() -> ActorRef:
+    """This node's agent; placed when there is none. Ray restarts it, for it holds nothing that it is not told again."""
+    found = find(AGENT_NAME)
+    if found is not None:
+        return found
+    return ActorRef(AGENT_NAME, await asyncio.to_thread(_create_agent))
+
+
+def allocate_epoch(state: StateDir, floor: int) -> int:
+    """The next epoch of the account: above `floor`, above the file, and given once by Ray's store. Blocks some milliseconds.
+
+    Raises:
+        EpochError: the file is damaged.
+        RayHostError: Ray's store does not answer, or knows no free epoch.
+    """
+    book = EpochFile(state.epochs_file)
+    try:
+        stored = _internal_kv_get(b"epoch/greatest", namespace=NAMESPACE.encode())
+        first = max(book.greatest(), floor, int(stored or 0)) + 1
+        for epoch in range(first, first + EPOCH_TRIES_MAX):
+            taken = _internal_kv_put(f"epoch/{epoch}".encode(), b"", overwrite=False, namespace=NAMESPACE.encode())
+            if not taken:
+                book.record(epoch)
+                _internal_kv_put(b"epoch/greatest", str(epoch).encode(), namespace=NAMESPACE.encode())
+                return epoch
+    except (RayError, ConnectionError) as error:
+        raise RayHostError(f"no epoch: Ray's store does not answer: {error}") from error
+    raise RayHostError(f"no epoch: {EPOCH_TRIES_MAX} in a row from {first} are taken")
+
+
+class SupervisorHost(HostedActor):
+    """The supervisor's process: comes to life by itself, also when Ray restarts it, each time under an epoch of its own."""
+
+    async def __init__(self, shell: str, spec: bytes) -> None:  # type: ignore[misc]  # Ray awaits it
+        super().__init__(shell, spec)
+        try:
+            epoch = await asyncio.to_thread(allocate_epoch, StateDir(self._spec.state_dir), self._spec.epoch)
+            self._spec = msgspec.structs.replace(self._spec, epoch=epoch, started_ns=_boot_ns())
+            await self.start()
+        except Exception:
+            if not ray.get_runtime_context().was_current_actor_reconstructed:
+                raise
+            await asyncio.sleep(1.0)
+            os._exit(1)  # an error here would make Ray give the supervisor up; an ended process is tried again
+
+
+def attach(state: StateDir) -> RayCluster:
+    """Make this process a client of the Ray that runs for `state`, and of no other.
+
+    Raises:
+        NotRunning: there is none.
+        RayHostError: it runs and does not answer.
+    """
+    cluster = running_cluster(state)
+    os.environ["RAY_AUTH_TOKEN_PATH"] = cluster.token_file
+    os.environ.pop("RAY_ADDRESS", None)
+    try:
+        ray.init(
+            address=cluster.address,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+        )
+    except (RayError, ConnectionError, OSError, ValueError, RuntimeError) as error:
+        raise RayHostError(f"Ray at {cluster.address} runs and does not answer: {error}") from error
+    return cluster
+
+
+def detach() -> None:
+    """End this process's connection to Ray; the actors go on."""
+    ray.shutdown()
+
+
+def start_actor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIMEOUT_S) -> int:
+    """Place and start one actor before there is a supervisor, which will adopt it by its name; returns the pid.
+
+    Needs `attach`. This is for what must exist before the plan can be made: the simulated venue.
+    """
+    started = _place(shell, spec)
+    pid: int = _get(spec.name, started._handle.start.remote(), timeout_s)
+    return pid
+
+
+def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIMEOUT_S) -> None:
+    """Place the node agent and the supervisor and wait until it answers. Needs `attach`, and the plan on file.
+
+    Raises:
+        RayHostError: it did not come to life; the text has its reason.
+    """
+    small = msgspec.structs.replace(spec, instruments=(), symbol_codes={}, shards=())
+    if find(AGENT_NAME) is None:
+        _create_agent()
+    options = _options(spec.name, max_restarts=-1)
+    handle = _create(_remote(SupervisorHost), options, shell, msgspec.msgpack.encode(small))
+    _get(spec.name, handle.health.options(concurrency_group="health").remote(timeout_s), timeout_s)
+
+
+class SupervisorClient:
+    """The command line's way to the supervisor."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def ask(self, command: AnyCommand, timeout_s: float = 30.0) -> AnyAnswer:
+        """Give one command and return its answer. Questions are repeated while the supervisor is being restarted; orders never.
+
+        Raises:
+            NotRunning: there is no supervisor.
+            CallFailed: no answer in time; the command may or may not have been carried out.
+            CallRefused: the supervisor refused it.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                reply = self._ask_once(command, max(0.1, deadline - time.monotonic()))
+                return msgspec.msgpack.decode(reply, type=SystemStatus | Answer)
+            except CallFailed:
+                if not isinstance(command, GetStatus) or time.monotonic() + RETRY_PAUSE_S >= deadline:
+                    raise
+                time.sleep(RETRY_PAUSE_S)
+
+    def close(self) -> None:
+        """Leave; the system goes on."""
+        detach()
+
+    def _ask_once(self, command: AnyCommand, timeout_s: float) -> bytes:
+        found = find(self._name)
+        if found is None:
+            raise NotRunning("Ray runs but the supervisor does not: run `raymaker down`, then `raymaker up`")
+        reply: bytes = _get(self._name, found._handle.ask.remote(msgspec.msgpack.encode(command)), timeout_s)
+        return reply
+
+
+def connect(state_dir: Path | str, supervisor: str = "supervisor") -> SupervisorClient:
+    """Join the system that runs on a state directory; takes about a second.
+
+    Raises:
+        NotRunning: nothing runs there.
+        RayHostError: it runs and does not answer.
+    """
+    attach(StateDir(state_dir))
+    return SupervisorClient(supervisor)
+
+
+def _remote(actor_class: type[HostedActor]) -> Any:
+    hosted: Any = ray.remote
+    return hosted(concurrency_groups={"health": 2})(actor_class)
+
+
+def _options(name: str, max_restarts: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "max_restarts": max_restarts,
+        "max_task_retries": 0,
+        "num_cpus": 0,
+        "enable_task_events": False,
+    }
+
+
+def _create(actor_class: Any, options: dict[str, Any], *arguments: Any) -> Any:
+    try:
+        return actor_class.options(**options).remote(*arguments)
+    except ValueError as error:
+        raise RayHostError(f"an actor named {options['name']} exists already") from error
+    except RayError as error:
+        raise RayHostError(f"{options['name']} could not be placed: {error}") from error
+
+
+def _create_agent() -> Any:
+    return _create(ray.remote(NodeAgent), _options(AGENT_NAME, max_restarts=-1))
+
+
+def _get(name: str, reference: Any, timeout_s: float) -> Any:
+    return _translated(name, lambda: ray.get(reference, timeout=timeout_s))
+
+
+def _translated(name: str, call: Callable[[], Result]) -> Result:
+    try:
+        return call()
+    except (RayError, TimeoutError) as error:
+        raise _readable(name, error) from error
+
+
+async def _translated_async(name: str, call: Awaitable[Result]) -> Result:
+    try:
+        return await call
+    except (RayError, TimeoutError) as error:
+        raise _readable(name, error) from error
+
+
+def _readable(name: str, error: BaseException) -> RayHostError:
+    match error:
+        case GetTimeoutError() | TimeoutError():
+            return CallFailed(f"{name} did not answer in time")
+        case ActorDiedError() if error.actor_init_failed:
+            return CallRefused(_reason(str(error)))
+        case ActorDiedError():
+            return ActorGone(f"{name} is dead")
+        case ActorUnavailableError():
+            return CallFailed(f"{name} cannot be reached")
+        case RayTaskError():
+            cause = error.cause
+            return CallRefused(
+                str(cause) if isinstance(cause, HostError) else f"{name}: {cause or _reason(str(error))}"
+            )
+        case _:
+            return CallFailed(f"{name}: {_reason(str(error))}")
+
+
+def _reason(text: str) -> str:
+    """The last line of one of Ray's long texts: the error itself below the traceback."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
