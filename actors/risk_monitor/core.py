@@ -1,0 +1,391 @@
+"""The risk monitor: watches positions, equity and marks, and answers each shard's lease request with what it may do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_never
+
+from actors.risk_monitor.day import TradingDay
+from actors.risk_monitor.judgement import AccountView, SymbolView, Verdict, worst
+from actors.risk_monitor.latches import ACCOUNT, Latches
+from actors.risk_monitor.leases import LeaseDesk
+from actors.risk_monitor.limits import quote_limits, symbol_limits
+from actors.risk_monitor.memory import RiskMemory
+from actors.risk_monitor.snapshot import RiskSnapshot, SymbolRiskView
+from configs.schema import Settings
+from protocols.arithmetic.sequences import Arrival, StreamNumbers
+from protocols.effects import (
+    Append,
+    Effect,
+    LinkChanged,
+    Log,
+    LogLevel,
+    OutboxFull,
+    Publish,
+    Send,
+    SetTimer,
+    TimerFired,
+)
+from protocols.mailboxes import RiskMonitorMailbox
+from protocols.messages.alerts import Alert, AlertCode, Severity
+from protocols.messages.control import (
+    ActorSpec,
+    ActorState,
+    Drain,
+    EmergencyStop,
+    EpochAnnounced,
+    Resume,
+    ShardHalted,
+    StopFileSeen,
+)
+from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged
+from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
+from protocols.messages.orders import (
+    AnyAccountEvent,
+    AnyOrderEvent,
+    BalanceChanged,
+    FundingPaid,
+    MarginCalled,
+    OrderEvent,
+    OrderFilled,
+    RateUsage,
+    VenuePosition,
+)
+from protocols.messages.risk import LeaseRequest, SymbolLimits, TradingState
+from protocols.values import symbol_of
+
+JUDGE_PERIOD_NS = 100_000_000
+"""How often the passing of time alone is judged (staleness)."""
+
+ALERT_INTERVAL_NS = 10_000_000_000
+"""A limit that stays broken is told again this often."""
+
+_JUDGE = "judge"
+_MS = 1_000_000
+
+
+class RiskMonitorCore:
+    """Decides the trading state of the account and of each symbol, and each shard's share of the account's limits.
+
+    Args:
+        memory: what an earlier life wrote last; None where there was none.
+        damaged: why the memory could not be read; trading is then halted until a person resumes.
+    """
+
+    def __init__(
+        self, spec: ActorSpec, settings: Settings, memory: RiskMemory | None = None, damaged: str | None = None
+    ) -> None:
+        self._name = spec.name
+        self._risk = settings.risk
+        self._symbols = {i.instrument_id: SymbolView(i, quote_limits(settings.risk, i)) for i in spec.instruments}
+        self._account = AccountView()
+        self._day = TradingDay(settings.risk.day_starts_utc)
+        self._latches = Latches()
+        self._desk = LeaseDesk(
+            spec.shards, settings, {i: v.limits.position_notional_max for i, v in self._symbols.items()}
+        )
+        self._streams = StreamNumbers()
+        self._clock: VenueClock | None = None
+        self._alerted_ns: dict[tuple[AlertCode, str], int] = {}
+        self._bad_data = 0
+        self._draining = False
+        self._memory = memory or RiskMemory()
+        if memory is not None:
+            self._day.restore(memory.day, memory.day_equity, memory.loss_stopped, memory.transfers)
+            self._latches.restore(memory.latches)
+            self._desk.restore(memory)
+        if damaged is not None:
+            self._latches.set(ACCOUNT, TradingState.HALTED, f"the risk monitor's memory is damaged: {damaged}")
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """Begin to judge."""
+        effects: list[Effect] = [SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS)]
+        for subject, text in self._latches.texts().items():
+            effects.append(Log(LogLevel.WARNING, f"{subject} stays restricted until it is resumed: {text}"))
+        return self._remember(effects)
+
+    def handle(self, message: RiskMonitorMailbox, now_ns: int) -> list[Effect]:
+        """Take one message."""
+        match message:
+            case LeaseRequest():
+                effects = self._on_request(message, now_ns)
+            case BookTop() | FeedStatus() | PnlChanged() | LinkChanged() | OutboxFull():
+                return []
+            case MarkPrice():
+                return self._on_mark(message, now_ns)
+            case PositionChanged():
+                return self._on_position(message, now_ns)
+            case EquityChanged():
+                effects = self._on_equity(message, now_ns)
+            case VenueClock():
+                self._clock = message
+                effects = []
+            case RateUsage():
+                self._desk.use(message)
+                return []
+            case OrderEvent():
+                effects = self._on_order_event(message, now_ns)
+            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled():
+                effects = self._on_account_event(message, now_ns)
+            case TimerFired():
+                effects = [*self._judge(now_ns), SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS)]
+            case Drain() | EmergencyStop() | StopFileSeen() | Resume() | EpochAnnounced() | ShardHalted():
+                effects = self._on_control(message, now_ns)
+            case _:
+                assert_never(message)
+        return self._remember(effects)
+
+    def state(self) -> ActorState:
+        """Where the actor is in its life."""
+        return ActorState.STOPPED if self._draining else ActorState.RUNNING
+
+    def snapshot(self) -> RiskSnapshot:
+        """The one view that status, reports and metrics read."""
+        equity = self._account.equity
+        pnl = self._day.pnl(equity)
+        return RiskSnapshot(
+            state=self._account.verdict.state,
+            reason=self._account.verdict.reason,
+            equity="" if equity is None else str(equity),
+            day_pnl="" if pnl is None else str(pnl),
+            day=self._day.day,
+            daily_loss_max=str(self._risk.daily_loss_max),
+            notional=str(self._notional()),
+            account_notional_max=str(self._risk.account_notional_max),
+            latches=self._latches.texts(),
+            symbols={symbol_of(i): self._symbol_view(view) for i, view in self._symbols.items()},
+            shards=self._desk.views(),
+            bad_data=self._bad_data,
+        )
+
+    def _on_request(self, request: LeaseRequest, now_ns: int) -> list[Effect]:
+        if self._draining or not self._desk.accepts(request):
+            return []
+        effects = self._judge(now_ns)
+        limits = tuple(self._limits(self._symbols[i]) for i in self._desk.instruments(request.shard))
+        lease = self._desk.answer(request, self._account.verdict, limits, now_ns)
+        # What the share depends on must be on file before the shard may use it.
+        effects = self._remember(effects)
+        return [*effects, Send(f"order_manager-{request.shard}", lease)]
+
+    def _on_mark(self, mark: MarkPrice, now_ns: int) -> list[Effect]:
+        view = self._symbols.get(mark.instrument_id)
+        if view is None or not mark.mark_price.is_finite() or mark.mark_price <= 0:
+            self._bad_data += 1
+            return self._alert(
+                AlertCode.BAD_DATA,
+                Severity.WARNING,
+                mark.instrument_id,
+                f"mark price {mark.mark_price} refused",
+                now_ns,
+            )
+        view.mark_price = mark.mark_price
+        view.mark_ns = min(mark.received_ns, now_ns)
+        return []
+
+    def _on_position(self, changed: PositionChanged, now_ns: int) -> list[Effect]:
+        view = self._symbols.get(changed.instrument_id)
+        if view is None:
+            self._bad_data += 1
+            return self._alert(
+                AlertCode.BAD_DATA,
+                Severity.WARNING,
+                changed.instrument_id,
+                "position of a symbol that is not traded",
+                now_ns,
+            )
+        view.position_lots = changed.position_lots
+        view.position_known = changed.known
+        # A position that was never known is as good as none at all.
+        view.position_ns = now_ns if changed.known or view.position_ns else 0
+        return []
+
+    def _on_equity(self, changed: EquityChanged, now_ns: int) -> list[Effect]:
+        if not changed.equity.is_finite():
+            self._bad_data += 1
+            return self._alert(
+                AlertCode.BAD_DATA, Severity.WARNING, "account", f"equity {changed.equity} refused", now_ns
+            )
+        self._account.equity = changed.equity
+        self._account.equity_ns = min(changed.valued_ns, now_ns)
+        self._advance_day(now_ns)
+        self._day.value(changed.equity)
+        return self._check_loss(now_ns)
+
+    def _on_order_event(self, event: AnyOrderEvent, now_ns: int) -> list[Effect]:
+        if not self._is_new(event.shard, event.event_seq):
+            return []
+        view = self._symbols.get(event.instrument_id)
+        if view is None:
+            self._bad_data += 1
+            return self._alert(
+                AlertCode.BAD_DATA,
+                Severity.WARNING,
+                event.instrument_id,
+                "event of a symbol that is not traded",
+                now_ns,
+            )
+        view.orders.apply(event)
+        if isinstance(event, OrderFilled) and event.forced:
+            symbol = view.instrument.symbol
+            text = f"the venue closed {event.quantity_lots} lots of {symbol} by force"
+            self._latches.set(event.instrument_id, TradingState.HALTED, text)
+            self._latches.set(ACCOUNT, TradingState.REDUCING, text)
+            return self._alert(AlertCode.LIMIT_BREACHED, Severity.CRITICAL, symbol, text, now_ns)
+        return []
+
+    def _on_account_event(self, event: AnyAccountEvent, now_ns: int) -> list[Effect]:
+        if not self._is_new(event.shard, event.event_seq):
+            return []
+        match event:
+            case BalanceChanged():
+                self._day.transfer(event)
+                return []
+            case MarginCalled():
+                self._latches.set(ACCOUNT, TradingState.REDUCING, f"margin call: {event.text}")
+                return self._alert(AlertCode.MARGIN_CALL, Severity.CRITICAL, "account", event.text, now_ns)
+            case FundingPaid() | VenuePosition():
+                return []
+            case _:
+                assert_never(event)
+
+    def _on_control(
+        self, message: Drain | EmergencyStop | StopFileSeen | Resume | EpochAnnounced | ShardHalted, now_ns: int
+    ) -> list[Effect]:
+        match message:
+            case Drain():
+                self._draining = True
+                return [SetTimer(_JUDGE, 0), Log(LogLevel.INFO, "drained: no lease is given any more")]
+            case EmergencyStop():
+                return self._stop(message.reason)
+            case StopFileSeen():
+                return self._stop(message.text or "the stop file exists") if message.present else []
+            case Resume():
+                return self._resume(message.reason, now_ns)
+            case EpochAnnounced():
+                if message.name == f"order_manager-{message.shard}":
+                    self._desk.announce(message.shard, message.epoch)
+                return []
+            case ShardHalted():
+                self._desk.halt(message.shard, message.reason)
+                return []
+            case _:
+                assert_never(message)
+
+    def _stop(self, reason: str) -> list[Effect]:
+        if not self._latches.set(ACCOUNT, TradingState.HALTED, f"emergency stop: {reason}"):
+            return []
+        return [Log(LogLevel.WARNING, f"emergency stop: {reason}")]
+
+    def _resume(self, reason: str, now_ns: int) -> list[Effect]:
+        lifted = [*self._latches.texts().values()]
+        self._latches.clear()
+        self._desk.resume()
+        if self._day.loss_stopped:
+            lifted.append("the day's loss, now measured from the present equity")
+            self._day.begin_again(self._account.equity)
+        effects: list[Effect] = [
+            Log(LogLevel.WARNING, f"resumed ({reason}): {'; '.join(lifted) or 'nothing was latched'}")
+        ]
+        return [*effects, *self._judge(now_ns)]
+
+    def _is_new(self, shard: int, event_seq: int) -> bool:
+        arrival = self._streams.arrived(shard, event_seq)
+        if arrival is Arrival.AFTER_GAP:
+            for instrument_id in self._desk.instruments(shard):
+                self._symbols[instrument_id].orders.forget()
+        return arrival is not Arrival.REPEATED
+
+    def _advance_day(self, now_ns: int) -> None:
+        if self._clock is not None:
+            self._day.clock(now_ns + self._clock.offset_ns)
+
+    def _check_loss(self, now_ns: int) -> list[Effect]:
+        pnl = self._day.pnl(self._account.equity)
+        if pnl is None or self._day.loss_stopped or -pnl <= self._risk.daily_loss_max:
+            return []
+        self._day.loss_stopped = True
+        return self._judge(now_ns)
+
+    def _judge(self, now_ns: int) -> list[Effect]:
+        """Bring every verdict up to date, and tell what changed."""
+        self._advance_day(now_ns)
+        mark_age_ns_max = self._risk.mark_age_ms_max * _MS
+        before = self._account.verdict
+        pnl = self._day.pnl(self._account.equity)
+        judged = self._account.judge(
+            now_ns, pnl, self._day.loss_stopped, self._notional(), self._risk.account_notional_max
+        )
+        self._account.verdict = worst([*self._latches.verdicts(ACCOUNT), judged])
+        effects = self._tell("account", before, self._account.verdict, now_ns)
+        for instrument_id, view in self._symbols.items():
+            before = view.verdict
+            view.verdict = worst([*self._latches.verdicts(instrument_id), view.judge(now_ns, mark_age_ns_max)])
+            effects += self._tell(view.instrument.symbol, before, view.verdict, now_ns)
+        return effects
+
+    def _tell(self, subject: str, before: Verdict, after: Verdict, now_ns: int) -> list[Effect]:
+        effects: list[Effect] = []
+        if after.state is not before.state:
+            level = LogLevel.INFO if after.state is TradingState.ACTIVE else LogLevel.WARNING
+            effects.append(Log(level, f"{subject}: {before.state} -> {after.state} {after.reason}".rstrip()))
+        if after.code is not None:
+            severity = Severity.CRITICAL if after.state is TradingState.HALTED else Severity.WARNING
+            effects += self._alert(after.code, severity, subject, after.reason, now_ns)
+        return effects
+
+    def _alert(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> list[Effect]:
+        """One alert, unless the same was raised a moment ago; subjects are bounded by the symbols of the plan."""
+        if subject not in {"account", *(view.instrument.symbol for view in self._symbols.values())}:
+            subject = "unknown symbol"
+        if now_ns - self._alerted_ns.get((code, subject), -ALERT_INTERVAL_NS) < ALERT_INTERVAL_NS:
+            return []
+        self._alerted_ns[(code, subject)] = now_ns
+        return [
+            Publish(
+                Alert(code=code, severity=severity, subject=subject, text=text, raised_ns=now_ns, source=self._name)
+            )
+        ]
+
+    def _remember(self, effects: list[Effect]) -> list[Effect]:
+        """Put the memory in front of the effects when it changed."""
+        memory = RiskMemory(
+            day=self._day.day,
+            day_equity=self._day.start_equity,
+            loss_stopped=self._day.loss_stopped,
+            transfers=self._day.transfers(),
+            latches=self._latches.records(),
+            epochs=self._desk.epochs(),
+            grants=self._desk.grants(),
+            share_id_last=self._desk.share_id_last,
+        )
+        if memory == self._memory:
+            return effects
+        self._memory = memory
+        return [Append(memory), *effects]
+
+    def _notional(self) -> Decimal:
+        return sum((view.notional for view in self._symbols.values()), Decimal(0))
+
+    def _limits(self, view: SymbolView) -> SymbolLimits:
+        view.follow_mark()
+        return symbol_limits(view.instrument, view.limits, view.limits_mark, view.verdict.state)
+
+    def _symbol_view(self, view: SymbolView) -> SymbolRiskView:
+        limits = symbol_limits(view.instrument, view.limits, view.limits_mark, view.verdict.state)
+        return SymbolRiskView(
+            state=worst([self._account.verdict, view.verdict]).state,
+            reason=worst([self._account.verdict, view.verdict]).reason,
+            position_lots=view.position_lots,
+            position_known=view.position_known and view.position_ns > 0,
+            mark_price="" if view.mark_price is None else str(view.mark_price),
+            notional=str(view.notional),
+            worst_case_notional=str(view.worst_case_notional),
+            worst_case_complete=view.orders.complete,
+            open_orders=view.orders.count(),
+            open_orders_max=limits.open_orders_max,
+            position_lots_max=limits.position_lots_max,
+            order_lots_max=limits.order_lots_max,
+            position_notional_max=str(view.limits.position_notional_max),
+            order_notional_max=str(view.limits.order_notional_max),
+        )

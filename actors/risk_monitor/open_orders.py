@@ -1,0 +1,80 @@
+"""The risk monitor's own picture of a symbol's open orders, from the order events."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, assert_never
+
+from protocols.messages.orders import (
+    AnyOrderEvent,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderDenied,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderUnknown,
+)
+from protocols.values import Side
+
+ORDERS_TRACKED_MAX = 1_000
+"""Open orders of one symbol that are kept; more mean that the picture is no longer complete."""
+
+
+class OpenOrder(NamedTuple):
+    """What may still rest or fill. `filled_lots` is needed because an amendment states the total."""
+
+    side: Side
+    remaining_lots: int
+    filled_lots: int
+
+
+class OpenOrders:
+    """Open orders of one symbol. `complete` is false after events were missed, until nothing is open any more."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, OpenOrder] = {}
+        self.complete = True
+
+    def apply(self, event: AnyOrderEvent) -> None:
+        """Follow one event."""
+        key = event.client_order_id or f"#{event.venue_order_id}"
+        match event:
+            case OrderAccepted() | OrderAmended() | OrderUnknown():
+                filled = self._orders[key].filled_lots if key in self._orders else 0
+                self._keep(key, OpenOrder(event.side, max(event.quantity_lots - filled, 0), filled))
+            case OrderFilled():
+                filled = self._orders[key].filled_lots if key in self._orders else 0
+                if event.remaining_lots > 0:
+                    self._keep(key, OpenOrder(event.side, event.remaining_lots, filled + event.quantity_lots))
+                else:
+                    self._orders.pop(key, None)
+            case OrderCanceled() | OrderExpired() | OrderRejected():
+                self._orders.pop(key, None)
+            case OrderDenied():
+                pass
+            case _:
+                assert_never(event)
+        if not self._orders:
+            self.complete = True
+
+    def forget(self) -> None:
+        """Events were missed: what is open is no longer known."""
+        self._orders.clear()
+        self.complete = False
+
+    def count(self) -> int:
+        """How many orders are open."""
+        return len(self._orders)
+
+    def worst_case_lots(self, position_lots: int) -> tuple[int, int]:
+        """Highest and lowest signed position that the open orders can lead to; the sides are never netted."""
+        bought = sum(order.remaining_lots for order in self._orders.values() if order.side is Side.BUY)
+        sold = sum(order.remaining_lots for order in self._orders.values() if order.side is Side.SELL)
+        return position_lots + bought, position_lots - sold
+
+    def _keep(self, key: str, order: OpenOrder) -> None:
+        if key not in self._orders and len(self._orders) >= ORDERS_TRACKED_MAX:
+            self.complete = False
+            return
+        self._orders[key] = order
