@@ -58,8 +58,8 @@ class SymbolFeed:
 
     @property
     def update_id(self) -> int:
-        """Newest update id that the published top rests on."""
-        return max(self._sync.last_update_id, self._ticker_update_id)
+        """Id of the newest top; what came later left the top as it was. 0 while nothing may be published."""
+        return self.top.update_id if self.top is not None else 0
 
     @property
     def buffered(self) -> int:

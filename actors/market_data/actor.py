@@ -1,0 +1,102 @@
+"""The shell of market_data: two market sockets and unsigned REST calls around one core. It needs no key."""
+
+from __future__ import annotations
+
+import asyncio
+from types import UnionType
+from typing import Any
+
+from actors.market_data.core import MarketDataCore
+from actors.market_data.feed import Feed
+from actors.runtime.rest_client import RestClient
+from actors.runtime.shell import Host
+from configs.schema import Settings
+from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.envelope import Message
+from protocols.mailboxes import MarketDataMailbox
+from protocols.messages.control import ActorSpec, ActorState
+from protocols.venue import NotSent, QueryBook, QueryTime, Usage
+
+CALLS_MAX = 16
+"""REST calls at one time; the core keeps below it."""
+
+
+class MarketDataActor:
+    """market_data of one shard."""
+
+    mailbox: UnionType = MarketDataMailbox
+
+    def __init__(self, spec: ActorSpec, settings: Settings) -> None:
+        self.core = MarketDataCore(spec, settings)
+        self._spec = spec
+        self._settings = settings
+        self._host: Host | None = None
+        self._feed: Feed | None = None
+        self._rest: RestClient | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    async def start(self, host: Host) -> None:
+        """Begin to connect; books follow when the venue answers, and their state is told by FeedStatus."""
+        self._host = host
+        venue = self._settings.venue
+        self._rest = RestClient(
+            venue.rest_url,
+            api_key="",
+            signer=None,
+            instruments=WireInstruments(self._spec.instruments),
+            clock=host.clock,
+            timeout_ms=venue.request_timeout_ms,
+        )
+        self._feed = Feed(self._settings, self._spec.instruments, host)
+        self._feed.start()
+
+    def call(self, request: Message) -> None:
+        """Send a book or time query."""
+        assert isinstance(request, QueryBook | QueryTime), f"market_data asks for books and the time, not {request}"
+        host, rest = self._host, self._rest
+        assert host is not None and rest is not None, "a call before start"
+        if len(self._calls) >= CALLS_MAX:
+            reason = f"{CALLS_MAX} calls are already on their way"
+            outcome = NotSent(
+                request_id=request.request_id, received_ns=host.clock.now_ns(), usage=Usage(), reason=reason
+            )
+            asyncio.get_running_loop().call_soon(host.deliver, outcome)
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(rest, host, request), name=type(request).__name__)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    def append(self, record: Message) -> None:
+        """market_data keeps no journal: its truth is the venue's."""
+        raise AssertionError(f"market_data has no journal for {type(record).__name__}")
+
+    def state(self) -> ActorState:
+        """RUNNING from the start on: a feed that is not live is a state of its symbols, not of the actor."""
+        if self._stopped or self.core.drained:
+            return ActorState.STOPPED
+        return ActorState.STARTING if self._feed is None else ActorState.RUNNING
+
+    def extra_snapshot(self) -> dict[str, Any]:
+        """State of the sockets and calls on their way."""
+        return {"sockets": self._feed.snapshot() if self._feed else {}, "calls": len(self._calls)}
+
+    def replay(self, stream: str, from_seq: int, limit: int) -> list[tuple[int, Message]]:
+        """Nothing: every message of market_data is replaced by a newer one."""
+        return []
+
+    async def stop(self) -> None:
+        """Close the sockets and drop calls on their way."""
+        self._stopped = True
+        if self._feed is not None:
+            await self._feed.stop()
+        if self._calls:
+            for task in self._calls:
+                task.cancel()
+            await asyncio.wait(self._calls)
+        if self._rest is not None:
+            await self._rest.close()
+
+    async def _ask(self, rest: RestClient, host: Host, request: QueryBook | QueryTime) -> None:
+        outcome = await rest.send(request, 0)
+        host.deliver(outcome)
