@@ -38,6 +38,7 @@ from protocols.messages.orders import (
     OrderRejected,
     OrderUnknown,
     RateUsage,
+    UserStreamLost,
     VenuePosition,
 )
 from protocols.messages.quoting import QuoteTargets
@@ -78,7 +79,9 @@ RiskMonitorMailbox = (
     | Control
     | Hosted
 )
-InventoryMailbox = BookTop | MarkPrice | VenueClock | AnyOrderEvent | AnyAccountEvent | AnyOutcome | Control | Hosted
+InventoryMailbox = (
+    BookTop | MarkPrice | VenueClock | UserStreamLost | AnyOrderEvent | AnyAccountEvent | AnyOutcome | Control | Hosted
+)
 AlertingMailbox = Alert | Control | Hosted
 
 
@@ -129,6 +132,7 @@ ROUTES: dict[type[Message], Route] = {
     VenueClock: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0, "inventory": 0}, _single),
     QuoteTargets: Route(LinkClass.LATEST, {"order_manager": 0}, _instrument),
     RateUsage: Route(LinkClass.LATEST, {"risk_monitor": 200}, _shard),
+    UserStreamLost: Route(LinkClass.LATEST, {"inventory": 0}, _shard),
     PositionChanged: Route(LinkClass.LATEST, {"strategy": 0, "risk_monitor": 0}, _instrument),
     PnlChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _instrument),
     EquityChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _single),

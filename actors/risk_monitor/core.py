@@ -13,6 +13,7 @@ from actors.risk_monitor.limits import quote_limits, symbol_limits
 from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.snapshot import RiskSnapshot, SymbolRiskView
 from configs.schema import Settings
+from protocols.arithmetic.intervals import Intervals
 from protocols.arithmetic.sequences import Arrival, StreamNumbers
 from protocols.effects import (
     Append,
@@ -86,7 +87,7 @@ class RiskMonitorCore:
         )
         self._streams = StreamNumbers()
         self._clock: VenueClock | None = None
-        self._alerted_ns: dict[tuple[AlertCode, str], int] = {}
+        self._alerts = Intervals(ALERT_INTERVAL_NS)
         self._bad_data = 0
         self._draining = False
         self._memory = memory or RiskMemory()
@@ -335,12 +336,9 @@ class RiskMonitorCore:
         return effects
 
     def _alert(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> list[Effect]:
-        """One alert, unless the same was raised a moment ago; subjects are bounded by the symbols of the plan."""
-        if subject not in {"account", *(view.instrument.symbol for view in self._symbols.values())}:
-            subject = "unknown symbol"
-        if now_ns - self._alerted_ns.get((code, subject), -ALERT_INTERVAL_NS) < ALERT_INTERVAL_NS:
+        """One alert, unless the same was raised a moment ago."""
+        if not self._alerts.is_due((code, subject), now_ns):
             return []
-        self._alerted_ns[(code, subject)] = now_ns
         return [
             Publish(
                 Alert(code=code, severity=severity, subject=subject, text=text, raised_ns=now_ns, source=self._name)

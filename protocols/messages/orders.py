@@ -165,6 +165,13 @@ class MarginCalled(Message, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+class UserStreamLost(Message, frozen=True, kw_only=True):
+    """The key of the private stream died under the shard's socket: a new one is needed now."""
+
+    shard: int
+    lost_ns: int
+
+
 class RateUsage(Message, frozen=True, kw_only=True):
     """The venue's own count of what this shard's address and account used, from its last answers."""
 
