@@ -1,0 +1,207 @@
+"""Basic market making on one symbol: fair value, half spread from volatility, inventory skew, a ladder of shrinking sizes.
+
+fair        imbalance-weighted mid of what others show (fair_value.py)
+reservation fair * (1 + skew), skew linear in the position and against it (spread.py)
+quotes      reservation * (1 -+ half spread), then level by level (ladder.py, sizing.py)
+"""
+
+from __future__ import annotations
+
+from actors.strategy.fair_value import fair_price_ticks, others_levels
+from actors.strategy.ladder import LadderShape, ask_ladder, bid_ladder
+from actors.strategy.own_orders import OwnOrders
+from actors.strategy.position_view import PositionView
+from actors.strategy.sizing import Sizer
+from actors.strategy.snapshot import SymbolSnapshot
+from actors.strategy.spread import half_spread_bps, skew_bps
+from configs.schema import StrategySettings
+from protocols.arithmetic.volatility import EwmaVolatility
+from protocols.messages.market import BookTop, FeedState, FeedStatus
+from protocols.messages.quoting import QuoteTargets
+from protocols.values import Instrument, Level
+
+_MS = 1_000_000
+
+
+class SymbolQuoter:
+    """State of one symbol, and the ladder that it wants now."""
+
+    def __init__(self, instrument: Instrument, settings: StrategySettings, feed_silence_ns_max: int) -> None:
+        self.instrument = instrument
+        self.position = PositionView()
+        self.own = OwnOrders()
+        self._settings = settings
+        self._feed_silence_ns_max = feed_silence_ns_max
+        self._warm_up_ns = settings.warm_up_ms * _MS
+        self._period_ns = settings.quote_period_ms_min * _MS
+        self._volatility = EwmaVolatility(settings.volatility_halflife_ms * _MS)
+        self._sizer = Sizer(instrument, settings.order_notional, settings.position_notional_max)
+        self._shape = LadderShape.of(instrument, settings.levels, settings.level_spacing_bps)
+        self._top: BookTop | None = None
+        self._update_id_min = 0
+        self._feed: FeedStatus | None = None
+        self._feed_heard_ns = 0
+        self._live_since_ns = 0
+        self._targets: QuoteTargets | None = None
+        self._told_ns = 0
+        self._fair_ticks = self._half_spread_bps = self._skew_bps = 0.0
+        self._books = self._told = self._refused = 0
+
+    @property
+    def told_ns(self) -> int:
+        """When targets were last published."""
+        return self._told_ns
+
+    def take_book(self, top: BookTop, stopped: str, now_ns: int) -> QuoteTargets | None:
+        """Price a new book; None while the last targets are younger than the least quote period."""
+        if top.instrument_version != self.instrument.version:
+            self._refused += 1
+            return None
+        self._books += 1
+        self._top = top
+        self._volatility.observe((top.bids[0][0] + top.asks[0][0]) / 2, top.received_ns)
+        if self._live_since_ns == 0 and self._feed is not None and self._feed.state is FeedState.LIVE:
+            self._live_since_ns = now_ns
+        if now_ns - self._told_ns < self._period_ns and not stopped:
+            return None
+        return self.requote(stopped, now_ns)
+
+    def take_feed(self, status: FeedStatus, now_ns: int) -> bool:
+        """Take the feed's state; True when it changed. A book of an older synchronisation is forgotten."""
+        before = self._feed.state if self._feed is not None else None
+        self._feed = status
+        self._feed_heard_ns = now_ns
+        if status.state is before:
+            return False
+        if status.state is FeedState.LIVE:
+            self._update_id_min = status.update_id
+            if self._live_since_ns == 0 and self._top is not None:
+                self._live_since_ns = now_ns
+        elif status.state is not FeedState.STALE:
+            self._top = None
+        return True
+
+    def feed_lost(self) -> None:
+        """market_data cannot be heard: its next word is awaited."""
+        self._feed = None
+        self._top = None
+
+    def silent(self, now_ns: int) -> bool:
+        """Whether the feed has said nothing for too long, so that the present targets no longer hold."""
+        return self._feed is not None and now_ns - self._feed_heard_ns > self._feed_silence_ns_max
+
+    def requote(self, stopped: str, now_ns: int, again: bool = False) -> QuoteTargets | None:
+        """The ladder wanted now; None when it was told already and `again` is false. `stopped`: quote nothing, and why."""
+        reason = stopped or self._obstacle(now_ns)
+        if reason and not again and self._says_nothing(reason):
+            return None
+        targets = self._nothing(reason) if reason else self._priced()
+        if targets == self._targets and not again:
+            return None
+        self._targets = targets
+        self._told_ns = now_ns
+        self._told += 1
+        return targets
+
+    def due_ns(self) -> int:
+        """When the least quote period since the last targets is over; 0 when nothing waits for it."""
+        waits = self._top is not None and self._targets is not None and self._period_ns > 0
+        if not waits or self._top is None or self._targets is None:
+            return 0
+        return self._told_ns + self._period_ns if self._targets.book_update_id != self._top.update_id else 0
+
+    def snapshot(self, now_ns: int) -> SymbolSnapshot:
+        """What status shows; ages as of `now_ns`."""
+        top, targets = self._top, self._targets
+        return SymbolSnapshot(
+            quoting=targets is not None and bool(targets.bids or targets.asks),
+            reason=targets.reason if targets is not None else "no book yet",
+            feed=self._feed.state.value if self._feed is not None else "",
+            book_update_id=top.update_id if top is not None else 0,
+            book_age_ns=now_ns - top.received_ns if top is not None else -1,
+            quote_age_ns=now_ns - self._told_ns if targets is not None else -1,
+            mid_ticks=(top.bids[0][0] + top.asks[0][0]) / 2 if top is not None else 0.0,
+            fair_ticks=self._fair_ticks,
+            volatility_bps=self._volatility.bps_per_root_second(),
+            half_spread_bps=self._half_spread_bps,
+            skew_bps=self._skew_bps,
+            position_lots=self.position.lots,
+            position_known=not self.position.unknown(now_ns),
+            bids=targets.bids if targets is not None else (),
+            asks=targets.asks if targets is not None else (),
+            own_orders=len(self.own),
+            books=self._books,
+            targets=self._told,
+            refused=self._refused,
+        )
+
+    def _obstacle(self, now_ns: int) -> str:
+        """Why nothing may be quoted; empty when nothing stands in the way."""
+        feed = self._feed
+        if feed is None:
+            return "nothing heard of the feed yet"
+        if feed.state is not FeedState.LIVE:
+            return f"feed {feed.state}: {feed.reason}" if feed.reason else f"feed {feed.state}"
+        if now_ns - self._feed_heard_ns > self._feed_silence_ns_max:
+            return "the feed fell silent"
+        if self._top is None or self._top.update_id < self._update_id_min:
+            return "no book since the feed became live"
+        unknown = self.position.unknown(now_ns)
+        if unknown:
+            return unknown
+        return "warming up" if now_ns - self._live_since_ns < self._warm_up_ns else ""
+
+    def _says_nothing(self, reason: str) -> bool:
+        """Whether the last targets were empty for this very reason, whatever the book."""
+        told = self._targets
+        return told is not None and not told.bids and not told.asks and told.reason == reason
+
+    def _nothing(self, reason: str) -> QuoteTargets:
+        top = self._top
+        return QuoteTargets(
+            instrument_id=self.instrument.instrument_id,
+            instrument_version=self.instrument.version,
+            book_update_id=top.update_id if top is not None else 0,
+            book_received_ns=top.received_ns if top is not None else 0,
+            bids=(),
+            asks=(),
+            reason=reason,
+        )
+
+    def _priced(self) -> QuoteTargets:
+        top, settings, position = self._top, self._settings, self.position.lots
+        assert top is not None, "priced without a book"
+        own = self.own
+        fair = fair_price_ticks(
+            others_levels(top.bids, own.bids), others_levels(top.asks, own.asks), settings.imbalance_levels
+        )
+        half = half_spread_bps(
+            self._volatility.bps_per_root_second(),
+            settings.volatility_multiplier,
+            settings.half_spread_bps_min,
+            settings.half_spread_bps_max,
+        )
+        limit_lots = self._sizer.position_lots_max(max(top.bids[0][0], 1))
+        skew = skew_bps(position, limit_lots, settings.skew_bps_at_limit)
+        reservation = fair * (1.0 + skew * 1e-4)
+        bids = bid_ladder(reservation, half, top.asks[0][0], position, self._shape, self._sizer)
+        asks = ask_ladder(reservation, half, top.bids[0][0], position, self._shape, self._sizer)
+        self._fair_ticks, self._half_spread_bps, self._skew_bps = fair, half, skew
+        return QuoteTargets(
+            instrument_id=self.instrument.instrument_id,
+            instrument_version=self.instrument.version,
+            book_update_id=top.update_id,
+            book_received_ns=top.received_ns,
+            bids=bids,
+            asks=asks,
+            half_spread_ticks=round(fair * half * 1e-4),
+            skew_ticks=round(fair * skew * 1e-4),
+            reason=_why_empty(bids, asks),
+        )
+
+
+def _why_empty(bids: tuple[Level, ...], asks: tuple[Level, ...]) -> str:
+    if bids and asks:
+        return ""
+    sides = "bids" if asks else "asks" if bids else "bids and asks"
+    return f"no {sides}: no size within the position limit that the venue takes"
