@@ -35,11 +35,13 @@ class VenueFailure(Exception):
 class DirectVenue:
     """The calls of a command, one connection pool, each with a timeout. Use as a context manager."""
 
-    def __init__(self, rest_url: str, keys: ApiKeys | None, timeout_ms: int) -> None:
-        """Args: keys: None for public calls only."""
+    def __init__(
+        self, rest_url: str, keys: ApiKeys | None, timeout_ms: int, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """Args: keys: None for public calls only. transport: httpx's own unless told."""
         self._keys = keys
         self._offset_ms: int | None = None
-        self._client = httpx.Client(base_url=rest_url, timeout=timeout_ms / 1_000, trust_env=False)
+        self._client = httpx.Client(base_url=rest_url, timeout=timeout_ms / 1_000, trust_env=False, transport=transport)
 
     def __enter__(self) -> DirectVenue:
         return self

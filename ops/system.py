@@ -51,17 +51,20 @@ def build_plan(
         state_dir: created.
     """
     shards = deal(settings.symbols, settings.shards)
-    children = tuple(
+    children = [
         ChildSpec(
             spec=_spec(role, shard, shards, settings, instruments, state_dir),
             shell=SHELLS[role],
             start_order=order,
         )
-        for order, role in enumerate(START_ORDER)
+        for order, role in enumerate(START_ORDER, start=1)
         for shard in (range(settings.shards) if role in SHARDED else (0,))
-    )
+    ]
+    if settings.exchange is not None:
+        venue = exchange_spec(settings, state_dir)
+        children.insert(0, ChildSpec(spec=venue, shell=SHELLS["exchange"], start_order=0, replaceable=False))
     return SystemPlan(
-        children=children,
+        children=tuple(children),
         settings_json=settings.model_dump_json(),
         epoch_floor=epoch_floor,
         state_dir=str(state_dir.path),
@@ -70,14 +73,24 @@ def build_plan(
 
 def exchange_spec(settings: Settings, state_dir: StateDir) -> ActorSpec:
     """The simulated venue as an actor. It is started before the plan, for the plan needs what it lists."""
+    return _alone("exchange", 0, settings, state_dir)
+
+
+def supervisor_spec(settings: Settings, epoch_floor: int, state_dir: StateDir) -> ActorSpec:
+    """The supervisor itself; its epoch will be above the floor. What it keeps alive it reads from the plan on file."""
+    return _alone("supervisor", epoch_floor, settings, state_dir)
+
+
+def _alone(role: Role, epoch: int, settings: Settings, state_dir: StateDir) -> ActorSpec:
+    """An actor that reads nobody and serves no symbol."""
     return ActorSpec(
-        name="exchange",
-        role="exchange",
+        name=role,
+        role=role,
         shard=0,
-        epoch=0,
+        epoch=epoch,
         install=settings.install,
         account=settings.venue.account_alias,
-        address=state_dir.socket("exchange"),
+        address=state_dir.socket(role),
         peers={},
         instruments=(),
         symbol_codes={},

@@ -1,0 +1,140 @@
+"""`raymaker demo`: quote on the built-in simulated venue, show it live, stop with orders confirmed gone, and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ops.cli.options import parse_symbols
+from ops.cli.outcome import CommandFailed, bad_usage
+
+if TYPE_CHECKING:
+    from configs.schema import Settings
+
+DURATION_S = 60.0
+DURATION_S_MAX = 30 * 86_400.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    duration: Annotated[
+        float, typer.Option(min=0.0, max=DURATION_S_MAX, help="Seconds to quote once the books are synchronised.")
+    ] = DURATION_S,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Symbols; with --source all of the recording by default.")
+    ] = None,
+    shards: Annotated[int | None, typer.Option(min=1, help="Shards; 2 gives each of two symbols its own.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A recorded capture, file or folder; else synthetic flow.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="DIR", help="Keep the state here; else it is temporary.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Instead of the demo's own.")] = None,
+) -> None:
+    """Quote on the built-in simulated venue.
+
+    No keys, no server. Ends on Ctrl-C or after --duration with its orders cancelled and confirmed gone, and a report.
+    """
+    if report is not None and not report.absolute().parent.is_dir():
+        raise bad_usage(f"the folder of --report {report} does not exist.")
+    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed)
+    if settings.exchange is None:
+        raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
+    if state is not None:
+        _run(settings, state, duration, report)
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="raymaker-demo-") as folder:
+        _run(settings, Path(folder), duration, report)
+
+
+def demo_settings(
+    config: Path | None,
+    source: Path | None,
+    symbols: tuple[str, ...] | None,
+    shards: int | None,
+    speed: float | None,
+    seed: int | None,
+) -> Settings:
+    """The demo's configuration under what the command line says.
+
+    Raises:
+        CommandFailed: bad usage.
+    """
+    from importlib.resources import files
+
+    from ops.cli.settings import settings_from
+
+    shipped = Path(str(files("configs").joinpath("replay.yaml" if source is not None else "demo.yaml")))
+    exchange: dict[str, Any] = {}
+    changes: dict[str, Any] = {"exchange": exchange}
+    if source is not None:
+        recorded = _recorded_symbols(source)
+        absent = [symbol for symbol in symbols or () if symbol not in recorded]
+        if absent:
+            raise bad_usage(f"{absent[0]} is not in {source}, which has {', '.join(recorded)}.")
+        symbols = symbols or recorded
+        exchange["source"] = str(source.absolute())
+    if symbols is not None:
+        if not symbols:
+            raise bad_usage("--symbols names no symbol.")
+        changes["symbols"] = symbols
+        exchange["symbols"] = symbols
+        assets = {asset for symbol in symbols for asset in ("USDC", "USDT") if symbol.endswith(asset)}
+        if len(assets) > 1:
+            raise bad_usage("--symbols: one margin asset at a time, USDC or USDT.")
+        changes["venue"] = {"margin_asset": next(iter(assets), "USDT")}
+    if shards is not None:
+        changes["shards"] = shards
+    if speed is not None:
+        exchange["speed"] = speed
+    if seed is not None:
+        exchange["seed"] = seed
+    return settings_from(config or shipped, changes if len(changes) > 1 or exchange else None)
+
+
+def _recorded_symbols(source: Path) -> tuple[str, ...]:
+    from actors.exchange.sources import SourceError, list_symbols
+
+    try:
+        return tuple(list_symbols(source))
+    except SourceError as error:
+        raise bad_usage(f"{error}.") from None
+
+
+def _run(settings: Settings, state: Path, duration_s: float, report_file: Path | None) -> None:
+    from actors.runtime.state_dir import StateDir
+    from ops.cli.report import print_report, write_report
+    from ops.cli.session import Session
+    from ops.cli.table import progress
+    from ops.launch import AlreadyRunning, LaunchFailed
+    from ops.run_files import report_of_run
+
+    directory = StateDir(state)
+    try:
+        with Session(settings, directory, progress) as session:
+            session.start()
+            session.watch(duration_s)
+    except KeyboardInterrupt:
+        progress("stopped before anything was quoted")
+        return
+    except AlreadyRunning as error:
+        raise bad_usage(f"{error}.") from None
+    except LaunchFailed as error:
+        raise CommandFailed(_code_of(session), f"{error}.") from None
+    document = report_of_run(directory, session.status)
+    print_report(document)
+    if report_file is not None:
+        write_report(document, report_file)
+    _judge(document, session)

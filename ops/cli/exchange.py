@@ -1,0 +1,62 @@
+"""`raymaker exchange`: the simulated venue as a process of its own, without Ray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ops.cli.options import parse_symbols
+from ops.cli.outcome import bad_usage
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(exchange)
+
+
+def exchange(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 chooses a free one.")],
+    ledger: Annotated[Path, typer.Option(metavar="FILE", help="Append-only ledger; an existing one is loaded.")],
+    source: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A recorded capture; else synthetic flow.")
+    ] = None,
+    symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to list.")] = None,
+    speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
+    host: Annotated[str, typer.Option(help="Loopback address to listen on: 127.0.0.1 or ::1.")] = "127.0.0.1",
+) -> None:
+    """Run the simulated venue alone.
+
+    Without Ray, until Ctrl-C; prints its address once it listens.
+    """
+    from actors.exchange.server import ServerError, serve_forever
+
+    from configs.schema import ExchangeSettings
+    from ops.cli.settings import exchange_settings
+
+    listed = parse_symbols(symbols)
+    if source is not None and listed is None:
+        listed = recorded_symbols(source)
+    options: dict[str, Any] = {"port": port, "ledger": str(ledger), "host": host}
+    given = {"source": str(source) if source else None, "symbols": listed, "speed": speed, "seed": seed}
+    settings: ExchangeSettings = exchange_settings(options | {k: v for k, v in given.items() if v is not None})
+    try:
+        serve_forever(settings, say=print)
+    except ServerError as error:
+        raise bad_usage(f"{error}.") from None
+
+
+def recorded_symbols(source: Path) -> tuple[str, ...]:
+    """The symbols of a recording that the venue can list.
+
+    Raises:
+        CommandFailed: bad usage; it is missing, or holds none.
+    """
+    from actors.exchange.sources import SourceError, list_symbols
+
+    try:
+        return tuple(list_symbols(source))
+    except SourceError as error:
+        raise bad_usage(f"{error}.") from None

@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_STATE = Path("state")
+
+StateOption = Annotated[
+    Path, typer.Option("--state", envvar="RAYMAKER_STATE", metavar="DIR", help="State directory of the system.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="Configuration (YAML).")]
+LiveOption = Annotated[
+    str | None,
+    typer.Option("--live", metavar="ALIAS", help="The account's alias; needed where money is real."),
+]
+
+
+def parse_symbols(text: str | None) -> tuple[str, ...] | None:
+    """`BTCUSDC,ETHUSDC` to symbols in upper case; None stays None."""
+    if text is None:
+        return None
+    return tuple(symbol.strip().upper() for symbol in text.split(",") if symbol.strip())

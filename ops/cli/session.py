@@ -1,0 +1,124 @@
+"""One run of a system from the command line: start, watch until it is over, stop with orders confirmed gone.
+
+SIGINT and SIGTERM end the watching; a start is abandoned by them, and a stop is not disturbed.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+
+from actors.runtime.state_dir import StateDir
+from configs.schema import Settings
+from ops.cli.table import Watch
+from ops.launch import (
+    Ending,
+    LaunchFailed,
+    RayHostError,
+    SupervisorClient,
+    launch,
+    prepare,
+    shut_down,
+    status_of,
+    wait_until_quoting,
+)
+from protocols.messages.control import SystemStatus
+
+STATUS_PERIOD_S = 1.0
+SILENCE_S_MAX = 30.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Session:
+    """A system that this command started. As a context manager it stops the system on the way out, unless it is left running."""
+
+    def __init__(self, settings: Settings, state: StateDir, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.state = state
+        self.ending: Ending | None = None
+        self.status: SystemStatus | None = None
+        self._say = say
+        self._client: SupervisorClient | None = None
+        self._interrupted = False
+        self._former: dict[int, object] = {}
+
+    def __enter__(self) -> Session:
+        self._catch_signals()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._client is not None:
+                self.ending = shut_down(self._client, self.state, self.settings, self._say)
+        finally:
+            self._release_signals()
+
+    def start(self) -> None:
+        """Bring the system up and wait until its books are synchronised, or a signal came.
+
+        Raises:
+            AlreadyRunning: a system runs on this state directory.
+            LaunchFailed: it did not come up.
+        """
+        self.settings = prepare(self.settings, self.state)
+        self._client = launch(self.settings, self.state, self._say)
+        self._catch_signals()  # Ray puts handlers of its own in place
+        try:
+            self.status = wait_until_quoting(self._client, self.settings, self._say, lambda: self._interrupted)
+        except RayHostError as error:
+            raise LaunchFailed(str(error)) from error
+
+    def leave_running(self) -> None:
+        """Let go of the system; it goes on after this command."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def watch(self, duration_s: float | None) -> None:
+        """Show the system once a second until `duration_s` is over or a signal comes.
+
+        Raises:
+            LaunchFailed: the supervisor has not answered for SILENCE_S_MAX.
+        """
+        assert self._client is not None
+        began = heard = time.monotonic()
+        with Watch(self.settings, began, duration_s) as shown:
+            while not self._interrupted and (duration_s is None or time.monotonic() - began < duration_s):
+                asked = time.monotonic()
+                try:
+                    self.status = status_of(self._client)
+                    heard = time.monotonic()
+                except RayHostError as error:
+                    if time.monotonic() - heard > SILENCE_S_MAX:
+                        raise LaunchFailed(f"no status for {SILENCE_S_MAX:.0f} s: {error}") from error
+                    self._say(str(error))
+                else:
+                    shown.show(self.status)
+                end = (
+                    asked + STATUS_PERIOD_S if duration_s is None else min(asked + STATUS_PERIOD_S, began + duration_s)
+                )
+                self._pause_until(end)
+
+    def _pause_until(self, end: float) -> None:
+        while not self._interrupted and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.05))
+
+    def _catch_signals(self) -> None:
+        for number in _SIGNALS:
+            former = signal.signal(number, self._on_signal)
+            self._former.setdefault(number, former)
+
+    def _release_signals(self) -> None:
+        for number, former in self._former.items():
+            signal.signal(number, former)  # type: ignore[arg-type]
+        self._former.clear()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._client is None and not self._interrupted:
+            self._interrupted = True
+            raise KeyboardInterrupt
+        self._interrupted = True

@@ -1,0 +1,60 @@
+"""Settings for commands: loaded with the environment's overrides, and refused as one readable failure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.cli.outcome import bad_usage
+
+if TYPE_CHECKING:
+    from configs.schema import ExchangeSettings, Settings
+
+
+def settings_from(path: Path, changes: dict[str, Any] | None = None) -> Settings:
+    """Settings of a file, under the environment's overrides, under `changes` of the command line.
+
+    Raises:
+        CommandFailed: bad usage, with every error and its path.
+    """
+    from configs.loading import ConfigError, load_settings, with_changes
+
+    try:
+        settings = load_settings(path, os.environ)
+        return with_changes(settings, changes, source=f"{path} and the command line") if changes else settings
+    except ConfigError as error:
+        raise bad_usage(str(error)) from None
+
+
+def check_live(settings: Settings, alias: str | None) -> None:
+    """Real money must be asked for by name.
+
+    Raises:
+        CommandFailed: bad usage; the venue is live and `alias` is not its account's, or it is not live and an alias was given.
+    """
+    venue = settings.venue
+    if venue.live and alias != venue.account_alias:
+        given = "it was not given" if alias is None else f"not --live {alias}"
+        raise bad_usage(
+            f"{venue.rest_url} trades real money: say --live {venue.account_alias} to start on that account ({given})."
+        )
+    if alias is not None and not venue.live:
+        raise bad_usage(f"--live {alias} was given but venue.live is false in the configuration.")
+
+
+def exchange_settings(options: dict[str, Any]) -> ExchangeSettings:
+    """Settings of a simulated venue from the command line alone.
+
+    Raises:
+        CommandFailed: bad usage, with every error and its option.
+    """
+    from pydantic import ValidationError
+
+    from configs.schema import ExchangeSettings
+
+    try:
+        return ExchangeSettings.model_validate(options)
+    except ValidationError as error:
+        reasons = "; ".join(f"--{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise bad_usage(f"{reasons}.") from None

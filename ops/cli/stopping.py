@@ -1,0 +1,135 @@
+"""`raymaker emergency-stop` and `raymaker resume`.
+
+The stop file is written before anything heavy is imported: the gates shut whatever happens to the rest of the command.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli.options import DEFAULT_STATE, StateOption
+from ops.cli.outcome import bad_usage, not_running, unconfirmed
+
+if TYPE_CHECKING:
+    from configs.schema import Settings
+
+STOP_TIMEOUT_S = 20.0
+RESUME_TIMEOUT_S = 20.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("emergency-stop")(emergency_stop)
+    app.command()(resume)
+
+
+def emergency_stop(
+    state: StateOption = DEFAULT_STATE,
+    direct: Annotated[
+        bool,
+        typer.Option("--direct", help="Cancel at the venue by REST with the keys, without Ray and without any actor."),
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="With --direct: take venue and symbols from here.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is shown until resume.")] = "emergency-stop command",
+) -> None:
+    """Shut every gate and cancel everything.
+
+    Confirms that nothing is open, and is latched until resume.
+    """
+    if config is not None and not direct:
+        raise bad_usage("--config is for --direct; without it the running system knows its venue.")
+    _shut(state, reason, needed=not (direct and config is not None))
+    if direct:
+        _clear_directly(state, config)
+    else:
+        _clear_by_supervisor(state, reason)
+
+
+def resume(
+    state: StateOption = DEFAULT_STATE,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is logged.")] = "resume command",
+) -> None:
+    """Lift an emergency stop or a halt."""
+    from ops.cli.control import ask
+    from protocols.messages.control import Answer, Resume
+
+    answer = ask(state, Resume(reason=reason), RESUME_TIMEOUT_S)
+    if not isinstance(answer, Answer) or not answer.done or not answer.confirmed:
+        raise unconfirmed(answer.text if isinstance(answer, Answer) else "the supervisor answered something else.")
+    print(answer.text)
+
+
+def _shut(state: Path, reason: str, needed: bool) -> None:
+    """Write the stop file with the standard library alone."""
+    from ops.stop_file import write_stop_file
+
+    if not state.is_dir():
+        if needed:
+            raise not_running(f"{state} is no state directory: name the system's with --state.")
+        return
+    path = Path(os.path.abspath(state)) / "STOP"  # noqa: PTH100 - as the state directory itself computes it
+    try:
+        write_stop_file(path, reason)
+    except OSError as error:
+        print(f"{path} could not be written ({error.strerror}): the gates may be open; going on to cancel.")
+        return
+    print(f"SHUT: {path} is written; every gate on this node refuses.")
+
+
+def _clear_by_supervisor(state: Path, reason: str) -> None:
+    from ops.cli.control import ask
+    from ops.cli.outcome import CommandFailed
+    from protocols.messages.control import Answer, EmergencyStop
+
+    try:
+        answer = ask(state, EmergencyStop(reason=reason), STOP_TIMEOUT_S)
+    except CommandFailed as failure:
+        raise CommandFailed(
+            failure.code, f"{failure.sentence} Cancel at the venue with `raymaker emergency-stop --direct`."
+        ) from None
+    if not isinstance(answer, Answer) or not answer.done or not answer.confirmed:
+        text = answer.text if isinstance(answer, Answer) else "the supervisor answered something else."
+        raise unconfirmed(f"{text} Cancel at the venue with `raymaker emergency-stop --direct`.")
+    print(f"CLEAR: {answer.text}")
+
+
+def _clear_directly(state: Path, config: Path | None) -> None:
+    from configs.keys import ApiKeyError, load_keys
+    from ops.direct_venue import DirectVenue
+    from ops.emergency_stop import cancel_everything
+
+    settings = _settings(state, config)
+    try:
+        keys = load_keys(settings.venue.keys)
+    except ApiKeyError as error:
+        raise bad_usage(f"{error}.") from None
+    with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
+        cleared = cancel_everything(venue, settings, say=print)
+    if not cleared.clear:
+        open_orders = ", ".join(f"{symbol} {count}" for symbol, count in cleared.remaining.items() if count)
+        told = "; ".join((*([f"open orders: {open_orders}"] if open_orders else []), *cleared.failures))
+        raise unconfirmed(f"after {cleared.rounds} rounds the venue does not confirm that nothing is open: {told}")
+    print(f"CLEAR: the venue twice showed no open order of {', '.join(settings.symbols)}.")
+
+
+def _settings(state: Path, config: Path | None) -> Settings:
+    if config is not None:
+        from ops.cli.settings import settings_from
+
+        return settings_from(config)
+    from actors.runtime.state_dir import StateDir
+    from ops.saved_plan import SavedPlanError, saved_settings
+
+    try:
+        settings = saved_settings(StateDir(state))
+    except SavedPlanError as error:
+        raise bad_usage(f"{error}; name the venue and the symbols with --config.") from None
+    if settings is None:
+        raise not_running(f"{state} holds no plan of a system: name the venue and the symbols with --config.")
+    return settings

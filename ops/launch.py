@@ -1,0 +1,270 @@
+"""Bring a whole system up, wait until it quotes, and take it down with its orders confirmed gone.
+
+A system is a Ray of its own on one state directory, the simulated venue where the configuration has one, a supervisor, and the actors.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from actors.runtime.ray_cluster import (
+    AlreadyRunning,
+    ClusterError,
+    NotRunning,
+    start_cluster,
+    stop_cluster,
+    write_durably,
+)
+from actors.runtime.ray_host import (
+    CallRefused,
+    RayHostError,
+    SupervisorClient,
+    attach,
+    connect,
+    detach,
+    start_actor,
+    start_supervisor,
+)
+from actors.runtime.state_dir import StateDir, StateDirError
+from configs.keys import ApiKeyError, load_keys, write_key_file
+from configs.loading import with_changes
+from configs.schema import Settings, SupervisionSettings
+from ops.preflight import PreflightFailed, check_venue, wait_for_venue
+from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
+from ops.views import live_symbols
+from protocols.messages.control import ActorState, Answer, GetStatus, Shutdown, SystemStatus
+
+__all__ = [
+    "AlreadyRunning",
+    "CallRefused",
+    "Ending",
+    "LaunchFailed",
+    "NotRunning",
+    "RayHostError",
+    "SupervisorClient",
+    "clear_away",
+    "connect",
+    "launch",
+    "prepare",
+    "shut_down",
+    "status_of",
+    "wait_until_quoting",
+]
+
+Say = Callable[[str], None]
+
+VENUE_ATTEMPTS_MAX = 100
+VENUE_PAUSE_S = 0.1
+READY_TIMEOUT_S = 60.0
+READY_PERIOD_S = 0.25
+STATUS_TIMEOUT_S = 10.0
+SHUTDOWN_SLACK_S = 15.0
+
+
+class LaunchFailed(Exception):
+    """The system did not come up, or did not go down; the text says what and why. Nothing is left running after a failed start."""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a system ended. `confirmed` is true when the venue was seen without an order of ours."""
+
+    confirmed: bool
+    text: str
+
+
+def prepare(settings: Settings, state: StateDir) -> Settings:
+    """Settings with the simulated venue's port and keys filled in; nothing is started. Without a simulated venue they stay.
+
+    Raises:
+        LaunchFailed: the keys are missing, the port is taken or the state directory cannot be used.
+    """
+    try:
+        state.create()
+        if settings.exchange is not None:
+            settings = _with_own_venue(settings, state)
+        load_keys(settings.venue.keys)
+    except (StateDirError, ApiKeyError) as error:
+        raise LaunchFailed(str(error)) from error
+    return settings
+
+
+def launch(settings: Settings, state: StateDir, say: Say) -> SupervisorClient:
+    """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
+
+    Raises:
+        AlreadyRunning: a system runs on this directory.
+        LaunchFailed: anything else; what was started is stopped again.
+    """
+    try:
+        start_cluster(state, say)
+    except AlreadyRunning:
+        raise
+    except ClusterError as error:
+        raise LaunchFailed(str(error)) from error
+    try:
+        with _readable():
+            attach(state)
+            if settings.exchange is not None:
+                say("starting the simulated venue")
+                _start_venue(settings, state)
+            say("checking the venue")
+            found = check_venue(settings, load_keys(settings.venue.keys))
+            plan = build_plan(settings, found.instruments, found.epoch_floor, state)
+            write_durably(state.plan_file, msgspec.msgpack.encode(plan))
+            say("starting actors")
+            start_supervisor(SHELLS["supervisor"], supervisor_spec(settings, found.epoch_floor, state))
+            return SupervisorClient("supervisor")
+    except BaseException:
+        detach()
+        stop_cluster(state)
+        raise
+
+
+def wait_until_quoting(
+    client: SupervisorClient, settings: Settings, say: Say, is_over: Callable[[], bool]
+) -> SystemStatus | None:
+    """Wait, with a line at each step, until every actor runs and every book is synchronised; None when `is_over` came first.
+
+    Raises:
+        LaunchFailed: it takes longer than READY_TIMEOUT_S, with what is missing.
+    """
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    told = ""
+    while not is_over():
+        status = status_of(client)
+        missing = _missing(status, settings)
+        if not missing:
+            return status
+        if missing != told:
+            say(missing)
+            told = missing
+        if time.monotonic() > deadline:
+            raise LaunchFailed(f"not ready after {READY_TIMEOUT_S:.0f} s: {missing}")
+        time.sleep(READY_PERIOD_S)
+    return None
+
+
+def status_of(client: SupervisorClient) -> SystemStatus:
+    """The system's state now.
+
+    Raises:
+        RayHostError: the supervisor does not answer.
+    """
+    status = client.ask(GetStatus(), STATUS_TIMEOUT_S)
+    if not isinstance(status, SystemStatus):
+        raise RayHostError(f"the supervisor has no status: {status.text}")
+    return status
+
+
+def shut_down(client: SupervisorClient, state: StateDir, settings: Settings | None, say: Say) -> Ending:
+    """Stop the system, orders first, then end its Ray; whatever the supervisor answers, nothing is left running.
+
+    Args:
+        settings: of the system; None when they cannot be known, then the patience is the default's.
+
+    Raises:
+        LaunchFailed: a process could not be ended.
+    """
+    say("stopping: cancelling orders")
+    drain_ms = (settings.supervision if settings else SupervisionSettings()).drain_timeout_ms
+    try:
+        answer = client.ask(Shutdown(), SHUTDOWN_SLACK_S + 2 * drain_ms / 1_000)
+        ending = (
+            Ending(confirmed=answer.done and answer.confirmed, text=answer.text)
+            if isinstance(answer, Answer)
+            else Ending(confirmed=False, text="the supervisor answered something else")
+        )
+    except (RayHostError, NotRunning) as error:
+        ending = Ending(confirmed=False, text=str(error))
+    finally:
+        client.close()
+    say("stopping Ray")
+    clear_away(state)
+    return ending
+
+
+def clear_away(state: StateDir) -> None:
+    """End every process of the Ray on `state`, also those that a killed Ray left behind.
+
+    Raises:
+        LaunchFailed: a process could not be ended.
+    """
+    try:
+        stop_cluster(state)
+    except ClusterError as error:
+        raise LaunchFailed(str(error)) from error
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (RayHostError, NotRunning, PreflightFailed, ApiKeyError) as error:
+        raise LaunchFailed(str(error)) from error
+
+
+def _with_own_venue(settings: Settings, state: StateDir) -> Settings:
+    """The simulated venue listens on a port that is known before it starts, and takes the key made for it here."""
+    exchange = settings.exchange
+    assert exchange is not None
+    key_file = state.path / "venue.keys"
+    if not key_file.exists():
+        write_key_file(key_file, secrets.token_hex(16), secrets.token_hex(32))
+    port = _free_port(exchange.host, exchange.port)
+    at = f"[{exchange.host}]:{port}" if ":" in exchange.host else f"{exchange.host}:{port}"
+    changes = {
+        "exchange": {"port": port, "ledger": exchange.ledger or str(state.ledger_file)},
+        "venue": {
+            "rest_url": f"http://{at}",
+            "stream_url": f"ws://{at}",
+            "ws_api_url": f"ws://{at}/ws-fapi/v1",
+            "keys": {"file": str(key_file), "kind": "hmac"},
+        },
+    }
+    return with_changes(settings, changes, source="the simulated venue")
+
+
+def _free_port(host: str, port: int) -> int:
+    """`port` itself, or any free one for 0.
+
+    Raises:
+        LaunchFailed: it is in use.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise LaunchFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
+        free: int = probe.getsockname()[1]
+        return free
+
+
+def _start_venue(settings: Settings, state: StateDir) -> None:
+    start_actor(SHELLS["exchange"], exchange_spec(settings, state))
+    wait_for_venue(
+        settings.venue.rest_url,
+        settings.venue.request_timeout_ms,
+        attempts=VENUE_ATTEMPTS_MAX,
+        pause=lambda: time.sleep(VENUE_PAUSE_S),
+    )
+
+
+def _missing(status: SystemStatus, settings: Settings) -> str:
+    """What is not ready yet, in words; empty when everything is."""
+    children = [actor for actor in status.actors if actor.role not in ("supervisor", "node_agent", "exchange")]
+    running = [actor for actor in children if actor.state is ActorState.RUNNING]
+    wanted = sum(settings.shards if role in SHARDED else 1 for role in START_ORDER)
+    if len(running) < wanted:
+        waiting = ", ".join(actor.name for actor in children if actor.state is not ActorState.RUNNING)
+        return f"starting actors: {len(running)} of {wanted} run" + (f", waiting for {waiting}" if waiting else "")
+    live = {symbol for actor in children for symbol in live_symbols(actor)}
+    unsynchronised = [symbol for symbol in settings.symbols if symbol not in live]
+    return f"synchronising books: {', '.join(unsynchronised)}" if unsynchronised else ""

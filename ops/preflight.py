@@ -1,0 +1,120 @@
+"""What is checked at the venue before anything is started: symbols, account modes, and the epochs that were used there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from configs.keys import ApiKeys
+from configs.schema import Settings
+from ops.direct_venue import DirectVenue, VenueFailure
+from protocols.binance_usdm.damage import DamagedPayload
+from protocols.binance_usdm.exchange_info import ExchangeInfo, decode_exchange_info
+from protocols.client_order_id import parse_client_order_id
+from protocols.values import Instrument
+
+
+class PreflightFailed(Exception):
+    """The venue and the configuration do not fit; the text lists every reason with the path of the setting."""
+
+
+class Preflight(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan needs of the venue. `epoch_floor` is the highest epoch of ours seen there, 0 for none."""
+
+    instruments: dict[str, Instrument]
+    epoch_floor: int
+
+
+def check_venue(settings: Settings, keys: ApiKeys) -> Preflight:
+    """Ask the venue and compare.
+
+    Raises:
+        PreflightFailed: a symbol does not exist, does not trade or has another margin asset; the account is in hedge or multi-asset
+            mode or may not trade; or the venue cannot be asked.
+    """
+    venue_settings = settings.venue
+    with DirectVenue(venue_settings.rest_url, keys, venue_settings.request_timeout_ms) as venue:
+        try:
+            instruments = check_symbols(settings, venue.exchange_info())
+            _check_account(venue.account_config())
+            return Preflight(instruments=instruments, epoch_floor=_highest_epoch(venue, settings))
+        except VenueFailure as failure:
+            raise PreflightFailed(f"the venue cannot be checked: {failure}") from failure
+
+
+def check_symbols(settings: Settings, exchange_info: bytes) -> dict[str, Instrument]:
+    """Instruments of the configured symbols from the body of exchangeInfo.
+
+    Raises:
+        PreflightFailed: one or more symbols cannot be traded, each with its reason, or the body is damaged.
+    """
+    account = settings.venue.account_alias
+    try:
+        listed = decode_exchange_info(exchange_info, account)
+    except DamagedPayload as damage:
+        raise PreflightFailed(f"the venue's exchangeInfo cannot be read: {damage}") from damage
+    by_symbol = {instrument.symbol: instrument for instrument in listed.instruments}
+    reasons = [_symbol_reason(symbol, listed, by_symbol, settings) for symbol in settings.symbols]
+    if any(reasons):
+        raise PreflightFailed("\n  ".join(("the venue does not fit the configuration:", *filter(None, reasons))))
+    return {symbol: by_symbol[symbol] for symbol in settings.symbols}
+
+
+def wait_for_venue(rest_url: str, timeout_ms: int, attempts: int, pause: Callable[[], None]) -> None:
+    """Return when the venue tells the time; asks at most `attempts` times.
+
+    Raises:
+        PreflightFailed: it never did.
+    """
+    reason = ""
+    for _ in range(attempts):
+        try:
+            with DirectVenue(rest_url, None, timeout_ms) as venue:
+                venue.now_ms()
+                return
+        except VenueFailure as failure:
+            reason = str(failure)
+            pause()
+    raise PreflightFailed(f"the venue does not answer: {reason}")
+
+
+def _symbol_reason(
+    symbol: str, listed: ExchangeInfo, by_symbol: dict[str, Instrument], settings: Settings
+) -> str | None:
+    path = f"symbols.{settings.symbols.index(symbol)}"
+    instrument = by_symbol.get(symbol)
+    if instrument is not None:
+        asset = settings.venue.margin_asset
+        if instrument.margin_asset != asset:
+            return f"venue.margin_asset: {symbol} is margined in {instrument.margin_asset}, not {asset}"
+        return None
+    if symbol in listed.refused:
+        return f"{path}: {symbol} is listed but cannot be understood: {listed.refused[symbol]}"
+    status = listed.statuses.get(symbol)
+    if status is None:
+        return f"{path}: {symbol} is not listed by the venue"
+    return f"{path}: {symbol} is {status}, not TRADING"
+
+
+def _check_account(config: dict[str, object]) -> None:
+    wrong = []
+    if config.get("dualSidePosition") is not False:
+        wrong.append("it is in hedge mode: set one-way position mode")
+    if config.get("multiAssetsMargin") is not False:
+        wrong.append("it is in multi-asset mode: set single-asset mode")
+    if config.get("canTrade") is False:
+        wrong.append("the venue does not let it trade")
+    if wrong:
+        raise PreflightFailed(f"the account cannot be traded on: {'; '.join(wrong)}")
+
+
+def _highest_epoch(venue: DirectVenue, settings: Settings) -> int:
+    """Among the open and the latest orders of the configured symbols."""
+    highest = 0
+    for symbol in settings.symbols:
+        for row in (*venue.open_orders(symbol), *venue.recent_orders(symbol)):
+            parsed = parse_client_order_id(str(row.get("clientOrderId", "")))
+            if parsed is not None and parsed.install == settings.install:
+                highest = max(highest, parsed.epoch)
+    return highest

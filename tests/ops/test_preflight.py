@@ -1,0 +1,118 @@
+"""What is refused before anything is started, in words that name the setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_venue import KEYS, ScriptedVenue
+
+from configs.loading import load_settings, with_changes
+from configs.schema import Settings
+from ops import preflight
+from ops.preflight import PreflightFailed, check_symbols, check_venue, wait_for_venue
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def listed(symbol: str, status: str = "TRADING") -> dict[str, object]:
+    return {
+        "symbol": symbol,
+        "status": status,
+        "baseAsset": symbol[:-4],
+        "quoteAsset": symbol[-4:],
+        "marginAsset": symbol[-4:],
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "1000000", "tickSize": "0.1"},
+            {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
+            {"filterType": "MIN_NOTIONAL", "notional": "5"},
+        ],
+    }
+
+
+def info(*symbols: dict[str, object]) -> dict[str, object]:
+    return {"symbols": list(symbols), "rateLimits": []}
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return load_settings(ROOT / "configs" / "demo.yaml", {})
+
+
+@pytest.fixture
+def venue(monkeypatch: pytest.MonkeyPatch) -> ScriptedVenue:
+    scripted = ScriptedVenue()
+    scripted.answers["/fapi/v1/exchangeInfo"] = info(listed("BTCUSDC"), listed("ETHUSDC"))
+    monkeypatch.setattr(preflight, "DirectVenue", lambda url, keys, timeout_ms: scripted.client(keys))
+    return scripted
+
+
+def refusal(settings: Settings) -> str:
+    with pytest.raises(PreflightFailed) as caught:
+        check_venue(settings, KEYS)
+    return str(caught.value)
+
+
+def test_a_fitting_venue_gives_instruments_in_the_configured_order(settings: Settings, venue: ScriptedVenue) -> None:
+    found = check_venue(settings, KEYS)
+    assert list(found.instruments) == ["BTCUSDC", "ETHUSDC"]
+    assert found.epoch_floor == 0
+
+
+def test_every_symbol_that_cannot_be_traded_is_named_with_its_reason(settings: Settings) -> None:
+    settings = with_changes(
+        settings, {"symbols": ["BTCUSDC", "ETHUSDC", "XYZUSDC", "BTCUSDT"], "exchange": None}, "test"
+    )
+    body = json.dumps(info(listed("BTCUSDC"), listed("ETHUSDC", "SETTLING"), listed("BTCUSDT"))).encode()
+    with pytest.raises(PreflightFailed) as caught:
+        check_symbols(settings, body)
+    assert str(caught.value) == (
+        "the venue does not fit the configuration:\n"
+        "  symbols.1: ETHUSDC is SETTLING, not TRADING\n"
+        "  symbols.2: XYZUSDC is not listed by the venue\n"
+        "  venue.margin_asset: BTCUSDT is margined in USDT, not USDC"
+    )
+
+
+def test_a_damaged_list_is_refused(settings: Settings) -> None:
+    with pytest.raises(PreflightFailed, match="the venue's exchangeInfo cannot be read"):
+        check_symbols(settings, b'{"symbols": 7}')
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ({"dualSidePosition": True}, "it is in hedge mode: set one-way position mode"),
+        ({"multiAssetsMargin": True}, "it is in multi-asset mode: set single-asset mode"),
+        ({"canTrade": False}, "the venue does not let it trade"),
+    ],
+)
+def test_an_account_in_another_mode_is_refused(
+    settings: Settings, venue: ScriptedVenue, mode: dict[str, object], reason: str
+) -> None:
+    venue.answers["/fapi/v1/accountConfig"] = {"dualSidePosition": False, "multiAssetsMargin": False, **mode}
+    assert refusal(settings) == f"the account cannot be traded on: {reason}"
+
+
+def test_a_refused_key_is_told_in_the_venues_words(settings: Settings, venue: ScriptedVenue) -> None:
+    venue.errors["/fapi/v1/accountConfig"] = (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions."})
+    assert refusal(settings) == (
+        "the venue cannot be checked: GET /fapi/v1/accountConfig was refused (401, -2015): "
+        "Invalid API-key, IP, or permissions."
+    )
+
+
+def test_the_epoch_floor_is_the_highest_of_our_own_orders(settings: Settings, venue: ScriptedVenue) -> None:
+    venue.rows["BTCUSDC"] = [
+        {"clientOrderId": text} for text in ("rm1-7-000-1", "rm2-z-000-1", "x-other", "rm1-a-000-1")
+    ]
+    venue.answers["/fapi/v1/allOrders"] = [{"clientOrderId": "rm1-c-001-9"}]
+    assert check_venue(settings, KEYS).epoch_floor == 12
+
+
+def test_a_venue_that_never_answers_is_given_up_after_the_last_attempt() -> None:
+    pauses: list[None] = []
+    with pytest.raises(PreflightFailed, match=r"the venue does not answer: http://127\.0\.0\.1:9.* cannot be reached"):
+        wait_for_venue("http://127.0.0.1:9", 100, attempts=3, pause=lambda: pauses.append(None))
+    assert len(pauses) == 3
