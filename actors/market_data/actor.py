@@ -11,7 +11,6 @@ from actors.market_data.feed import Feed
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from configs.schema import Settings
-from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
 from protocols.mailboxes import MarketDataMailbox
 from protocols.messages.control import ActorSpec, ActorState
@@ -44,7 +43,7 @@ class MarketDataActor:
             venue.rest_url,
             api_key="",
             signer=None,
-            instruments=WireInstruments(self._spec.instruments),
+            instruments=self._spec.instruments,
             clock=host.clock,
             timeout_ms=venue.request_timeout_ms,
         )
@@ -98,5 +97,5 @@ class MarketDataActor:
             await self._rest.close()
 
     async def _ask(self, rest: RestClient, host: Host, request: QueryBook | QueryTime) -> None:
-        outcome = await rest.send(request, 0)
+        outcome = await rest.send(request)
         host.deliver(outcome)
