@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=Tr
     t: int
 
 
-class VenueStarted(Record):
+class VenueStarted(Record, frozen=True, kw_only=True, gc=False):
     """First record of each run of the venue. `restart` is true when older records of this file were loaded."""
 
     source: str
@@ -41,7 +41,7 @@ class VenueStarted(Record):
     version: int = 1
 
 
-class SymbolListed(Record):
+class SymbolListed(Record, frozen=True, kw_only=True, gc=False):
     """A tradable symbol and its units, written once per run after VenueStarted."""
 
     symbol: str
@@ -52,14 +52,14 @@ class SymbolListed(Record):
     taker_rate: Decimal
 
 
-class AccountOpened(Record):
+class AccountOpened(Record, frozen=True, kw_only=True, gc=False):
     """An account exists from now on, with `balances` per asset as its opening record. `account` is a name, never a key."""
 
     account: str
     balances: dict[str, Decimal]
 
 
-class OrderAccepted(Record):
+class OrderAccepted(Record, frozen=True, kw_only=True, gc=False):
     """An order entered the book or the match. Post-only and fill-or-kill orders that were refused never get one.
 
     `timestamp_ms` and `recv_window_ms` are the request's own; `best_bid` and `best_ask` are the market at arrival, without our orders
@@ -85,7 +85,7 @@ class OrderAccepted(Record):
     good_till_ms: int = 0
 
 
-class OrderAmended(Record):
+class OrderAmended(Record, frozen=True, kw_only=True, gc=False):
     """Price or total quantity of a live order changed; it went to the back of the queue. `quantity` includes what was filled."""
 
     account: str
@@ -104,7 +104,7 @@ class OrderAmended(Record):
     best_ask: Decimal | None = None
 
 
-class OrderCanceled(Record):
+class OrderCanceled(Record, frozen=True, kw_only=True, gc=False):
     """A live order ended by request. `reason`: request, cancel_all, countdown or amend (an amend that could not stand)."""
 
     account: str
@@ -116,8 +116,8 @@ class OrderCanceled(Record):
     reason: str
 
 
-class OrderExpired(Record):
-    """The venue ended a live order. `reason` is Binance's `er` ("1" self-trade, "2" IOC, "4" reduce-only, "9" market, ...) or replay_seam."""
+class OrderExpired(Record, frozen=True, kw_only=True, gc=False):
+    """The venue ended a live order. `reason` is Binance's `er` ("1" self-trade, "2" IOC, "4" reduce-only, "9" market) or replay_seam."""
 
     account: str
     symbol: str
@@ -128,7 +128,7 @@ class OrderExpired(Record):
     reason: str
 
 
-class OrderFilled(Record):
+class OrderFilled(Record, frozen=True, kw_only=True, gc=False):
     """One execution of an order of ours, with the state of position and wallet after it.
 
     `commission` is what was paid (negative: received), in `commission_asset`, and not part of `realized_pnl`. `wallet_after` is the
@@ -155,7 +155,7 @@ class OrderFilled(Record):
     wallet_after: Decimal
 
 
-class FundingPaid(Record):
+class FundingPaid(Record, frozen=True, kw_only=True, gc=False):
     """Funding booked to an account: `amount` is the change of the wallet (negative: paid)."""
 
     account: str
@@ -169,7 +169,7 @@ class FundingPaid(Record):
     wallet_after: Decimal
 
 
-class SeamClosed(Record):
+class SeamClosed(Record, frozen=True, kw_only=True, gc=False):
     """A looping capture jumped back to its start: the position was closed at the last mid, without fee, and open orders had expired.
 
     It is a trade of the account (it has a trade id, and income shows its realized PnL), so positions stay the sum of trades; but
@@ -191,7 +191,7 @@ class SeamClosed(Record):
     wallet_after: Decimal
 
 
-class CountdownSet(Record):
+class CountdownSet(Record, frozen=True, kw_only=True, gc=False):
     """A countdown that will cancel all orders of the symbol at `deadline_ns`; 0 is disarmed (by request or because it fired)."""
 
     account: str
@@ -199,7 +199,7 @@ class CountdownSet(Record):
     deadline_ns: int
 
 
-class LeverageSet(Record):
+class LeverageSet(Record, frozen=True, kw_only=True, gc=False):
     """The leverage of a symbol was changed."""
 
     account: str
@@ -207,8 +207,8 @@ class LeverageSet(Record):
     leverage: int
 
 
-class RequestRefused(Record):
-    """`count` trading requests were refused with `code` (facts section 8.2). Repeats of the same refusal within a second fold into one line.
+class RequestRefused(Record, frozen=True, kw_only=True, gc=False):
+    """`count` trading requests were refused with `code` (facts section 8.2). Repeats within a second fold into one line.
 
     `method` is place, amend, cancel, ... ; `client_order_id` is that of the first of them, or empty.
     """
@@ -221,7 +221,7 @@ class RequestRefused(Record):
     client_order_id: str = ""
 
 
-class TopSampled(Record):
+class TopSampled(Record, frozen=True, kw_only=True, gc=False):
     """The market's best prices without our orders, sampled every 100 ms per symbol. A side without orders is None."""
 
     symbol: str
@@ -255,12 +255,12 @@ LedgerRecord: TypeAlias = (
 )
 
 
-class LedgerDamaged(ValueError):
+class LedgerDamagedError(ValueError):
     """A line that is not the last one cannot be read; the text names the line and the reason."""
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(LedgerRecord)
+_decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)
 
 
 def encode(record: LedgerRecord) -> bytes:
@@ -281,12 +281,12 @@ def decode_lines(lines: Iterable[bytes]) -> Iterator[LedgerRecord]:
     """Read a whole ledger. A damaged last line is what a killed process leaves behind: it was never answered and is skipped.
 
     Raises:
-        LedgerDamaged: a line before the last one is damaged.
+        LedgerDamagedError: a line before the last one is damaged.
     """
     damage: str | None = None
     for number, line in enumerate(lines, start=1):
         if damage is not None:
-            raise LedgerDamaged(damage)
+            raise LedgerDamagedError(damage)
         if not line.strip():
             continue
         try:

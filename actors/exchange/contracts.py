@@ -1,0 +1,162 @@
+"""Contracts of the venue: units, filters, and how their numbers are written on the wire.
+
+Inside the venue a price is a whole number of ticks and a quantity a whole number of lots; Decimal appears where money is computed.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+QUOTE_ASSETS = ("USDC", "USDT")
+
+
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """One perpetual contract. `price_decimals` and `quantity_decimals` are what the wire shows, not the tick and the step."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    tick_size: Decimal
+    lot_size: Decimal
+    price_decimals: int
+    quantity_decimals: int
+    price_ticks_max: int
+    quantity_lots_max: int
+    market_lots_max: int
+    notional_min: Decimal
+    multiplier_up: Decimal = Decimal("1.0500")
+    multiplier_down: Decimal = Decimal("0.9500")
+    market_take_bound: Decimal = Decimal("0.05")
+    open_orders_max: int = 200
+
+    @property
+    def margin_asset(self) -> str:
+        """The asset of margin, PnL and fees: the quote asset."""
+        return self.quote_asset
+
+    def price(self, price_ticks: int) -> Decimal:
+        """Ticks to quote currency."""
+        return self.tick_size * price_ticks
+
+    def quantity(self, lots: int) -> Decimal:
+        """Lots to base currency."""
+        return self.lot_size * lots
+
+
+class WireNumbers:
+    """Writes ticks and lots of one contract as the venue does, and reads them back."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._tick_units = int(contract.tick_size.scaleb(contract.price_decimals))
+        self._lot_units = int(contract.lot_size.scaleb(contract.quantity_decimals))
+        self._price_scale = 10**contract.price_decimals
+        self._quantity_scale = 10**contract.quantity_decimals
+        self._price_decimals = contract.price_decimals
+        self._quantity_decimals = contract.quantity_decimals
+
+    def price_text(self, price_ticks: int) -> str:
+        """A price with exactly the contract's decimals."""
+        whole, part = divmod(price_ticks * self._tick_units, self._price_scale)
+        return f"{whole}.{part:0{self._price_decimals}d}" if self._price_decimals else str(whole)
+
+    def quantity_text(self, lots: int) -> str:
+        """A quantity with exactly the contract's decimals."""
+        whole, part = divmod(lots * self._lot_units, self._quantity_scale)
+        return f"{whole}.{part:0{self._quantity_decimals}d}" if self._quantity_decimals else str(whole)
+
+    def ticks(self, text: str) -> int:
+        """Ticks of a recorded price; a part below one tick is cut off.
+
+        Raises:
+            ValueError: the text is no plain decimal number.
+        """
+        return _units(text, self._price_decimals) // self._tick_units
+
+    def lots(self, text: str) -> int:
+        """Lots of a recorded quantity; a part below one lot is cut off.
+
+        Raises:
+            ValueError: the text is no plain decimal number.
+        """
+        return _units(text, self._quantity_decimals) // self._lot_units
+
+
+def known_contract(symbol: str, open_orders_max: int) -> Contract | None:
+    """The contract as the venue lists it, or None for a symbol without an entry (facts section 2.1)."""
+    row = _KNOWN.get(symbol)
+    if row is None:
+        return None
+    tick, lot, price_decimals, quantity_decimals, price_max, quantity_max, market_max, notional = row
+    tick_size, lot_size = Decimal(tick), Decimal(lot)
+    return Contract(
+        symbol=symbol,
+        base_asset=symbol[:-4],
+        quote_asset=symbol[-4:],
+        tick_size=tick_size,
+        lot_size=lot_size,
+        price_decimals=price_decimals,
+        quantity_decimals=quantity_decimals,
+        price_ticks_max=int(Decimal(price_max) / tick_size),
+        quantity_lots_max=int(Decimal(quantity_max) / lot_size),
+        market_lots_max=int(Decimal(market_max) / lot_size),
+        notional_min=Decimal(notional),
+        open_orders_max=open_orders_max,
+    )
+
+
+def inferred_contract(symbol: str, prices: list[str], quantities: list[str], open_orders_max: int) -> Contract:
+    """A contract whose tick and lot are the greatest steps that explain all recorded prices and quantities.
+
+    Raises:
+        ValueError: there is nothing to infer from, or the symbol has no known quote asset.
+    """
+    quote = next((asset for asset in QUOTE_ASSETS if symbol.endswith(asset)), None)
+    if quote is None:
+        raise ValueError(f"{symbol}: quote asset is none of {', '.join(QUOTE_ASSETS)}")
+    tick_size, price_decimals = _step(prices)
+    lot_size, quantity_decimals = _step(quantities)
+    return Contract(
+        symbol=symbol,
+        base_asset=symbol[: -len(quote)],
+        quote_asset=quote,
+        tick_size=tick_size,
+        lot_size=lot_size,
+        price_decimals=price_decimals,
+        quantity_decimals=quantity_decimals,
+        price_ticks_max=int(max(Decimal(text) for text in prices) * 20 / tick_size),
+        quantity_lots_max=10_000_000,
+        market_lots_max=1_000_000,
+        notional_min=Decimal(5),
+        open_orders_max=open_orders_max,
+    )
+
+
+# symbol: tick, lot, shown price decimals, shown quantity decimals, price max, quantity max, market quantity max, least notional
+_KNOWN: dict[str, tuple[str, str, int, int, str, str, str, str]] = {
+    "BTCUSDC": ("0.1", "0.001", 1, 3, "1000000", "1000", "120", "50"),
+    "ETHUSDC": ("0.01", "0.001", 2, 3, "100000", "8000", "700", "20"),
+    "BTCUSDT": ("0.10", "0.001", 2, 3, "4529764", "1000", "120", "50"),
+    "ETHUSDT": ("0.01", "0.001", 2, 3, "306177", "10000", "2000", "20"),
+}
+
+
+def _units(text: str, decimals: int) -> int:
+    whole, _, part = text.partition(".")
+    if len(part) > decimals:
+        part = part[:decimals]
+    return int(whole + part.ljust(decimals, "0"))
+
+
+def _step(texts: list[str]) -> tuple[Decimal, int]:
+    """Greatest common step of the numbers and the decimals in which they are shown."""
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    step = 0
+    for text in texts:
+        units = _units(text, decimals)
+        while units:
+            step, units = units, step % units
+    if step == 0:
+        raise ValueError("no numbers to infer a step from")
+    return Decimal(step).scaleb(-decimals), decimals

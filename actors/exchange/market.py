@@ -1,0 +1,256 @@
+"""The public side of one symbol: book with our orders in it, prints, mark price and funding, and their publication."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import islice
+from typing import NamedTuple
+
+from actors.exchange.accounts import CENT
+from actors.exchange.book import Book, Level
+from actors.exchange.contracts import Contract, WireNumbers
+from actors.exchange.frames import MarkFrame
+from actors.exchange.matching import Matcher
+from actors.exchange.streams import (
+    DEPTH_INTERVALS_MS,
+    PARTIAL_LEVELS,
+    DepthFeed,
+    Publisher,
+    aggregate_trade_payload,
+    book_ticker_payload,
+    mark_price_payload,
+    partial_depth_payload,
+    trade_payload,
+)
+
+FUNDING_INTERVAL_NS = 8 * 3_600 * 1_000_000_000
+DEFAULT_FUNDING_RATE = Decimal("0.0001")
+TRADES_KEPT_MAX = 1_000
+FUNDINGS_KEPT_MAX = 1_000
+DIRECT_FLUSH_NS = 10_000_000
+"""How long a change by our own orders waits at most for the recording's next diff on `@depth@0ms`."""
+
+
+class PublicTrade(NamedTuple):
+    """One public trade."""
+
+    trade_id: int
+    price_ticks: int
+    lots: int
+    buyer_is_maker: bool
+    time_ms: int
+
+
+class Funding(NamedTuple):
+    """A past funding time."""
+
+    time_ms: int
+    rate: Decimal
+    mark_price: Decimal
+
+
+class UpdateIds:
+    """The venue's one counter of book updates, shared by all symbols."""
+
+    def __init__(self, first: int) -> None:
+        self.last = first
+
+    def take(self, count: int) -> tuple[int, int]:
+        """The next `count` ids: first and last."""
+        first = self.last + 1
+        self.last += count
+        return first, self.last
+
+
+class Market:
+    """One symbol."""
+
+    def __init__(self, contract: Contract, publisher: Publisher, ids: UpdateIds, trade_id: int, now_ns: int) -> None:
+        self.contract = contract
+        self.numbers = WireNumbers(contract)
+        self.book = Book()
+        self.matcher = Matcher(self.book)
+        self.update_id = ids.last
+        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT_MAX)
+        self.fundings: deque[Funding] = deque(maxlen=FUNDINGS_KEPT_MAX)
+        self.funding_rate = DEFAULT_FUNDING_RATE
+        self.next_funding_ns = (now_ns // FUNDING_INTERVAL_NS + 1) * FUNDING_INTERVAL_NS
+        self.flush_due_ns = 0
+        self._publisher = publisher
+        self._ids = ids
+        self._trade_id = trade_id
+        self._mark: Decimal | None = None
+        self._index: Decimal | None = None
+        self._last_mid = Decimal(0)
+        self._top: tuple[int, int, int, int] | None = None
+        self._feeds: dict[str, DepthFeed] = {}
+        self._partial_id = 0
+        self._name = contract.symbol.lower()
+
+    def next_trade_id(self) -> int:
+        """A new trade id; ids of a symbol grow by one."""
+        self._trade_id += 1
+        return self._trade_id
+
+    def skip_trade_ids(self, up_to: int) -> None:
+        """Ids up to this one were given out by an earlier run."""
+        self._trade_id = max(self._trade_id, up_to)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the book has both sides."""
+        return self.book.bids.best() is not None and self.book.asks.best() is not None
+
+    @property
+    def mark_price(self) -> Decimal:
+        """The recorded mark price, else the mid of the recorded book (the last known one when a side is empty)."""
+        if self._mark is not None:
+            return self._mark
+        bid, ask = self.book.bids.best(), self.book.asks.best()
+        if bid is not None and ask is not None:
+            self._last_mid = (self.contract.price(bid + ask) / 2).quantize(CENT, ROUND_HALF_UP)
+        return self._last_mid
+
+    @property
+    def index_price(self) -> Decimal:
+        """The recorded index price, else the mark price."""
+        return self._index if self._index is not None else self.mark_price
+
+    @property
+    def last_price_ticks(self) -> int | None:
+        """Price of the newest public trade."""
+        return self.trades[-1].price_ticks if self.trades else None
+
+    def apply_mark(self, frame: MarkFrame) -> None:
+        """Take over what the source says about mark price and funding."""
+        self._mark = frame.mark_price
+        self._index = frame.index_price
+        if frame.funding_rate is not None:
+            self.funding_rate = frame.funding_rate
+        if frame.next_funding_ns is not None and frame.next_funding_ns > frame.at_ns:
+            self.next_funding_ns = frame.next_funding_ns
+
+    def published_levels(self, *, bids: bool, limit: int) -> list[Level]:
+        """The best `limit` levels, our orders included."""
+        side = self.book.side(bids=bids)
+        own = self.matcher.own_prices(bids=bids)
+        if not own:
+            return list(islice(side.levels(), limit))
+        merged = dict(islice(side.levels(), limit))
+        for price in own:
+            merged[price] = self.matcher.displayed_lots(price, bids=bids)
+        return sorted(merged.items(), reverse=bids)[:limit]
+
+    def publish_changes(self, now_ns: int, *, flush: bool) -> None:
+        """Number what changed in the book, publish the best prices, and the immediate diff stream when `flush` is set."""
+        bids, asks = self.book.bids.changed, self.book.asks.changed
+        if bids or asks:
+            first, last = self._ids.take(len(bids) + len(asks))
+            self.update_id = last
+            for feed in self._feeds.values():
+                feed.collect(bids, asks, first, last)
+            bids.clear()
+            asks.clear()
+            self._publish_top(now_ns)
+        direct = self._feeds.get("depth@0ms")
+        if direct is not None and direct.pending:
+            if flush:
+                self.flush_direct(now_ns)
+            elif self.flush_due_ns == 0:
+                self.flush_due_ns = now_ns + DIRECT_FLUSH_NS
+
+    def flush_direct(self, now_ns: int) -> None:
+        """Send what `@depth@0ms` has collected."""
+        self.flush_due_ns = 0
+        direct = self._feeds.get("depth@0ms")
+        if direct is not None and direct.pending:
+            self._flush(direct, now_ns)
+
+    def publish_interval(self, now_ns: int, elapsed_ms: int) -> None:
+        """Serve the streams with an interval; `elapsed_ms` is the venue's time in a multiple of 50 ms."""
+        for feed in self._feeds.values():
+            if feed.interval_ms and elapsed_ms % feed.interval_ms == 0 and feed.pending:
+                self._flush(feed, now_ns)
+        for suffix, interval_ms in (("@100ms", 100), ("", 250), ("@500ms", 500)):
+            if elapsed_ms % interval_ms == 0:
+                self._publish_partial(now_ns, suffix)
+
+    def publish_mark(self, now_ns: int, *, every_third: bool) -> str | None:
+        """Send the mark price streams; returns the payload for the all-symbols stream."""
+        mark, index = f"{self.mark_price:.8f}", f"{self.index_price:.8f}"
+        payload = mark_price_payload(
+            self.contract.symbol,
+            mark,
+            index,
+            f"{self.funding_rate:.8f}",
+            self.next_funding_ns // 1_000_000,
+            now_ns // 1_000_000,
+        )
+        self._publisher.publish_if_wanted(f"{self._name}@markPrice@1s", payload)
+        if every_third:
+            self._publisher.publish_if_wanted(f"{self._name}@markPrice", payload)
+        return payload
+
+    def publish_trade(self, price_ticks: int, lots: int, *, buyer_is_maker: bool, trade_id: int, now_ns: int) -> None:
+        """A public trade happened."""
+        now_ms = now_ns // 1_000_000
+        self.trades.append(PublicTrade(trade_id, price_ticks, lots, buyer_is_maker, now_ms))
+        wants = self._publisher.wants
+        plain, aggregated = f"{self._name}@trade", f"{self._name}@aggTrade"
+        if wants(plain) or wants(aggregated):
+            symbol = self.contract.symbol
+            price, quantity = self.numbers.price_text(price_ticks), self.numbers.quantity_text(lots)
+            self._publisher.publish_if_wanted(
+                plain, trade_payload(symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms)
+            )
+            self._publisher.publish_if_wanted(
+                aggregated,
+                aggregate_trade_payload(symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms),
+            )
+
+    def follow(self, stream_kind: str) -> None:
+        """Start or stop collecting for a diff stream, as its subscribers come and go."""
+        if stream_kind not in DEPTH_INTERVALS_MS:
+            return
+        if not self._publisher.wants(f"{self._name}@{stream_kind}"):
+            self._feeds.pop(stream_kind, None)
+        elif stream_kind not in self._feeds:
+            self._feeds[stream_kind] = DepthFeed(
+                f"{self._name}@{stream_kind}", DEPTH_INTERVALS_MS[stream_kind], self.update_id
+            )
+
+    def _flush(self, feed: DepthFeed, now_ns: int) -> None:
+        payload = feed.flush(self.contract.symbol, self.matcher, self.numbers, now_ns // 1_000_000)
+        self._publisher.publish(feed.stream, payload)
+
+    def _publish_partial(self, now_ns: int, suffix: str) -> None:
+        for levels in PARTIAL_LEVELS:
+            stream = f"{self._name}@depth{levels}{suffix}"
+            if self._publisher.wants(stream):
+                payload = partial_depth_payload(
+                    self.contract.symbol,
+                    self.published_levels(bids=True, limit=levels),
+                    self.published_levels(bids=False, limit=levels),
+                    self.numbers,
+                    self.update_id,
+                    self._partial_id,
+                    now_ns // 1_000_000,
+                )
+                self._publisher.publish(stream, payload)
+        self._partial_id = self.update_id
+
+    def _publish_top(self, now_ns: int) -> None:
+        stream = f"{self._name}@bookTicker"
+        if not self._publisher.wants(stream) and not self._publisher.wants("!bookTicker"):
+            self._top = None
+            return
+        bid, ask = self.matcher.best(bids=True), self.matcher.best(bids=False)
+        if bid is None or ask is None:
+            return
+        top = (bid, self.matcher.displayed_lots(bid, bids=True), ask, self.matcher.displayed_lots(ask, bids=False))
+        if top != self._top:
+            self._top = top
+            payload = book_ticker_payload(self.contract.symbol, top, self.numbers, self.update_id, now_ns // 1_000_000)
+            self._publisher.publish_if_wanted(stream, payload)
+            self._publisher.publish_if_wanted("!bookTicker", payload)

@@ -1,0 +1,177 @@
+"""Loading a ledger into a new venue: accounts, positions, orders, countdowns and ids as they were after the last line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from actors.exchange import ledger
+from actors.exchange.accounts import Account
+from actors.exchange.contracts import Contract
+from actors.exchange.orders import Order
+from actors.exchange.venue import Venue
+
+
+def load(venue: Venue, records: Iterable[ledger.LedgerRecord]) -> int:
+    """Replay the records of earlier runs; returns how many there were. Records of symbols no longer listed keep only the wallet."""
+    loader = _Loader(venue)
+    count = 0
+    for record in records:
+        loader.apply(record)
+        count += 1
+    loader.finish()
+    return count
+
+
+class _Loader:
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self._countdowns: dict[tuple[str, str], int] = {}
+        self._t_ns = 0
+        self._order_id = 0
+        self._tran_id = 0
+
+    def apply(self, record: ledger.LedgerRecord) -> None:
+        self._t_ns = max(self._t_ns, record.t)
+        match record:
+            case ledger.AccountOpened():
+                self._venue.accounts[record.account] = Account(record.account, dict(record.balances))
+            case ledger.OrderAccepted():
+                self._accept(record)
+            case ledger.OrderAmended():
+                self._amend(record)
+            case ledger.OrderCanceled():
+                self._end(record, "CANCELED")
+            case ledger.OrderExpired():
+                self._end(record, "EXPIRED_IN_MATCH" if record.reason == "1" else "EXPIRED")
+            case ledger.OrderFilled():
+                self._fill(record)
+            case ledger.SeamClosed():
+                self._seam(record)
+            case ledger.FundingPaid():
+                self._funding(record)
+            case ledger.CountdownSet():
+                self._countdowns[(record.account, record.symbol)] = record.deadline_ns
+            case ledger.LeverageSet():
+                self._account(record.account).position(record.symbol).leverage = record.leverage
+            case ledger.VenueStarted() | ledger.SymbolListed() | ledger.RequestRefused() | ledger.TopSampled():
+                pass
+
+    def finish(self) -> None:
+        self._venue.continue_after(self._t_ns, self._order_id, self._tran_id)
+        for (account, symbol), deadline_ns in self._countdowns.items():
+            if deadline_ns and symbol in self._venue.markets:
+                self._venue.arm_countdown(account, symbol, deadline_ns)
+
+    def _account(self, name: str) -> Account:
+        return self._venue.accounts.setdefault(name, Account(name, {}))
+
+    def _contract(self, symbol: str) -> Contract | None:
+        market = self._venue.markets.get(symbol)
+        return market.contract if market is not None else None
+
+    def _accept(self, record: ledger.OrderAccepted) -> None:
+        self._order_id = max(self._order_id, record.order_id)
+        contract = self._contract(record.symbol)
+        if contract is None:
+            return
+        time_ms = record.t // 1_000_000
+        order = Order(
+            account=record.account,
+            symbol=record.symbol,
+            order_id=record.order_id,
+            client_order_id=record.client_order_id,
+            side=record.side,
+            type=record.type,
+            time_in_force=record.time_in_force,
+            price_ticks=int(record.price / contract.tick_size),
+            lots=int(record.quantity / contract.lot_size),
+            reduce_only=record.reduce_only,
+            stp_mode=record.stp_mode,
+            good_till_ms=record.good_till_ms,
+            created_ms=time_ms,
+            updated_ms=time_ms,
+        )
+        self._venue.restore_order(self._account(record.account), order)
+
+    def _amend(self, record: ledger.OrderAmended) -> None:
+        contract = self._contract(record.symbol)
+        order = self._account(record.account).orders.get(record.order_id)
+        if contract is None or order is None:
+            return
+        order.price_ticks = int(record.price / contract.tick_size)
+        order.lots = int(record.quantity / contract.lot_size)
+        order.amendments += 1
+        order.updated_ms = record.t // 1_000_000
+
+    def _end(self, record: ledger.OrderCanceled | ledger.OrderExpired, status: str) -> None:
+        account = self._account(record.account)
+        order = account.orders.get(record.order_id)
+        if order is not None:
+            order.status = status
+            order.updated_ms = record.t // 1_000_000
+            account.ended(order)
+
+    def _fill(self, record: ledger.OrderFilled) -> None:
+        account = self._account(record.account)
+        account.wallets[record.commission_asset] = record.wallet_after
+        contract = self._contract(record.symbol)
+        if contract is None:
+            return
+        self._venue.markets[record.symbol].skip_trade_ids(record.trade_id)
+        time_ms = record.t // 1_000_000
+        order = account.orders.get(record.order_id)
+        if order is not None:
+            order.executed_lots = int(record.executed / contract.lot_size)
+            order.executed_quote += record.price * record.quantity
+            order.updated_ms = time_ms
+            order.status = "FILLED" if order.remaining_lots == 0 else "PARTIALLY_FILLED"
+            if order.status == "FILLED":
+                account.ended(order)
+        account.record_fill(
+            contract,
+            record.order_id,
+            record.side,
+            record.price,
+            record.quantity,
+            record.maker,
+            record.trade_id,
+            time_ms,
+            record.commission,
+            record.realized_pnl,
+        )
+        position = account.position(record.symbol)
+        position.amount, position.cost = record.position_after, record.entry_cost_after
+        position.realized_total += record.realized_pnl
+
+    def _seam(self, record: ledger.SeamClosed) -> None:
+        account = self._account(record.account)
+        account.wallets[record.commission_asset] = record.wallet_after
+        self._order_id = max(self._order_id, record.order_id)
+        contract = self._contract(record.symbol)
+        if contract is None:
+            return
+        self._venue.markets[record.symbol].skip_trade_ids(record.trade_id)
+        account.record_fill(
+            contract,
+            record.order_id,
+            record.side,
+            record.price,
+            record.quantity,
+            False,
+            record.trade_id,
+            record.t // 1_000_000,
+            Decimal(0),
+            record.realized_pnl,
+        )
+        position = account.position(record.symbol)
+        position.amount, position.cost = record.position_after, Decimal(0)
+        position.realized_total += record.realized_pnl
+
+    def _funding(self, record: ledger.FundingPaid) -> None:
+        self._tran_id = max(self._tran_id, record.tran_id)
+        account = self._account(record.account)
+        account.wallets[record.asset] = record.wallet_after
+        contract = self._contract(record.symbol)
+        if contract is not None:
+            account.record_funding(contract, record.amount, record.tran_id, record.t // 1_000_000)

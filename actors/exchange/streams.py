@@ -1,0 +1,155 @@
+"""Market streams: what subscribers of each stream name are sent (facts sections 5.1 and 5.2).
+
+A payload is built only while somebody wants its stream, once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actors.exchange.contracts import WireNumbers
+from actors.exchange.matching import Matcher
+
+DEPTH_INTERVALS_MS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@250ms": 250, "depth@500ms": 500}
+PARTIAL_LEVELS = (5, 10, 20)
+
+
+class StreamFrame(NamedTuple):
+    """A payload for the subscribers of one stream name."""
+
+    stream: str
+    payload: bytes
+
+
+class Publisher:
+    """Who wants what, and what was published since the last drain."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[str, int] = {}
+        self.frames: list[StreamFrame] = []
+
+    def subscribe(self, stream: str) -> None:
+        """One subscriber more."""
+        self._wanted[stream] = self._wanted.get(stream, 0) + 1
+
+    def unsubscribe(self, stream: str) -> None:
+        """One subscriber less."""
+        left = self._wanted.get(stream, 0) - 1
+        if left > 0:
+            self._wanted[stream] = left
+        else:
+            self._wanted.pop(stream, None)
+
+    def wants(self, stream: str) -> bool:
+        """Whether anybody is subscribed."""
+        return stream in self._wanted
+
+    def publish(self, stream: str, payload: str) -> None:
+        """Give a payload to the stream's subscribers."""
+        self.frames.append(StreamFrame(stream, payload.encode()))
+
+    def publish_if_wanted(self, stream: str, payload: str) -> None:
+        """The same, when somebody is subscribed."""
+        if stream in self._wanted:
+            self.publish(stream, payload)
+
+
+class DepthFeed:
+    """One diff stream of a symbol with its own chain: `pu` is the `u` of the event before it in this stream."""
+
+    def __init__(self, stream: str, interval_ms: int, last_id: int) -> None:
+        self.stream = stream
+        self.interval_ms = interval_ms
+        self._bids: set[int] = set()
+        self._asks: set[int] = set()
+        self._first_id = 0
+        self._last_id = last_id
+        self._previous_id = last_id
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to send."""
+        return bool(self._bids or self._asks)
+
+    def collect(self, bids: Iterable[int], asks: Iterable[int], first_id: int, last_id: int) -> None:
+        """Levels changed with the update ids first..last."""
+        if not self.pending:
+            self._first_id = first_id
+        self._bids.update(bids)
+        self._asks.update(asks)
+        self._last_id = last_id
+
+    def flush(self, symbol: str, matcher: Matcher, numbers: WireNumbers, now_ms: int) -> str:
+        """The payload with the present quantities of all changed levels."""
+        bids = _levels(((price, matcher.displayed_lots(price, bids=True)) for price in sorted(self._bids)), numbers)
+        asks = _levels(((price, matcher.displayed_lots(price, bids=False)) for price in sorted(self._asks)), numbers)
+        previous, self._previous_id = self._previous_id, self._last_id
+        self._bids.clear()
+        self._asks.clear()
+        return (
+            f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{symbol}","ps":"{symbol}","st":1,'
+            f'"U":{self._first_id},"u":{self._last_id},"pu":{previous},"b":[{bids}],"a":[{asks}]}}'
+        )
+
+
+def partial_depth_payload(
+    symbol: str,
+    bids: Iterable[tuple[int, int]],
+    asks: Iterable[tuple[int, int]],
+    numbers: WireNumbers,
+    update_id: int,
+    previous_id: int,
+    now_ms: int,
+) -> str:
+    """`<s>@depth<N>`: the complete top levels."""
+    return (
+        f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{symbol}","ps":"{symbol}","st":1,"U":{update_id},"u":{update_id},'
+        f'"pu":{previous_id},"b":[{_levels(bids, numbers)}],"a":[{_levels(asks, numbers)}]}}'
+    )
+
+
+def book_ticker_payload(
+    symbol: str, top: tuple[int, int, int, int], numbers: WireNumbers, update_id: int, now_ms: int
+) -> str:
+    """`<s>@bookTicker`; `top` is bid, bid lots, ask, ask lots."""
+    bid, bid_lots, ask, ask_lots = top
+    return (
+        f'{{"e":"bookTicker","u":{update_id},"s":"{symbol}","ps":"{symbol}","b":"{numbers.price_text(bid)}",'
+        f'"B":"{numbers.quantity_text(bid_lots)}","a":"{numbers.price_text(ask)}","A":"{numbers.quantity_text(ask_lots)}",'
+        f'"T":{now_ms},"E":{now_ms},"st":1}}'
+    )
+
+
+def trade_payload(symbol: str, trade_id: int, price: str, quantity: str, *, buyer_is_maker: bool, now_ms: int) -> str:
+    """`<s>@trade`."""
+    return (
+        f'{{"e":"trade","E":{now_ms},"T":{now_ms},"s":"{symbol}","t":{trade_id},"p":"{price}","q":"{quantity}",'
+        f'"X":"MARKET","m":{_bool(buyer_is_maker)}}}'
+    )
+
+
+def aggregate_trade_payload(
+    symbol: str, trade_id: int, price: str, quantity: str, *, buyer_is_maker: bool, now_ms: int
+) -> str:
+    """`<s>@aggTrade`; this venue aggregates nothing, so first and last trade are the same."""
+    return (
+        f'{{"e":"aggTrade","E":{now_ms},"s":"{symbol}","a":{trade_id},"p":"{price}","q":"{quantity}","nq":"{quantity}",'
+        f'"f":{trade_id},"l":{trade_id},"T":{now_ms},"m":{_bool(buyer_is_maker)},"st":1}}'
+    )
+
+
+def mark_price_payload(symbol: str, mark: str, index: str, rate: str, next_funding_ms: int, now_ms: int) -> str:
+    """`<s>@markPrice`."""
+    return (
+        f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{mark}","ap":"{mark}","P":"{mark}","i":"{index}",'
+        f'"r":"{rate}","T":{next_funding_ms},"st":1}}'
+    )
+
+
+def _levels(levels: Iterable[tuple[int, int]], numbers: WireNumbers) -> str:
+    return ",".join(f'["{numbers.price_text(price)}","{numbers.quantity_text(lots)}"]' for price, lots in levels)
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"

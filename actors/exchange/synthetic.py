@@ -1,0 +1,202 @@
+"""A seeded synthetic market: one-tick spread, a book of contiguous levels, two-sided informed and uninformed flow.
+
+A hidden fair value walks at random. While it stays inside the spread, uninformed orders trade at the touch, and levels grow and shrink. When
+it leaves the spread, the book follows: either an informed order sweeps the levels in its way (prints, and makers who stood there lose), or
+quotes are revised without a trade. Everything follows from the seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from actors.exchange.contracts import Contract
+from actors.exchange.frames import BookFrame, DepthFrame, Frame, PrintFrame, TickerFrame
+from actors.exchange.seeded import SeededNumbers
+
+STEP_MS = 50
+LEVELS = 250
+START_PRICES = {"BTCUSDC": 64_000.0, "ETHUSDC": 3_400.0, "BTCUSDT": 64_000.0, "ETHUSDT": 3_400.0}
+START_PRICE = 100.0
+SWEEP_LEVELS_MAX = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Strength of the market's forces. Rates are per second, volatility in basis points of the price per root second."""
+
+    volatility_bps: float = 0.4
+    trade_rate: float = 6.0
+    change_rate: float = 25.0
+    informed_share: float = 0.35
+    persistence: float = 0.6
+    touch_notional: float = 60_000.0
+    trade_notional: float = 4_000.0
+
+
+class SyntheticSymbol:
+    """The market of one contract; `step` advances it by STEP_MS and says what happened."""
+
+    def __init__(self, contract: Contract, seed: int, flow: Flow | None = None) -> None:
+        self._contract = contract
+        self._flow = flow if flow is not None else Flow()
+        self._numbers = SeededNumbers(seed ^ zlib.crc32(contract.symbol.encode()))
+        price = START_PRICES.get(contract.symbol, START_PRICE)
+        self._fair = price / float(contract.tick_size)
+        self._bid = int(self._fair)
+        self._lot_notional = price * float(contract.lot_size)
+        self._bids: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+        self._changed_bids: set[int] = set()
+        self._changed_asks: set[int] = set()
+        self._update_id = 0
+        self._last_was_buy = True
+
+    def open(self, at_ns: int) -> BookFrame:
+        """The first book."""
+        for depth in range(LEVELS):
+            self._bids[self._bid - depth] = self._level_lots(depth)
+            self._asks[self._bid + 1 + depth] = self._level_lots(depth)
+        return BookFrame(
+            self._contract.symbol, at_ns, at_ns, sorted(self._bids.items()), sorted(self._asks.items())
+        )
+
+    def step(self, start_ns: int) -> list[Frame]:
+        """What happens in the next STEP_MS from `start_ns`, in order of time."""
+        flow, seconds = self._flow, STEP_MS / 1_000
+        self._fair *= 1 + self._numbers.normal() * flow.volatility_bps * 1e-4 * seconds**0.5
+        frames: list[Frame] = []
+        events = self._times(start_ns, flow.trade_rate, self._uninformed_trade)
+        events += self._times(start_ns, flow.change_rate, self._change_level)
+        events.append((start_ns + self._numbers.below(STEP_MS * 1_000_000), self._follow_fair))
+        events.sort(key=lambda event: event[0])
+        for at_ns, happen in events:
+            frames.extend(happen(at_ns))
+        end_ns = start_ns + STEP_MS * 1_000_000 - 1
+        if self._changed_bids or self._changed_asks:
+            frames.append(self._diff(end_ns))
+        return frames
+
+    def _times(self, start_ns: int, rate: float, happen: object) -> list[tuple[int, object]]:
+        times, at_ns, end_ns = [], float(start_ns), start_ns + STEP_MS * 1_000_000
+        while (at_ns := at_ns + self._numbers.exponential(1e9 / rate)) < end_ns:
+            times.append((int(at_ns), happen))
+        return times
+
+    def _uninformed_trade(self, at_ns: int) -> Iterator[Frame]:
+        """An order of no particular insight: at the touch, clustered by side, seldom larger than what stands there."""
+        is_buy = self._last_was_buy if self._numbers.chance(self._flow.persistence) else self._numbers.chance(0.5)
+        self._last_was_buy = is_buy
+        price = self._bid + 1 if is_buy else self._bid
+        lots = self._lots(self._numbers.exponential(self._flow.trade_notional))
+        yield from self._hit(at_ns, price, lots, is_buy=is_buy)
+        yield self._ticker(at_ns)
+
+    def _change_level(self, at_ns: int) -> Iterator[Frame]:
+        """A level near the touch grows or shrinks."""
+        depth = min(int(self._numbers.exponential(4.0)), LEVELS - 1)
+        on_bid = self._numbers.chance(0.5)
+        price = self._bid - depth if on_bid else self._bid + 1 + depth
+        self._set(price, self._level_lots(depth), on_bid=on_bid)
+        if depth == 0:
+            yield self._ticker(at_ns)
+
+    def _follow_fair(self, at_ns: int) -> Iterator[Frame]:
+        """The book moves to the fair value, by a sweep or by revised quotes."""
+        target = int(self._fair)
+        distance = target - self._bid
+        if distance == 0:
+            return
+        is_buy = distance > 0
+        if self._numbers.chance(self._flow.informed_share):
+            for _ in range(min(abs(distance), SWEEP_LEVELS_MAX)):
+                price = self._bid + 1 if is_buy else self._bid
+                lots = (self._asks if is_buy else self._bids).get(price, 1)
+                yield from self._hit(at_ns, price, lots, is_buy=is_buy)
+        self._move_to(target)
+        yield self._ticker(at_ns)
+
+    def _hit(self, at_ns: int, price: int, lots: int, *, is_buy: bool) -> Iterator[Frame]:
+        """An aggressive order takes at most one level; an emptied touch moves the book by a tick."""
+        side = self._asks if is_buy else self._bids
+        standing = side.get(price, 0)
+        traded = min(max(1, lots), standing)
+        if traded == 0:
+            return
+        yield PrintFrame(self._contract.symbol, at_ns, at_ns, price, traded, not is_buy)
+        self._set(price, standing - traded, on_bid=not is_buy)
+        if traded == standing:
+            self._move_to(self._bid + (1 if is_buy else -1))
+
+    def _move_to(self, bid: int) -> None:
+        """Make `bid` the best bid and the tick above it the best ask, with LEVELS on both sides."""
+        while self._bid < bid:
+            self._bid += 1
+            self._set(self._bid, 0, on_bid=False)
+            self._set(self._bid, self._level_lots(0), on_bid=True)
+            self._set(self._bid - LEVELS, 0, on_bid=True)
+            self._set(self._bid + LEVELS, self._level_lots(LEVELS), on_bid=False)
+        while self._bid > bid:
+            self._set(self._bid, 0, on_bid=True)
+            self._set(self._bid, self._level_lots(0), on_bid=False)
+            self._set(self._bid + LEVELS, 0, on_bid=False)
+            self._bid -= 1
+            self._set(self._bid - LEVELS + 1, self._level_lots(LEVELS), on_bid=True)
+        for on_bid, price in ((True, self._bid), (False, self._bid + 1)):
+            if not (self._bids if on_bid else self._asks).get(price):
+                self._set(price, self._level_lots(0), on_bid=on_bid)
+
+    def _set(self, price: int, lots: int, *, on_bid: bool) -> None:
+        side, changed = (self._bids, self._changed_bids) if on_bid else (self._asks, self._changed_asks)
+        if lots:
+            side[price] = lots
+        else:
+            side.pop(price, None)
+        changed.add(price)
+
+    def _diff(self, at_ns: int) -> DepthFrame:
+        self._update_id += 1
+        frame = DepthFrame(
+            self._contract.symbol,
+            at_ns,
+            at_ns,
+            self._update_id,
+            [(price, self._bids.get(price, 0)) for price in sorted(self._changed_bids)],
+            [(price, self._asks.get(price, 0)) for price in sorted(self._changed_asks)],
+        )
+        self._changed_bids.clear()
+        self._changed_asks.clear()
+        return frame
+
+    def _ticker(self, at_ns: int) -> TickerFrame:
+        self._update_id += 1
+        bid, ask = self._bid, self._bid + 1
+        return TickerFrame(
+            self._contract.symbol, at_ns, at_ns, self._update_id, bid, self._bids[bid], ask, self._asks[ask]
+        )
+
+    def _level_lots(self, depth: int) -> int:
+        """A random size; levels behind the touch are thinner on average, as contiguous ticks are."""
+        mean = self._flow.touch_notional if depth == 0 else self._flow.touch_notional / 4
+        return self._lots(self._numbers.exponential(mean))
+
+    def _lots(self, notional: float) -> int:
+        return max(1, int(notional / self._lot_notional))
+
+
+class SyntheticMarket:
+    """Several synthetic symbols, merged by time."""
+
+    def __init__(self, contracts: list[Contract], seed: int, flow: Flow | None = None) -> None:
+        self._symbols = [SyntheticSymbol(contract, seed, flow) for contract in contracts]
+
+    def frames(self, start_ns: int) -> Iterator[Frame]:
+        """All frames from `start_ns` on, without end."""
+        for symbol in self._symbols:
+            yield symbol.open(start_ns)
+        while True:
+            steps = [symbol.step(start_ns) for symbol in self._symbols]
+            yield from heapq.merge(*steps, key=lambda frame: frame.at_ns)
+            start_ns += STEP_MS * 1_000_000
