@@ -234,21 +234,42 @@ def subscribe_frame(streams: list[str], request_id: int) -> bytes:
     return msgspec.json.encode({"method": "SUBSCRIBE", "params": streams, "id": request_id})
 
 
-def book_levels(rows: Rows, wire: WireInstrument, field: str) -> list[Level]:
-    """Rows of (price, quantity) text to levels.
+def diff_levels(rows: Rows, wire: WireInstrument, field: str) -> list[Level]:
+    """Rows of (price, quantity) text of a diff to levels.
+
+    Orders older than a change of the tick rest at prices off it: such a level is never in our book, and its removal is passed over.
 
     Raises:
-        DamagedPayload: a number is negative, not a number, or not a multiple of the tick or lot; names the row.
+        DamagedPayload: a number is negative, not a number, or a price not a multiple of the tick; names the row.
     """
     prices = wire.prices
-    quantities = wire.quantities
+    quantities = wire.public_quantities
     try:
         return [(prices[price], quantities[quantity]) for price, quantity in rows]
     except ValueError:
-        for index, (price, quantity) in enumerate(rows):
-            _units(prices, price, f"{field}[{index}][0]")
-            _units(quantities, quantity, f"{field}[{index}][1]")
-        raise
+        return [
+            (_units(prices, price, f"{field}[{index}][0]"), _units(quantities, quantity, f"{field}[{index}][1]"))
+            for index, (price, quantity) in enumerate(rows)
+            if not (_is_none(quantity) and _is_off_tick(prices, price))
+        ]
+
+
+def snapshot_levels(rows: Rows, wire: WireInstrument, field: str) -> list[Level]:
+    """Rows of a snapshot, best first, to levels; a level off the tick behind the best is left out, as in `diff_levels`.
+
+    Raises:
+        DamagedPayload: a number is negative, not a number, or the best price not a multiple of the tick; names the row.
+    """
+    prices = wire.prices
+    quantities = wire.public_quantities
+    try:
+        return [(prices[price], quantities[quantity]) for price, quantity in rows]
+    except ValueError:
+        return [
+            (_units(prices, price, f"{field}[{index}][0]"), _units(quantities, quantity, f"{field}[{index}][1]"))
+            for index, (price, quantity) in enumerate(rows)
+            if not (index and _is_off_tick(prices, price))
+        ]
 
 
 def _is_diff_stream(stream: str) -> bool:
@@ -267,15 +288,15 @@ def _book_diff(event: _Depth, wire: WireInstrument, received_ns: int) -> BookDif
         previous_update_id=event.pu,
         venue_time_ns=event.T * _NS_PER_MS,
         received_ns=received_ns,
-        bids=book_levels(event.b, wire, "b"),
-        asks=book_levels(event.a, wire, "a"),
+        bids=diff_levels(event.b, wire, "b"),
+        asks=diff_levels(event.a, wire, "a"),
     )
 
 
 def _book_ticker(event: _Ticker, wire: WireInstrument, received_ns: int) -> BookTicker:
     """An empty side is told by the venue as price 0 with quantity 0."""
     prices = wire.prices
-    quantities = wire.quantities
+    quantities = wire.public_quantities
     try:
         bid_ticks, bid_lots = prices[event.b], quantities[event.B]
         ask_ticks, ask_lots = prices[event.a], quantities[event.A]
@@ -298,9 +319,9 @@ def _public_trade(
     trade_id: int, price: str, quantity: str, buyer_is_maker: bool, time_ms: int, wire: WireInstrument, received_ns: int
 ) -> PublicTrade:
     try:
-        price_ticks, quantity_lots = wire.prices[price], wire.quantities[quantity]
+        price_ticks, quantity_lots = wire.prices[price], wire.public_quantities[quantity]
     except ValueError:
-        price_ticks, quantity_lots = _units(wire.prices, price, "p"), _units(wire.quantities, quantity, "q")
+        price_ticks, quantity_lots = _units(wire.prices, price, "p"), _units(wire.public_quantities, quantity, "q")
     return PublicTrade(
         instrument_id=wire.instrument_id,
         trade_id=trade_id,
@@ -344,4 +365,22 @@ def _units(scale: Scale, text: str, field: str) -> int:
 
 
 def _price_or_none(scale: Scale, text: str, field: str) -> int:
-    return 0 if text.strip("0.") == "" and text else _units(scale, text, field)
+    return 0 if _is_none(text) else _units(scale, text, field)
+
+
+def _is_none(text: str) -> bool:
+    """Whether the text is a zero: "0", "0.000"."""
+    return text[:1] == "0" and not text.strip("0.")
+
+
+def _is_off_tick(prices: Scale, text: str) -> bool:
+    """Whether the text is a sound price that is no multiple of the tick."""
+    try:
+        prices.floor_units(text)
+    except ValueError:
+        return False
+    try:
+        prices.units(text)
+    except ValueError:
+        return True
+    return False

@@ -16,7 +16,7 @@ from protocols.binance_usdm import payloads
 from protocols.binance_usdm.costs import PAGE_ROWS_MAX
 from protocols.binance_usdm.damage import DECODE_ERRORS, DamagedPayload, damaged
 from protocols.binance_usdm.errors import BANNED_UNTIL, ErrorClass, classify, request_kind
-from protocols.binance_usdm.market_streams import FRAME_BYTES_MAX, book_levels
+from protocols.binance_usdm.market_streams import FRAME_BYTES_MAX, snapshot_levels
 from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import InstrumentId
@@ -412,8 +412,8 @@ def _book(request: VenueRequest, body: bytes, base: _Base, instruments: WireInst
         instrument_id=wire.instrument_id,
         last_update_id=depth.last_update_id,
         venue_time_ns=(depth.T or depth.E) * NS_PER_MS,
-        bids=tuple(book_levels(depth.bids, wire, "bids")),
-        asks=tuple(book_levels(depth.asks, wire, "asks")),
+        bids=tuple(snapshot_levels(depth.bids, wire, "bids")),
+        asks=tuple(snapshot_levels(depth.asks, wire, "asks")),
     )
 
 

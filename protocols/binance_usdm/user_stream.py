@@ -84,7 +84,7 @@ class _Order(msgspec.Struct, gc=False):
     l: Text  # noqa: E741
     z: Text
     L: Text
-    T: TimeMs
+    T: TimeMs = 0
     t: int = 0
     n: Text | None = None
     N: Text | None = None
@@ -96,6 +96,7 @@ class _Order(msgspec.Struct, gc=False):
 
 class _OrderTradeUpdate(msgspec.Struct, tag_field="e", tag="ORDER_TRADE_UPDATE", gc=False):
     o: _Order
+    T: TimeMs
 
 
 class _Balance(msgspec.Struct, gc=False):
@@ -198,7 +199,7 @@ class UserStreamDecoder:
         if event is None:
             return ()
         if isinstance(event, _OrderTradeUpdate):
-            return self._order_update(event.o, received_ns)
+            return self._order_update(event.o, (event.o.T or event.T) * NS_PER_MS, received_ns)
         if isinstance(event, _AccountUpdate):
             return self._account_update(event, received_ns)
         if isinstance(event, _MarginCall):
@@ -231,7 +232,7 @@ class UserStreamDecoder:
             self._unmodelled.count("frame without an event name")
         return None
 
-    def _order_update(self, body: _Order, received_ns: int) -> tuple[AnyUserEvent, ...]:
+    def _order_update(self, body: _Order, venue_time_ns: int, received_ns: int) -> tuple[AnyUserEvent, ...]:
         wire = self._by_symbol.get(body.s)
         if wire is None:
             self._unmodelled.count("ORDER_TRADE_UPDATE of another symbol")
@@ -255,9 +256,9 @@ class UserStreamDecoder:
             quantity_lots=lots_of(wire, body.q, "o.q"),
             filled_lots=lots_of(wire, body.z, "o.z"),
             reduce_only=body.R,
-            venue_time_ns=body.T * NS_PER_MS,
+            venue_time_ns=venue_time_ns,
         )
-        fill = _fill(body, wire) if kind in (ExecutionKind.TRADE, ExecutionKind.LIQUIDATION) else None
+        fill = _fill(body, wire, venue_time_ns) if kind in (ExecutionKind.TRADE, ExecutionKind.LIQUIDATION) else None
         reason = forced or EXPIRE_REASONS.get(body.er, "")
         return (OrderUpdate(kind=kind, order=order, fill=fill, reason=reason, received_ns=received_ns),)
 
@@ -308,7 +309,7 @@ class UserStreamDecoder:
         return (AccountConfigUpdate(text=", ".join(parts), venue_time_ns=venue_time_ns, received_ns=received_ns),)
 
 
-def _fill(body: _Order, wire: WireInstrument) -> FillReport | None:
+def _fill(body: _Order, wire: WireInstrument, venue_time_ns: int) -> FillReport | None:
     """The execution inside an order's event; None where nothing was executed."""
     quantity_lots = lots_of(wire, body.l, "o.l")
     if quantity_lots == 0:
@@ -326,5 +327,5 @@ def _fill(body: _Order, wire: WireInstrument) -> FillReport | None:
         fee_asset=body.N or "",
         realised=decimal_of(body.rp, "o.rp"),
         maker=body.m,
-        venue_time_ns=body.T * NS_PER_MS,
+        venue_time_ns=venue_time_ns,
     )

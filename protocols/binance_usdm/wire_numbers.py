@@ -18,15 +18,16 @@ _EXPONENT_MAX = 30
 class Scale(dict[str, int]):
     """Text to whole units (ticks or lots): `scale["2610.50"]` parses once and remembers.
 
-    Subscription refuses what is negative, not a number or not a multiple of the unit, and zero when `positive`.
+    Subscription refuses what is negative, not a number or not a multiple of the unit, and zero when `positive`. With `floor` it
+    rounds down what is not a multiple: the venue's public quantities may hold orders older than a change of its filters.
 
     Raises (from subscription and the methods):
         ValueError: the text is none of these.
     """
 
-    __slots__ = ("_decimals", "_mantissa", "_positive", "_unit")
+    __slots__ = ("_decimals", "_floor", "_mantissa", "_positive", "_unit")
 
-    def __init__(self, unit: Decimal, *, positive: bool = False) -> None:
+    def __init__(self, unit: Decimal, *, positive: bool = False, floor: bool = False) -> None:
         super().__init__()
         if not unit.is_finite() or unit <= 0:
             raise ValueError(f"unit {unit} is not a positive number")
@@ -36,9 +37,10 @@ class Scale(dict[str, int]):
         self._decimals = max(0, -exponent)
         self._mantissa = int(unit.scaleb(self._decimals))
         self._positive = positive
+        self._floor = floor
 
     def __missing__(self, text: str) -> int:
-        units = self.units(text)
+        units = self.floor_units(text) if self._floor else self.units(text)
         if self._positive and units == 0:
             raise ValueError(f"{text!r} is not positive")
         if len(self) >= CACHED_TEXTS_MAX:
@@ -89,9 +91,9 @@ class Scale(dict[str, int]):
 
 
 class WireInstrument:
-    """An instrument with the scales of its prices and quantities."""
+    """An instrument with the scales of its prices, of our own quantities and of the public's."""
 
-    __slots__ = ("instrument", "instrument_id", "prices", "quantities", "symbol")
+    __slots__ = ("instrument", "instrument_id", "prices", "public_quantities", "quantities", "symbol")
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
@@ -99,6 +101,7 @@ class WireInstrument:
         self.symbol = instrument.symbol
         self.prices = Scale(instrument.tick_size, positive=True)
         self.quantities = Scale(instrument.lot_size)
+        self.public_quantities = Scale(instrument.lot_size, floor=True)
 
 
 class WireInstruments:
@@ -119,7 +122,7 @@ def exact_decimal(text: str) -> Decimal:
         ValueError: not a number, not finite, or of an absurd exponent.
     """
     shown = text[:_TEXT_CHARACTERS_MAX]
-    if len(text) > _TEXT_CHARACTERS_MAX or not text.isascii() or "_" in text:
+    if len(text) > _TEXT_CHARACTERS_MAX or not text.isascii() or "_" in text or text != text.strip():
         raise ValueError(f"{shown!r} is not a number")
     try:
         value = Decimal(text)
@@ -127,6 +130,6 @@ def exact_decimal(text: str) -> Decimal:
         raise ValueError(f"{shown!r} is not a number") from None
     if not value.is_finite():
         raise ValueError(f"{shown!r} is not finite")
-    if value and abs(value.adjusted()) > _EXPONENT_MAX:
+    if abs(value.adjusted()) > _EXPONENT_MAX:
         raise ValueError(f"{shown!r} is beyond every bound")
     return value
