@@ -1,0 +1,50 @@
+"""Whether our position of a symbol is the venue's, judged by the venue's newest word and with patience for events under way."""
+
+from __future__ import annotations
+
+from actors.inventory.books import SymbolBook
+from protocols.messages.journal import PositionAdopted
+from protocols.values import Instrument
+
+PATIENCE_NS = 2_000_000_000
+"""A difference this old is not explained by events under way (I3)."""
+
+
+class Agreement:
+    """One symbol. `doubted` from missed events until the venue's word, given after that, agrees or is adopted."""
+
+    def __init__(self) -> None:
+        self.doubted = False
+        self.differs_since_ns: int | None = None
+        self._word: PositionAdopted | None = None
+
+    def hear(self, word: PositionAdopted) -> None:
+        """Take note of the venue's word on the position; an older word than is known is ignored."""
+        if self._word is None or word.venue_time_ns >= self._word.venue_time_ns:
+            self._word = word
+
+    def doubt(self) -> None:
+        """Events were missed: what the venue said before proves nothing."""
+        self.doubted = True
+        self._word = None
+        self.differs_since_ns = None
+
+    def settle(self, book: SymbolBook, instrument: Instrument, now_ns: int) -> PositionAdopted | None:
+        """Compare; returns the venue's position where it is to be adopted now.
+
+        A word older than our newest fill proves nothing about it.
+        """
+        word = self._word
+        if word is None or word.venue_time_ns < book.last_fill_venue_ns:
+            return None
+        if book.adopted and instrument.quantity(word.position_lots) == book.average.quantity:
+            self.differs_since_ns = None
+            self.doubted = False
+            return None
+        if self.differs_since_ns is None:
+            self.differs_since_ns = now_ns
+        if book.adopted and now_ns - self.differs_since_ns < PATIENCE_NS:
+            return None
+        self.differs_since_ns = None
+        self.doubted = False
+        return word

@@ -1,0 +1,64 @@
+"""What inventory asks the venue, and when: positions, balances and income, one question of a kind at a time."""
+
+from __future__ import annotations
+
+from protocols.effects import Call, Effect
+from protocols.venue import (
+    AnyOutcome,
+    QueryBalances,
+    QueryIncome,
+    QueryPositions,
+    Throttled,
+    VenueRequest,
+)
+
+AUDIT_PERIOD_NS = 30_000_000_000
+ANSWER_NS_MAX = 10_000_000_000
+"""A question without any outcome for this long is given up; the next audit asks again."""
+
+STATEMENT_MARGIN_NS = 1_000_000_000
+"""An answer is taken for the state this long before it was asked: the venue's clock is known only so well, and a fill just before the
+question must not look like a difference."""
+
+
+class Audit:
+    """The questions in flight and the time of the next round."""
+
+    def __init__(self) -> None:
+        self._due_ns = 0
+        self._asked: dict[int, tuple[VenueRequest, int]] = {}
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether a round begins now; it then counts as begun."""
+        if now_ns < self._due_ns:
+            return False
+        self._due_ns = now_ns + AUDIT_PERIOD_NS
+        return True
+
+    def hasten(self, now_ns: int) -> None:
+        """Let the next round begin at once."""
+        self._due_ns = min(self._due_ns, now_ns)
+
+    def ask(self, request: VenueRequest, now_ns: int) -> list[Effect]:
+        """Ask, unless a question of this kind is still open."""
+        self._asked = {i: asked for i, asked in self._asked.items() if now_ns - asked[1] <= ANSWER_NS_MAX}
+        if any(type(asked) is type(request) for asked, _ in self._asked.values()):
+            return []
+        self._asked[request.request_id] = (request, now_ns)
+        return [Call(request)]
+
+    def answered(self, outcome: AnyOutcome) -> VenueRequest | None:
+        """The question that an outcome answers; None for one that is not open."""
+        asked = self._asked.pop(outcome.request_id, None)
+        if asked is None:
+            return None
+        if isinstance(outcome, Throttled):
+            self._due_ns = max(self._due_ns, outcome.retry_at_ns)
+        return asked[0]
+
+
+def stated_at_ns(request: VenueRequest) -> int:
+    """The instant of the venue's time for which the answer to a question is taken."""
+    if isinstance(request, QueryPositions | QueryBalances | QueryIncome):
+        return request.venue_time_ns - STATEMENT_MARGIN_NS
+    return 0

@@ -1,0 +1,159 @@
+"""The account's books as its journal makes them: the same records, in the same order, give the same books, live or after a restart."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from actors.inventory.agreement import Agreement
+from actors.inventory.books import Booked, SymbolBook
+from actors.inventory.income_check import Booking
+from actors.inventory.records import BooksSaved, DayBegan, JournalRecord, StreamMissed, WalletAdopted
+from actors.inventory.wallets import Wallets
+from protocols.arithmetic.sequences import StreamNumbers
+from protocols.messages.journal import PositionAdopted
+from protocols.messages.orders import BalanceChanged, FundingPaid, OrderFilled, VenuePosition
+from protocols.values import Instrument, InstrumentId
+
+
+class Applied(NamedTuple):
+    """What one record did: the bookings that the wallet felt, and whether it was a repetition."""
+
+    bookings: tuple[Booking, ...] = ()
+    repeated: bool = False
+
+
+class AccountBooks:
+    """Books, wallets and the numbers of the streams.
+
+    Args:
+        instruments: every symbol that is traded.
+        shards: instruments of each shard: a gap in its stream puts them in doubt.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument], shards: tuple[tuple[InstrumentId, ...], ...]) -> None:
+        self.instruments: Mapping[InstrumentId, Instrument] = {i.instrument_id: i for i in instruments}
+        self.books = {i: SymbolBook(instrument_id=i) for i in self.instruments}
+        self.agreements = {i: Agreement() for i in self.instruments}
+        self.wallets = Wallets()
+        self.streams = StreamNumbers()
+        self.margin_assets = tuple(dict.fromkeys(i.margin_asset for i in self.instruments.values()))
+        self.day = -1
+        self._shards = shards
+
+    def apply(self, record: JournalRecord) -> Applied:
+        """Book one record. The caller has checked the stream's number of an event (`streams`)."""
+        match record:
+            case OrderFilled():
+                return self._fill(record)
+            case FundingPaid():
+                return self._fund(record)
+            case BalanceChanged():
+                self.wallets.change(record)
+            case PositionAdopted():
+                self._adopt(record)
+            case WalletAdopted():
+                self.wallets.adopt(record)
+            case StreamMissed():
+                self._doubt(record.shard)
+            case DayBegan():
+                self.day = record.day
+                for instrument_id, unrealised in record.unrealised.items():
+                    if instrument_id in self.books:
+                        self.books[instrument_id].begin_day(unrealised)
+            case BooksSaved():
+                self._load(record)
+            case _:
+                pass
+        return Applied()
+
+    def replay(self, record: JournalRecord) -> None:
+        """Book one record of an earlier life."""
+        shard, event_seq = getattr(record, "shard", None), getattr(record, "event_seq", None)
+        if isinstance(shard, int) and isinstance(event_seq, int):
+            self.streams.resume(shard, event_seq)
+        self.apply(record)
+
+    def checkpoint(self) -> BooksSaved:
+        """Everything as one record; later bookings do not change it."""
+        return BooksSaved(
+            books=tuple(copy.deepcopy(book) for book in self.books.values()),
+            wallets=self.wallets.states(),
+            transfers=self.wallets.transfers(),
+            streams=self.streams.known(),
+            day=self.day,
+            doubted=tuple(i for i, agreement in self.agreements.items() if agreement.doubted),
+        )
+
+    def hear(self, event: VenuePosition) -> None:
+        """Take note of the venue's word on a position."""
+        if event.instrument_id in self.agreements:
+            self.agreements[event.instrument_id].hear(adoption(event))
+
+    def lots(self, instrument_id: InstrumentId) -> int:
+        """Our position in whole lots."""
+        return self.instruments[instrument_id].exact_lots(self.books[instrument_id].average.quantity)
+
+    def is_known(self, instrument_id: InstrumentId) -> bool:
+        """Whether the position has been confirmed by the venue and no event was missed since."""
+        return self.books[instrument_id].adopted and not self.agreements[instrument_id].doubted
+
+    def members(self, shard: int) -> tuple[InstrumentId, ...]:
+        """The instruments of a shard; none for one that does not exist."""
+        return self._shards[shard] if 0 <= shard < len(self._shards) else ()
+
+    def _fill(self, fill: OrderFilled) -> Applied:
+        book = self.books[fill.instrument_id]
+        if book.knows(fill):
+            return Applied(repeated=True)
+        instrument = self.instruments[fill.instrument_id]
+        booked: Booked = book.book(fill, instrument)
+        self.wallets.book(instrument.margin_asset, booked.realised, fill.venue_time_ns)
+        self.wallets.book(booked.fee_asset, -booked.fee, fill.venue_time_ns)
+        return Applied(
+            (
+                Booking(fill.venue_time_ns, "realised", instrument.margin_asset, booked.realised),
+                Booking(fill.venue_time_ns, "fees", booked.fee_asset, -booked.fee),
+            )
+        )
+
+    def _fund(self, paid: FundingPaid) -> Applied:
+        self.books[paid.instrument_id].fund(paid.amount)
+        self.wallets.book(paid.asset, paid.amount, paid.venue_time_ns)
+        return Applied((Booking(paid.venue_time_ns, "funding", paid.asset, paid.amount),))
+
+    def _adopt(self, record: PositionAdopted) -> None:
+        instrument = self.instruments.get(record.instrument_id)
+        if instrument is not None:
+            quantity = instrument.quantity(record.position_lots)
+            self.books[record.instrument_id].adopt(quantity, record.entry_price, record.venue_time_ns)
+            self.agreements[record.instrument_id].doubted = False
+
+    def _doubt(self, shard: int) -> None:
+        for instrument_id in self.members(shard):
+            self.agreements[instrument_id].doubt()
+        self.wallets.forget_statements()
+
+    def _load(self, saved: BooksSaved) -> None:
+        for book in saved.books:
+            if book.instrument_id in self.books:
+                self.books[book.instrument_id] = copy.deepcopy(book)
+        self.wallets.restore(saved.wallets, saved.transfers)
+        for shard, event_seq in saved.streams.items():
+            self.streams.resume(shard, event_seq)
+        self.day = saved.day
+        for instrument_id in saved.doubted:
+            if instrument_id in self.agreements:
+                self.agreements[instrument_id].doubt()
+
+
+def adoption(event: VenuePosition) -> PositionAdopted:
+    """The venue's word on a position as the record that would adopt it."""
+    return PositionAdopted(
+        instrument_id=event.instrument_id,
+        position_lots=event.position_lots,
+        entry_price=event.entry_price,
+        trade_id_last=0,
+        venue_time_ns=event.venue_time_ns,
+    )

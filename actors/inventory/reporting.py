@@ -1,0 +1,112 @@
+"""What inventory says and shows of its books: positions, PnL, equity, snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from actors.inventory.ledger import AccountBooks
+from actors.inventory.snapshot import SymbolInventory
+from actors.inventory.valuation import Valuation
+from protocols.arithmetic.positions import exact_arithmetic
+from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged
+from protocols.values import InstrumentId
+
+_ZERO = Decimal(0)
+
+
+class Reporting:
+    """Reads the books and the prices; changes nothing."""
+
+    def __init__(
+        self,
+        account: AccountBooks,
+        values: Mapping[InstrumentId, Valuation],
+        shard_of: Mapping[InstrumentId, int],
+    ) -> None:
+        self._account = account
+        self._values = values
+        self._shard_of = shard_of
+
+    def position(self, instrument_id: InstrumentId, event_seq: int) -> PositionChanged:
+        """A position after the event `event_seq`."""
+        return PositionChanged(
+            instrument_id=instrument_id,
+            position_lots=self._account.lots(instrument_id),
+            average_price=self._account.books[instrument_id].average.average_price,
+            shard=self._shard_of.get(instrument_id, 0),
+            event_seq=event_seq,
+            known=self._account.is_known(instrument_id),
+        )
+
+    def pnl(self, now_ns: int) -> list[PnlChanged]:
+        """The day's PnL of every symbol that can be valued."""
+        found = []
+        for instrument_id, book in self._account.books.items():
+            day = book.day_pnl(self._values[instrument_id].price(now_ns))
+            if day is not None:
+                found.append(
+                    PnlChanged(
+                        instrument_id=instrument_id,
+                        realised=day.realised,
+                        unrealised=day.unrealised,
+                        fees=day.fees,
+                        funding=day.funding,
+                        net=day.net,
+                        valued_ns=now_ns,
+                    )
+                )
+        return found
+
+    def equity(self, now_ns: int) -> EquityChanged | None:
+        """Margin wallets (stablecoins at par) plus unrealised PnL, and the day's PnL; None while any part of it is unknown."""
+        unrealised, days = self.unrealised(now_ns), [pnl.net for pnl in self.pnl(now_ns)]
+        balances = [self._account.wallets.balance(asset) for asset in self._account.margin_assets]
+        equity = _sum_known([*balances, *unrealised.values()])
+        if equity is None or len(days) < len(self._account.books):
+            return None
+        return EquityChanged(equity=equity, day_pnl=_sum_known(days) or _ZERO, valued_ns=now_ns)
+
+    def unrealised(self, now_ns: int) -> dict[InstrumentId, Decimal | None]:
+        """Unrealised PnL of each symbol; None for an open position without a fresh price."""
+        return {i: book.unrealised(self._values[i].price(now_ns)) for i, book in self._account.books.items()}
+
+    def symbol(self, instrument_id: InstrumentId, now_ns: int) -> SymbolInventory:
+        """One symbol for the snapshot."""
+        book, price = self._account.books[instrument_id], self._values[instrument_id].price(now_ns)
+        day = book.day_pnl(price)
+        return SymbolInventory(
+            position_lots=self._account.lots(instrument_id),
+            position=str(book.average.quantity),
+            known=self._account.is_known(instrument_id),
+            average_price=str(book.average.average_price),
+            price=text(price),
+            realised=str(book.realised),
+            realised_fifo=str(book.realised_fifo),
+            unrealised=text(book.unrealised(price)),
+            fees=str(book.fees),
+            funding=str(book.funding),
+            day_realised=text(day.realised if day else None),
+            day_unrealised=text(day.unrealised if day else None),
+            day_fees=text(day.fees if day else None),
+            day_funding=text(day.funding if day else None),
+            day_net=text(day.net if day else None),
+            fills=book.fills,
+            volume=str(book.volume),
+        )
+
+
+def text(amount: Decimal | None) -> str:
+    """An amount for the snapshot; empty while unknown."""
+    return "" if amount is None else str(amount)
+
+
+def _sum_known(parts: Iterable[Decimal | None]) -> Decimal | None:
+    """The sum, or None where a part is unknown."""
+    with exact_arithmetic():
+        total = _ZERO
+        for part in parts:
+            if part is None:
+                return None
+            total += part
+        return total

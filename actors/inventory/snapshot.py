@@ -1,0 +1,52 @@
+"""What inventory shows: the one view of status, reports and metrics.
+
+Money and prices are in quote currency, quantities in base currency, as text.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SymbolInventory(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol. Totals count since the opening record, `day_` amounts since the day's start. Empty text: not known now."""
+
+    position_lots: int
+    position: str
+    known: bool
+    average_price: str
+    price: str
+    realised: str
+    realised_fifo: str
+    unrealised: str
+    fees: str
+    funding: str
+    day_realised: str
+    day_unrealised: str
+    day_fees: str
+    day_funding: str
+    day_net: str
+    fills: int
+    volume: str
+
+
+class InventorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole account. `event_seq` is the newest number booked of each shard's stream."""
+
+    symbols: dict[str, SymbolInventory]
+    wallets: dict[str, str]
+    equity: str
+    day_pnl: str
+    day: int
+    event_seq: dict[int, int]
+    events: int
+    repeated: int
+    gaps: int
+    bad_data: int
+    positions_adopted: int
+    wallets_adopted: int
+    user_stream_key: bool
+    user_stream_failures: int
+    income_windows: int
+    income_records: int
+    income_differences: dict[str, str]

@@ -1,0 +1,168 @@
+"""Our books against the venue's word: positions, wallets and income, resolved towards the venue, journaled and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from actors.inventory.audit import Audit, stated_at_ns
+from actors.inventory.income_check import Booking, IncomeCheck
+from actors.inventory.ledger import AccountBooks
+from actors.inventory.notices import Notices
+from protocols.effects import Append, Effect, Log, LogLevel
+from protocols.messages.alerts import AlertCode, Severity
+from protocols.messages.orders import VenuePosition
+from protocols.values import InstrumentId
+from protocols.venue import (
+    AnyOutcome,
+    BalancesAnswered,
+    IncomeAnswered,
+    PositionReport,
+    PositionsAnswered,
+    QueryBalances,
+    QueryIncome,
+    QueryPositions,
+    RefusalKind,
+    Refused,
+)
+
+WALLET_PATIENCE_NS = 2_000_000_000
+"""A difference of a wallet this old is not explained by events under way."""
+
+_ZERO = Decimal(0)
+
+
+class VenueCheck:
+    """Asks the venue every now and then, and compares.
+
+    Args:
+        ids: numbers for requests.
+    """
+
+    def __init__(
+        self,
+        account: AccountBooks,
+        shard_of: dict[InstrumentId, int],
+        notices: Notices,
+        ids: Iterator[int],
+    ) -> None:
+        self._account = account
+        self._shard_of = shard_of
+        self._assets = account.margin_assets
+        self._notices = notices
+        self._ids = ids
+        self._audit = Audit()
+        self.income = IncomeCheck(i.symbol for i in account.instruments.values())
+        self.positions_adopted = 0
+        self.wallets_adopted = 0
+
+    def book(self, bookings: tuple[Booking, ...]) -> None:
+        """Take note of our own bookings, for the comparison with the income records."""
+        for booking in bookings:
+            self.income.book(booking)
+
+    def missed(self, now_ns: int) -> None:
+        """Events were missed: ask at once, and begin the comparison of income afresh."""
+        self.income.restart()
+        self._audit.hasten(now_ns)
+
+    def ask(self, now_ns: int, venue_time_ns: int) -> list[Effect]:
+        """Ask for everything, when it is time to."""
+        if not self._audit.is_due(now_ns):
+            return []
+        effects = self._audit.ask(QueryBalances(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
+        effects += self._audit.ask(QueryPositions(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
+        from_ms = self.income.next_from_ms(venue_time_ns)
+        return effects if from_ms is None else [*effects, *self._ask_income(from_ms, now_ns, venue_time_ns)]
+
+    def take(self, outcome: AnyOutcome, now_ns: int, venue_time_ns: int) -> list[Effect]:
+        """Take the answer to one of our questions; others are nothing to us."""
+        request = self._audit.answered(outcome)
+        if request is None:
+            return []
+        match outcome:
+            case PositionsAnswered():
+                self._hear_positions(outcome, stated_at_ns(request))
+            case BalancesAnswered():
+                self._hear_balances(outcome, stated_at_ns(request))
+            case IncomeAnswered():
+                return self._take_income(outcome, now_ns, venue_time_ns)
+            case _:
+                if isinstance(request, QueryIncome):
+                    self.income.abandon()
+                return self._refused(outcome, now_ns) if isinstance(outcome, Refused) else []
+        return []
+
+    def settle_position(self, instrument_id: InstrumentId, now_ns: int) -> list[Effect]:
+        """Compare a position with the venue's word; take the venue's where the difference is not explained by events under way."""
+        book, instrument = self._account.books[instrument_id], self._account.instruments[instrument_id]
+        agreement = self._account.agreements[instrument_id]
+        record = agreement.settle(book, instrument, now_ns)
+        if record is None:
+            return []
+        was_known, own_lots = book.adopted, self._account.lots(instrument_id)
+        self._account.apply(record)
+        self.positions_adopted += 1
+        if not was_known and own_lots in (0, record.position_lots):
+            return [Append(record)]
+        text = f"our position of {own_lots} lots was not the venue's {record.position_lots}: the venue's holds"
+        code, subject = AlertCode.POSITION_MISMATCH, instrument.symbol
+        return [Append(record), *self._notices.alert(code, Severity.CRITICAL, subject, text, now_ns)]
+
+    def settle_wallets(self, now_ns: int) -> list[Effect]:
+        """The same for every wallet."""
+        effects: list[Effect] = []
+        for record, own in self._account.wallets.differing(now_ns, WALLET_PATIENCE_NS):
+            self._account.apply(record)
+            self.wallets_adopted += 1
+            effects.append(Append(record))
+            if own is not None:
+                text = f"our balance of {own} {record.asset} was not the venue's {record.balance}: the venue's holds"
+                code, subject = AlertCode.POSITION_MISMATCH, f"wallet {record.asset}"
+                effects += self._notices.alert(code, Severity.WARNING, subject, text, now_ns)
+        return effects
+
+    def _hear_positions(self, answer: PositionsAnswered, venue_time_ns: int) -> None:
+        """Every traded symbol's position; a symbol that is absent is flat."""
+        stated: dict[InstrumentId, PositionReport] = {report.instrument_id: report for report in answer.positions}
+        for instrument_id, shard in self._shard_of.items():
+            report = stated.get(instrument_id)
+            self._account.hear(
+                VenuePosition(
+                    shard=shard,
+                    event_seq=0,
+                    instrument_id=instrument_id,
+                    position_lots=report.position_lots if report is not None else 0,
+                    entry_price=report.entry_price if report is not None else _ZERO,
+                    venue_time_ns=venue_time_ns,
+                )
+            )
+
+    def _hear_balances(self, answer: BalancesAnswered, venue_time_ns: int) -> None:
+        """Every margin asset's balance; one that is absent is empty."""
+        stated = {
+            report.asset: report.wallet_balance for report in answer.balances if report.wallet_balance.is_finite()
+        }
+        for asset in self._assets:
+            self._account.wallets.state(asset, stated.get(asset, _ZERO), venue_time_ns)
+
+    def _ask_income(self, from_ms: int, now_ns: int, venue_time_ns: int) -> list[Effect]:
+        query = QueryIncome(request_id=next(self._ids), venue_time_from_ms=from_ms, venue_time_ns=venue_time_ns)
+        return self._audit.ask(query, now_ns)
+
+    def _take_income(self, answer: IncomeAnswered, now_ns: int, venue_time_ns: int) -> list[Effect]:
+        next_ms = self.income.take(answer.records, answer.complete)
+        if next_ms is not None:
+            return self._ask_income(next_ms, now_ns, venue_time_ns)
+        effects: list[Effect] = []
+        for (kind, asset), rest in self.income.reported().items():
+            text = f"{kind} in {asset}: our books differ from the venue's income records by {rest}"
+            code, subject = AlertCode.POSITION_MISMATCH, f"income {kind} {asset}"
+            effects += self._notices.alert(code, Severity.WARNING, subject, text, now_ns)
+        return effects
+
+    def _refused(self, outcome: Refused, now_ns: int) -> list[Effect]:
+        text = f"a question to the venue was refused: {outcome.text} ({outcome.venue_code})"
+        if outcome.kind is RefusalKind.STOP_ACCOUNT:
+            return self._notices.alert(AlertCode.KEY_REFUSED, Severity.CRITICAL, "account", text, now_ns)
+        return [Log(LogLevel.WARNING, text)]
