@@ -1,0 +1,75 @@
+"""The venue's dead man's switch: armed and renewed for each symbol, trusted only when acknowledged (DESIGN.md section 6)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.order_manager.desk import WEIGHTS, Desk
+from configs.schema import OrderManagerSettings
+from protocols.values import InstrumentId
+
+WEIGHT_SHARE = 0.2
+"""Part of the weight that renewals may use."""
+
+MARGIN_NS = 2_000_000_000
+"""The period is at least a renewal, the window and this."""
+
+RENEWALS_PER_PERIOD = 4
+"""Renewals within one period where the weight allows."""
+
+_MINUTE_NS = 60_000_000_000
+
+
+class _Armed(msgspec.Struct):
+    asked_ns: int = 0
+    request_id: int = 0
+    covered_from_ns: int = 0
+
+
+class Countdown:
+    """Renews in time, and knows which symbols are covered."""
+
+    def __init__(self, settings: OrderManagerSettings, instrument_ids: list[InstrumentId], desk: Desk) -> None:
+        self._desk = desk
+        self._window_ns = settings.window_ms * 1_000_000
+        self._wanted_ns = settings.countdown_ms * 1_000_000
+        self._armed = {instrument_id: _Armed() for instrument_id in instrument_ids}
+        self.renewal_ns = self.period_ns = 0
+        self.set_weight(2_400)
+
+    def set_weight(self, weight_1m: int) -> None:
+        """Make renewal and period from the number of symbols and the weight that the shard may use in a minute."""
+        by_weight_ns = int(len(self._armed) * WEIGHTS["countdown"] * _MINUTE_NS / (WEIGHT_SHARE * max(weight_1m, 1)))
+        by_period_ns = min(
+            self._wanted_ns // RENEWALS_PER_PERIOD, max(self._wanted_ns - self._window_ns - MARGIN_NS, 1)
+        )
+        self.renewal_ns = max(by_weight_ns, by_period_ns)
+        self.period_ns = max(self._wanted_ns, self.renewal_ns + self._window_ns + MARGIN_NS)
+
+    def renew(self, instrument_id: InstrumentId, now_ns: int) -> None:
+        """Ask again when it is due and no renewal is unanswered."""
+        armed = self._armed[instrument_id]
+        if armed.request_id or (armed.asked_ns and now_ns - armed.asked_ns < self.renewal_ns):
+            return
+        request_id = self._desk.countdown(instrument_id, self.period_ns // 1_000_000, now_ns)
+        if request_id:
+            armed.request_id, armed.asked_ns = request_id, now_ns
+
+    def disarm(self, instrument_id: InstrumentId, now_ns: int) -> None:
+        """Let the venue forget it; only after the book of orders was seen empty."""
+        self._armed[instrument_id] = _Armed()
+        self._desk.countdown(instrument_id, 0, now_ns)
+
+    def answered(self, instrument_id: InstrumentId, request_id: int, sent_ns: int, done: bool) -> None:
+        """Take the outcome of a renewal: it counts from the time in the request."""
+        armed = self._armed[instrument_id]
+        if armed.request_id != request_id:
+            return
+        armed.request_id = 0
+        if done:
+            armed.covered_from_ns = sent_ns
+
+    def covers(self, instrument_id: InstrumentId, now_ns: int) -> bool:
+        """Whether an order sent now is accepted, at the latest, before the acknowledged countdown ends."""
+        covered_from_ns = self._armed[instrument_id].covered_from_ns
+        return covered_from_ns > 0 and now_ns - covered_from_ns <= self.period_ns - self._window_ns

@@ -1,0 +1,103 @@
+"""What the venue says of orders and executions, whichever way it came: applied to the tables, strangers dealt with."""
+
+from __future__ import annotations
+
+from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.shard import Owner, Shard
+from actors.order_manager.symbol import Symbol
+from protocols.messages.alerts import AlertCode, Severity
+from protocols.venue import FillReport, OrderReport
+
+MISSED_AFTER_NS = 2_000_000_000
+"""An execution that the private stream has not told within this was missed by it."""
+
+
+class Evidence:
+    """The only writer of venue evidence."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    def order(self, symbol: Symbol, report: OrderReport, now_ns: int) -> Order | None:
+        """Apply a description of an order; the order when it is one of our table."""
+        table = symbol.table
+        order = table.find(report.client_order_id, report.venue_order_id)
+        if order is None:
+            self._stranger(symbol, report, now_ns)
+            return None
+        if order.client_order_id in table.tombstones:
+            self._zombie(symbol, order, report, now_ns)
+            return order
+        was = order.state
+        if not table.report(order, report):
+            self._shard.syncs[symbol.instrument_id].want_fills()
+        if was is OrderState.UNKNOWN or order.is_terminal:
+            self._shard.suspects.clear(order.client_order_id)
+        return order
+
+    def fill(self, symbol: Symbol, fill: FillReport, client_order_id: str, now_ns: int) -> bool:
+        """Book an execution once; whether it was news."""
+        if not symbol.table.book(fill, client_order_id):
+            return False
+        order = symbol.table.find(client_order_id, fill.venue_order_id)
+        if order is None:
+            self._shard.outbox.alert(
+                AlertCode.FOREIGN_FILL,
+                Severity.WARNING,
+                symbol.name,
+                f"{fill.side.value} {fill.quantity_lots} lots of order {fill.venue_order_id}, which is not ours",
+                now_ns,
+            )
+        elif order.is_settled:
+            self._shard.suspects.clear(order.client_order_id)
+        return True
+
+    def page(self, symbol: Symbol, fills: tuple[FillReport, ...], now_ns: int) -> tuple[int, list[str]]:
+        """Book a page of executions: how many were news, and those that the private stream should have told long ago."""
+        sync = self._shard.syncs[symbol.instrument_id]
+        news = 0
+        missed: list[str] = []
+        venue_now_ns = self._shard.clock.at(now_ns)
+        for fill in fills:
+            if not sync.has_opening:
+                symbol.table.skip(fill)
+            elif self.fill(symbol, fill, "", now_ns):
+                news += 1
+                if venue_now_ns - fill.venue_time_ns > MISSED_AFTER_NS:
+                    missed.append(f"trade {fill.trade_id} was missed by the private stream")
+        return news, missed
+
+    def _stranger(self, symbol: Symbol, report: OrderReport, now_ns: int) -> None:
+        """An order that is in no table of ours."""
+        if report.status.is_terminal:
+            return
+        owner = self._shard.owner(report.client_order_id)
+        if owner is Owner.NEWER:
+            self._shard.supersede(f"{symbol.name}: order {report.client_order_id} is of a newer epoch", now_ns)
+        elif owner is Owner.FOREIGN:
+            self._shard.outbox.alert(
+                AlertCode.FOREIGN_ORDER,
+                Severity.WARNING,
+                symbol.name,
+                f"{report.side.value} {report.quantity_lots} lots at {report.price_ticks} ticks is not ours",
+                now_ns,
+            )
+            if self._shard.own.foreign_orders == "cancel":
+                self._cancel(symbol, report, now_ns)
+        elif symbol.recovered:
+            self._cancel(symbol, report, now_ns)
+            self._shard.halt(
+                symbol, AlertCode.ORDER_ZOMBIE, f"{report.client_order_id} lives and is in no table of ours", now_ns
+            )
+
+    def _zombie(self, symbol: Symbol, order: Order, report: OrderReport, now_ns: int) -> None:
+        if report.status.is_terminal:
+            if not symbol.table.report(order, report):
+                self._shard.syncs[symbol.instrument_id].want_fills()
+        else:
+            symbol.table.rise(order, report)
+            self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
+        self._shard.halt(symbol, AlertCode.ORDER_ZOMBIE, f"{order.client_order_id} was presumed dead and lives", now_ns)
+
+    def _cancel(self, symbol: Symbol, report: OrderReport, now_ns: int) -> None:
+        self._shard.desk.cancel_foreign(symbol.instrument_id, report.client_order_id, report.venue_order_id, now_ns)

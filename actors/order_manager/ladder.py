@@ -1,0 +1,80 @@
+"""The ladder diff: which resting orders are close enough to what is wanted, which go, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from actors.order_manager.orders import Order
+from protocols.values import Level, Side
+
+
+class Tolerance(NamedTuple):
+    """What is close enough: this many ticks from the wanted price, this share from the wanted size; no younger order goes."""
+
+    ticks: int
+    size_share: float
+    age_ns_min: int
+
+
+class Missing(NamedTuple):
+    """A level without an order. `rank` 0 is the innermost."""
+
+    rank: int
+    side: Side
+    price_ticks: int
+    lots: int
+
+
+class SideDiff(NamedTuple):
+    """What to do on one side: cancels with the farthest first, and levels to fill with the innermost first."""
+
+    cancels: list[Order]
+    missing: list[Missing]
+
+
+def diff_side(
+    side: Side, wanted: Sequence[Level], resting: Iterable[Order], tolerance: Tolerance, now_ns: int
+) -> SideDiff:
+    """Compare one side of the ladder with the orders that rest there.
+
+    An order too young to go keeps the level nearest to it occupied, unless it is more aggressive than every wanted price
+    by more than the tolerance: such a one goes at once, for it may be picked off.
+    """
+    open_levels = list(enumerate(wanted))
+    strangers: list[Order] = []
+    for order in sorted(resting, key=lambda order: -side.sign * order.price_ticks):
+        index = _close_level(order, open_levels, tolerance)
+        if index is None:
+            strangers.append(order)
+        else:
+            del open_levels[index]
+    cancels: list[Order] = []
+    for order in strangers:
+        if _may_stay(side, order, wanted, tolerance, now_ns):
+            if open_levels:
+                nearest = min(range(len(open_levels)), key=lambda i: abs(open_levels[i][1][0] - order.price_ticks))
+                del open_levels[nearest]
+        else:
+            cancels.append(order)
+    if wanted and len(cancels) > 1:
+        cancels.sort(key=lambda order: -min(abs(ticks - order.price_ticks) for ticks, _ in wanted))
+    return SideDiff(cancels, [Missing(rank, side, ticks, lots) for rank, (ticks, lots) in open_levels])
+
+
+def _close_level(order: Order, levels: list[tuple[int, Level]], tolerance: Tolerance) -> int | None:
+    best: int | None = None
+    best_distance = tolerance.ticks + 1
+    remaining = order.lots - order.booked_lots
+    for index, (_, (ticks, lots)) in enumerate(levels):
+        distance = abs(ticks - order.price_ticks)
+        if distance < best_distance and abs(remaining - lots) <= tolerance.size_share * lots:
+            best, best_distance = index, distance
+    return best
+
+
+def _may_stay(side: Side, order: Order, wanted: Sequence[Level], tolerance: Tolerance, now_ns: int) -> bool:
+    if not wanted or now_ns - order.created_ns >= tolerance.age_ns_min:
+        return False
+    best = max(wanted)[0] if side is Side.BUY else min(wanted)[0]
+    return side.sign * (order.price_ticks - best) <= tolerance.ticks

@@ -1,0 +1,310 @@
+"""Coming to life, stopping at once, draining: the three ways in which every order of ours has to be off the venue for certain."""
+
+from __future__ import annotations
+
+import enum
+
+from actors.order_manager.clearance import Clearance
+from actors.order_manager.desk import Purpose
+from actors.order_manager.orders import OrderState
+from actors.order_manager.quoting import Quoter
+from actors.order_manager.rate_budget import Urgency
+from actors.order_manager.shard import Shard
+from actors.order_manager.symbol import Symbol
+from actors.order_manager.synchronisation import Cause
+from protocols.messages.alerts import AlertCode, Severity
+from protocols.messages.journal import PositionAdopted, Reconciled
+from protocols.messages.orders import VenuePosition
+from protocols.values import InstrumentId
+from protocols.venue import OrderReport
+
+COMPLAIN_NS = 30_000_000_000
+"""A recovery that takes so long raises an alert."""
+
+AUDIT_WEIGHT_PER_SYMBOL = 6
+AUDIT_WEIGHT_SHARED = 5
+AUDIT_WEIGHT_SHARE = 0.2
+"""Weight of one audit, and the part of the weight that audits may use; with many symbols they are rarer."""
+
+_MINUTE_NS = 60_000_000_000
+
+
+class Phase(enum.StrEnum):
+    """Where the order manager is in its life."""
+
+    RECOVERING = "RECOVERING"
+    RUNNING = "RUNNING"
+    DRAINING = "DRAINING"
+    DISARMING = "DISARMING"
+    STOPPED = "STOPPED"
+
+
+class Lifecycle:
+    """Recovery at start, the emergency stop, draining, and the continuous audit."""
+
+    def __init__(self, shard: Shard, quoter: Quoter) -> None:
+        self._shard = shard
+        self._quoter = quoter
+        own = shard.own
+        fence_ms = shard.settings.risk.lease_ms + own.window_ms + own.clock_error_ms_max + own.dead_slack_ms
+        self._fence_ns = fence_ms * 1_000_000
+        self._audit_period_ns = own.audit_period_ms * 1_000_000
+        self._began_ns = 0
+        self._complained_ns = 0
+        self._audited_ns = 0
+        self._older: Clearance | None = None
+        self._stop: Clearance | None = None
+        self._drain: Clearance | None = None
+        self.stop_file_seen = False
+        self.phase = Phase.RUNNING if shard.dry_run else Phase.RECOVERING
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether, after an emergency stop or in a drain, the venue was seen empty for certain."""
+        wanted = self._drain or self._stop
+        return wanted is not None and wanted.is_done
+
+    def start(self, now_ns: int) -> None:
+        """Begin: the fence counts from the announcement of this epoch, where it is known."""
+        announced_ns = self._shard.spec.started_ns
+        self._began_ns = announced_ns if 0 < announced_ns <= now_ns else now_ns
+        self._complained_ns = now_ns
+
+    # orders from outside
+
+    def stop(self, reason: str, now_ns: int) -> None:
+        """Shut the gate at once and clear every symbol; latched until `resume`."""
+        shard = self._shard
+        is_news = not shard.gate.stopped
+        shard.gate.stopped = reason
+        if not is_news:
+            return
+        shard.outbox.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, shard.spec.name, reason, now_ns)
+        if shard.dry_run:
+            return
+        self._stop = Clearance(list(shard.symbols), shard.desk, shard.must_go)
+        for symbol in shard.symbols.values():
+            shard.desk.cancel_all(symbol.instrument_id, now_ns)
+            self._quoter.pull(symbol, now_ns)
+
+    def resume(self, reason: str, now_ns: int) -> None:
+        """Lift stop and halts; every symbol agrees with the venue before it quotes."""
+        shard = self._shard
+        if self.stop_file_seen:
+            shard.outbox.alert(
+                AlertCode.EMERGENCY_STOP,
+                Severity.CRITICAL,
+                shard.spec.name,
+                "not resumed: the stop file is there",
+                now_ns,
+            )
+            return
+        shard.gate.stopped = ""
+        self._stop = None
+        for symbol in shard.symbols.values():
+            symbol.halted = ""
+            symbol.faults_in_a_row = 0
+            if symbol.recovered:
+                symbol.synchronised = False
+                shard.syncs[symbol.instrument_id].begin(Cause.RECONNECT, now_ns)
+        shard.outbox.alert(AlertCode.RESUMED, Severity.INFO, shard.spec.name, reason, now_ns)
+
+    def drain(self, now_ns: int) -> None:
+        """Withdraw everything and confirm that it is gone."""
+        shard = self._shard
+        if self.phase in (Phase.DRAINING, Phase.DISARMING, Phase.STOPPED):
+            return
+        shard.gate.draining = True
+        if shard.dry_run:
+            self.phase = Phase.STOPPED
+            return
+        self.phase = Phase.DRAINING
+        self._drain = Clearance(list(shard.symbols), shard.desk, shard.must_go)
+        for symbol in shard.symbols.values():
+            self._quoter.pull(symbol, now_ns)
+
+    def stream_changed(self, up: bool, reason: str, now_ns: int) -> None:
+        """The private stream came or went: symbols quote again when orders, executions and position agree."""
+        shard = self._shard
+        if shard.gate.user_stream_up and not up:
+            shard.outbox.alert(AlertCode.USER_STREAM_LOST, Severity.WARNING, shard.spec.name, reason, now_ns)
+        shard.gate.user_stream_up = up
+        if up:
+            shard.gate.user_stream_heard_ns = now_ns
+        for instrument_id, symbol in shard.symbols.items():
+            symbol.synchronised = False
+            if up and symbol.recovered:
+                shard.syncs[instrument_id].begin(Cause.RECONNECT, now_ns)
+
+    def open_orders_seen(
+        self, instrument_id: InstrumentId, request_id: int, orders: tuple[OrderReport, ...], now_ns: int
+    ) -> None:
+        """Pass a list of open orders to whoever clears symbols."""
+        if self._older is not None:
+            certain_ns = self._older_certain_ns()
+            self._older.seen(instrument_id, request_id, orders, certain_ns, now_ns)
+        for clearance in (self._stop, self._drain):
+            if clearance is not None:
+                clearance.seen(instrument_id, request_id, orders, self._certain_ns(now_ns), now_ns)
+
+    def look_failed(self, instrument_id: InstrumentId, request_id: int) -> None:
+        """A question for open orders had no answer."""
+        for clearance in (self._older, self._stop, self._drain):
+            if clearance is not None:
+                clearance.failed(instrument_id, request_id)
+
+    # with every heartbeat
+
+    def step(self, now_ns: int) -> None:
+        """Do what is due."""
+        if self._shard.dry_run or not self._shard.clock.is_known:
+            self._complain(now_ns)
+            return
+        if self.phase is Phase.RECOVERING:
+            self._recover(now_ns)
+        if self._stop is not None:
+            self._stop.step(now_ns)
+        if self._drain is not None:
+            self._step_drain(now_ns)
+        self._synchronise(now_ns)
+
+    def _recover(self, now_ns: int) -> None:
+        shard = self._shard
+        if self._older is None:
+            self._older = Clearance(list(shard.symbols), shard.desk, shard.is_older)
+        self._older.step(now_ns)
+        if shard.gate.user_stream_up:
+            for instrument_id, symbol in shard.symbols.items():
+                sync = shard.syncs[instrument_id]
+                if not symbol.recovered and self._older.is_clear(instrument_id) and not sync.is_running:
+                    sync.begin(Cause.RECOVERY, now_ns)
+        if all(symbol.recovered for symbol in shard.symbols.values()):
+            self.phase = Phase.RUNNING
+        else:
+            self._complain(now_ns)
+
+    def _complain(self, now_ns: int) -> None:
+        if self.phase is not Phase.RECOVERING or now_ns - self._complained_ns < COMPLAIN_NS:
+            return
+        self._complained_ns = now_ns
+        shard = self._shard
+        waiting = [symbol.name for symbol in shard.symbols.values() if not symbol.recovered]
+        cause = (
+            "the venue's clock is not known"
+            if not shard.clock.is_known
+            else "the private stream is down"
+            if not shard.gate.user_stream_up
+            else "orders, executions and positions do not agree with the venue yet"
+        )
+        shard.outbox.alert(
+            AlertCode.RECOVERY_FAILED,
+            Severity.CRITICAL,
+            shard.spec.name,
+            f"not recovered after {(now_ns - self._began_ns) // 1_000_000_000} s: {cause} ({', '.join(waiting)})",
+            now_ns,
+        )
+
+    def _older_certain_ns(self) -> int:
+        shard = self._shard
+        return max(self._began_ns + self._fence_ns, shard.older_deadline_venue_ns - shard.clock.offset_ns)
+
+    def _certain_ns(self, now_ns: int) -> int:
+        """The instant past which no send of ours can still be accepted; now when each has been answered for."""
+        shard = self._shard
+        deadlines = [
+            order.deadline_venue_ns - shard.clock.offset_ns
+            for symbol in shard.symbols.values()
+            for order in symbol.table.live.values()
+            if order.state in (OrderState.PENDING, OrderState.UNKNOWN)
+        ]
+        return max(deadlines, default=0)
+
+    def _step_drain(self, now_ns: int) -> None:
+        assert self._drain is not None
+        shard = self._shard
+        if self.phase is Phase.DRAINING:
+            self._drain.step(now_ns)
+            if self._drain.is_done and not self._has_resting():
+                if not shard.lease.is_over(now_ns):
+                    for instrument_id in shard.symbols:
+                        shard.countdown.disarm(instrument_id, now_ns)
+                self.phase = Phase.DISARMING
+        elif self.phase is Phase.DISARMING and not self._is_disarming():
+            self.phase = Phase.STOPPED
+
+    def _is_disarming(self) -> bool:
+        return any(request.purpose is Purpose.COUNTDOWN for request in self._shard.desk.in_flight.values())
+
+    def _has_resting(self) -> bool:
+        return any(
+            order.state in (OrderState.NEW, OrderState.PARTIALLY_FILLED)
+            for symbol in self._shard.symbols.values()
+            for order in symbol.table.live.values()
+        )
+
+    def _synchronise(self, now_ns: int) -> None:
+        shard = self._shard
+        if self.phase is Phase.RUNNING and now_ns - self._audited_ns >= self._audit_every_ns():
+            self._audited_ns = now_ns
+            for sync in shard.syncs.values():
+                sync.begin(Cause.AUDIT, now_ns)
+        venue_now_ns = shard.clock.at(now_ns)
+        waiting = []
+        for instrument_id, sync in shard.syncs.items():
+            sync.step(now_ns, venue_now_ns)
+            agreement = sync.finish(now_ns)
+            if agreement is not None:
+                self._agreed(
+                    shard.symbols[instrument_id], agreement.cause, agreement.differences, agreement.adopted, now_ns
+                )
+                shard.outbox.append(
+                    Reconciled(
+                        cause=f"{agreement.cause.value} {shard.symbols[instrument_id].name}",
+                        differences=agreement.differences,
+                        took_ns=agreement.took_ns,
+                        venue_time_ns=venue_now_ns,
+                    )
+                )
+            elif sync.wants_positions:
+                waiting.append(sync)
+        if waiting:
+            is_audit = all(sync.cause is Cause.AUDIT for sync in waiting)
+            request_id = shard.desk.query_positions(now_ns, Urgency.AUDIT if is_audit else Urgency.QUERY)
+            for sync in waiting:
+                sync.positions_asked(request_id, now_ns)
+
+    def _agreed(self, symbol: Symbol, cause: Cause, differences: tuple[str, ...], adopted: bool, now_ns: int) -> None:
+        shard = self._shard
+        report = shard.syncs[symbol.instrument_id].venue_report
+        if adopted or cause is Cause.RECOVERY:
+            assert report is None or report.instrument_id == symbol.instrument_id
+            venue_ns = shard.clock.at(now_ns)
+            shard.outbox.append(
+                PositionAdopted(
+                    instrument_id=symbol.instrument_id,
+                    position_lots=symbol.table.position_lots,
+                    entry_price=report.entry_price if report is not None else symbol.instrument.price(0),
+                    trade_id_last=symbol.table.trade_id_last,
+                    venue_time_ns=venue_ns,
+                )
+            )
+            shard.outbox.event(
+                VenuePosition,
+                instrument_id=symbol.instrument_id,
+                position_lots=symbol.table.position_lots,
+                entry_price=report.entry_price if report is not None else symbol.instrument.price(0),
+                venue_time_ns=venue_ns,
+            )
+        if differences:
+            shard.outbox.alert(
+                AlertCode.POSITION_MISMATCH, Severity.WARNING, symbol.name, "; ".join(differences[:5]), now_ns
+            )
+        if cause is Cause.RECOVERY:
+            symbol.recovered = True
+        if shard.gate.user_stream_up:
+            symbol.synchronised = symbol.recovered and (symbol.synchronised or cause is not Cause.AUDIT)
+
+    def _audit_every_ns(self) -> int:
+        shard = self._shard
+        weight = len(shard.symbols) * AUDIT_WEIGHT_PER_SYMBOL + AUDIT_WEIGHT_SHARED
+        return max(self._audit_period_ns, int(weight * _MINUTE_NS / (AUDIT_WEIGHT_SHARE * shard.budget.weight_1m_max)))

@@ -1,0 +1,365 @@
+"""Orders, executions and the position of one symbol; position and orders change in the same step."""
+
+from __future__ import annotations
+
+from actors.order_manager.orders import STATE_OF, Order, OrderState
+from actors.order_manager.outbox import Outbox
+from protocols.messages.orders import (
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderUnknown,
+)
+from protocols.values import InstrumentId, Side
+from protocols.venue import FillReport, OrderReport, OrderStatus
+
+BOOKED_MAX = 20_000
+"""Executions remembered one by one; older ones are known by the checkpoint that every audit moves."""
+
+
+class OrderTable:
+    """What we know of our orders on one symbol.
+
+    `live` holds every order that may still change the position: resting, in flight, unknown, or over with executions missing.
+    `booked_upto` is the trade id up to which the venue's own list has been read: nothing at or below it is booked again.
+    """
+
+    def __init__(self, instrument_id: InstrumentId, outbox: Outbox, finished_max: int, tombstone_ns: int) -> None:
+        self.instrument_id = instrument_id
+        self.position_lots = 0
+        self.live: dict[str, Order] = {}
+        self.finished: dict[str, Order] = {}
+        self.tombstones: dict[str, int] = {}
+        self.booked_upto = 0
+        self.trade_id_last = 0
+        self.fills_total = 0
+        self.foreign_fills_total = 0
+        self._booked: dict[tuple[int, int], int] = {}
+        self._by_venue_id: dict[int, Order] = {}
+        self._unattributed: dict[int, int] = {}
+        self._outbox = outbox
+        self._finished_max = finished_max
+        self._tombstone_ns = tombstone_ns
+        self._stale = True
+        self._buy_lots = self._sell_lots = 0
+        self._buy_ticks_high: int | None = None
+        self._sell_ticks_low: int | None = None
+
+    # exposure
+
+    @property
+    def buy_lots(self) -> int:
+        """Lots that our buys may still add, whatever their state."""
+        self._refresh()
+        return self._buy_lots
+
+    @property
+    def sell_lots(self) -> int:
+        """Lots that our sells may still take, whatever their state."""
+        self._refresh()
+        return self._sell_lots
+
+    @property
+    def buy_ticks_high(self) -> int | None:
+        """Our highest bid that may rest, or None."""
+        self._refresh()
+        return self._buy_ticks_high
+
+    @property
+    def sell_ticks_low(self) -> int | None:
+        """Our lowest ask that may rest, or None."""
+        self._refresh()
+        return self._sell_ticks_low
+
+    def open_lots(self, side: Side) -> int:
+        """Lots of all our orders on one side that may still execute."""
+        return self.buy_lots if side is Side.BUY else self.sell_lots
+
+    def worst_case_lots(self, side: Side) -> int:
+        """How far the position can go towards `side`, positive in that direction; sides are never netted."""
+        return side.sign * self.position_lots + self.open_lots(side)
+
+    def touch(self) -> None:
+        """Say that an order changed, so that sums are made anew."""
+        self._stale = True
+
+    def _refresh(self) -> None:
+        if not self._stale:
+            return
+        buys = sells = 0
+        highest: int | None = None
+        lowest: int | None = None
+        for order in self.live.values():
+            lots = order.open_lots
+            resting = not order.is_terminal
+            if order.side is Side.BUY:
+                buys += lots
+                if resting and (highest is None or order.price_ticks > highest):
+                    highest = order.price_ticks
+            else:
+                sells += lots
+                if resting and (lowest is None or order.price_ticks < lowest):
+                    lowest = order.price_ticks
+        self._buy_lots, self._sell_lots = buys, sells
+        self._buy_ticks_high, self._sell_ticks_low = highest, lowest
+        self._stale = False
+
+    # orders
+
+    def add(self, order: Order) -> None:
+        """Take a new intent; it counts from now on."""
+        assert order.client_order_id not in self.live and order.client_order_id not in self.finished
+        self.live[order.client_order_id] = order
+        self._stale = True
+
+    def find(self, client_order_id: str, venue_order_id: int = 0) -> Order | None:
+        """An order by our id or the venue's, finished ones included while they are remembered."""
+        order = self.live.get(client_order_id) or self.finished.get(client_order_id)
+        return order or (self._by_venue_id.get(venue_order_id) if venue_order_id else None)
+
+    def report(self, order: Order, report: OrderReport) -> bool:
+        """Apply what the venue says of an order. False when it told of executions that we have not booked."""
+        self._link(order, report.venue_order_id)
+        if report.status is OrderStatus.REJECTED:
+            self.reject(order, 0, "rejected by the venue", report.venue_time_ns)
+            return True
+        self._accept(order, report.venue_time_ns)
+        if report.venue_time_ns >= order.venue_time_ns and not order.is_terminal:
+            self._amend(order, report)
+            order.venue_time_ns = report.venue_time_ns
+        order.reported_lots = max(order.reported_lots, report.filled_lots)
+        self._advance(order, STATE_OF[report.status], report)
+        self.settle(order)
+        return order.booked_lots >= order.reported_lots
+
+    def refuse(self, order: Order, state: OrderState) -> None:
+        """End an order that never reached the venue."""
+        order.move(state)
+        self.settle(order)
+
+    def reject(self, order: Order, venue_code: int, text: str, venue_time_ns: int) -> None:
+        """End an order that the venue refused, or of which it was proven that it does not exist."""
+        if order.move(OrderState.REJECTED):
+            self._outbox.event(
+                OrderRejected,
+                instrument_id=self.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                venue_time_ns=venue_time_ns,
+                side=order.side,
+                venue_code=venue_code,
+                text=text,
+            )
+        self.settle(order)
+
+    def doubt(self, order: Order, reason: str) -> bool:
+        """A submit without an answer: its full size counts until evidence ends it. Whether this was news."""
+        if not order.move(OrderState.UNKNOWN):
+            return False
+        order.in_doubt = True
+        self._stale = True
+        self._outbox.event(
+            OrderUnknown,
+            instrument_id=self.instrument_id,
+            client_order_id=order.client_order_id,
+            venue_order_id=0,
+            venue_time_ns=order.venue_time_ns,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.lots,
+            reason=reason,
+        )
+        return True
+
+    def bury(self, order: Order, venue_time_ns: int, now_ns: int) -> None:
+        """Presume an order dead; its id stays in a tombstone so that a return is noticed."""
+        self.reject(order, 0, "presumed dead: past its deadline, unknown to every list of the venue", venue_time_ns)
+        self.tombstones[order.client_order_id] = now_ns + self._tombstone_ns
+
+    def rise(self, order: Order, report: OrderReport) -> None:
+        """An order that was over lives at the venue after all: it counts again."""
+        self.tombstones.pop(order.client_order_id, None)
+        self.finished.pop(order.client_order_id, None)
+        order.state = STATE_OF[report.status]
+        order.accepted = False
+        self.live[order.client_order_id] = order
+        self.report(order, report)
+
+    def forget_tombstones(self, now_ns: int) -> None:
+        """Drop tombstones whose hour is over."""
+        for client_order_id in [key for key, until_ns in self.tombstones.items() if until_ns <= now_ns]:
+            del self.tombstones[client_order_id]
+
+    # executions
+
+    def book(self, fill: FillReport, client_order_id: str) -> bool:
+        """Count an execution once, whoever caused it. Whether it was news."""
+        key = (fill.trade_id, fill.venue_order_id)
+        if fill.trade_id <= self.booked_upto or key in self._booked:
+            return False
+        order = self.find(client_order_id, fill.venue_order_id)
+        self._remember(key, fill)
+        self.position_lots += fill.side.sign * fill.quantity_lots
+        remaining_lots = 0
+        if order is not None:
+            self._link(order, fill.venue_order_id)
+            self._accept(order, fill.venue_time_ns)
+            order.booked_lots += fill.quantity_lots
+            order.reported_lots = max(order.reported_lots, order.booked_lots)
+            remaining_lots = 0 if order.is_terminal else max(order.lots - order.booked_lots, 0)
+        else:
+            self.foreign_fills_total += 1
+            self._unattributed[fill.venue_order_id] = (
+                self._unattributed.get(fill.venue_order_id, 0) + fill.quantity_lots
+            )
+            if len(self._unattributed) > self._finished_max:
+                del self._unattributed[next(iter(self._unattributed))]
+        self.fills_total += 1
+        self._stale = True
+        self._outbox.event(
+            OrderFilled,
+            instrument_id=self.instrument_id,
+            client_order_id=order.client_order_id if order is not None else client_order_id,
+            venue_order_id=fill.venue_order_id,
+            venue_time_ns=fill.venue_time_ns,
+            side=fill.side,
+            trade_id=fill.trade_id,
+            price_ticks=fill.price_ticks,
+            quantity_lots=fill.quantity_lots,
+            remaining_lots=remaining_lots,
+            fee=fill.fee,
+            fee_asset=fill.fee_asset,
+            maker=fill.maker,
+            ours=order is not None,
+        )
+        if order is not None:
+            self._advance_filled(order)
+            self.settle(order)
+        return True
+
+    def skip(self, fill: FillReport) -> None:
+        """Remember an execution that the adopted position contains already."""
+        self._remember((fill.trade_id, fill.venue_order_id), fill)
+
+    def adopt(self, position_lots: int) -> None:
+        """Take the venue's position over ours."""
+        self.position_lots = position_lots
+        self._stale = True
+
+    def checkpoint(self, trade_id: int) -> None:
+        """Executions up to `trade_id` were read from the venue's list: forget them one by one."""
+        if trade_id > self.booked_upto:
+            self.booked_upto = trade_id
+            self._booked = {key: value for key, value in self._booked.items() if key[0] > trade_id}
+
+    def restore_fill(self, trade_id: int, venue_order_id: int, signed_lots: int, order: Order | None) -> bool:
+        """Count an execution of an earlier incarnation, from the journal; whether it was news."""
+        if trade_id <= self.booked_upto or (trade_id, venue_order_id) in self._booked:
+            return False
+        self._booked[trade_id, venue_order_id] = 0
+        self.trade_id_last = max(self.trade_id_last, trade_id)
+        self.position_lots += signed_lots
+        if order is not None:
+            order.booked_lots += abs(signed_lots)
+            order.reported_lots = max(order.reported_lots, order.booked_lots)
+        self._stale = True
+        return True
+
+    def restore_link(self, order: Order, venue_order_id: int) -> None:
+        """Join an order of an earlier incarnation with the venue's id."""
+        self._link(order, venue_order_id)
+
+    def _remember(self, key: tuple[int, int], fill: FillReport) -> None:
+        self._booked[key] = fill.venue_time_ns
+        self.trade_id_last = max(self.trade_id_last, fill.trade_id)
+        if len(self._booked) > BOOKED_MAX:
+            del self._booked[next(iter(self._booked))]
+
+    def _link(self, order: Order, venue_order_id: int) -> None:
+        if not venue_order_id or order.venue_order_id:
+            return
+        order.venue_order_id = venue_order_id
+        self._by_venue_id[venue_order_id] = order
+        earlier_lots = self._unattributed.pop(venue_order_id, 0)
+        order.booked_lots += earlier_lots
+        order.reported_lots = max(order.reported_lots, order.booked_lots)
+        self._stale = True
+
+    def _accept(self, order: Order, venue_time_ns: int) -> None:
+        if order.accepted:
+            return
+        order.accepted = True
+        order.move(OrderState.NEW)
+        self._stale = True
+        self._outbox.event(
+            OrderAccepted,
+            instrument_id=self.instrument_id,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            venue_time_ns=venue_time_ns,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.lots,
+        )
+
+    def _amend(self, order: Order, report: OrderReport) -> None:
+        if (report.price_ticks, report.quantity_lots) == (order.price_ticks, order.lots) or report.quantity_lots <= 0:
+            return
+        order.price_ticks, order.lots = report.price_ticks, report.quantity_lots
+        self._stale = True
+        self._outbox.event(
+            OrderAmended,
+            instrument_id=self.instrument_id,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            venue_time_ns=report.venue_time_ns,
+            side=order.side,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.lots,
+        )
+
+    def _advance(self, order: Order, state: OrderState, report: OrderReport) -> None:
+        if not order.move(state):
+            return
+        self._stale = True
+        if state is OrderState.CANCELED:
+            self._outbox.event(
+                OrderCanceled,
+                instrument_id=self.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                venue_time_ns=report.venue_time_ns,
+                side=order.side,
+                filled_lots=order.reported_lots,
+            )
+        elif state is OrderState.EXPIRED:
+            self._outbox.event(
+                OrderExpired,
+                instrument_id=self.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                venue_time_ns=report.venue_time_ns,
+                side=order.side,
+                filled_lots=order.reported_lots,
+                reason="ended by the venue",
+            )
+
+    def _advance_filled(self, order: Order) -> None:
+        order.move(OrderState.FILLED if order.booked_lots >= order.lots else OrderState.PARTIALLY_FILLED)
+
+    def settle(self, order: Order) -> None:
+        """Move an order that is over, with every execution booked, to the finished ones."""
+        self._stale = True
+        if not order.is_settled or order.client_order_id not in self.live:
+            return
+        order.in_doubt = False
+        order.cancel_wanted = False
+        order.cancel_request_id = 0
+        del self.live[order.client_order_id]
+        self.finished[order.client_order_id] = order
+        while len(self.finished) > self._finished_max:
+            oldest = self.finished.pop(next(iter(self.finished)))
+            self._by_venue_id.pop(oldest.venue_order_id, None)

@@ -1,0 +1,151 @@
+"""The shard's use of the venue's limits: clock-aligned windows, fed by our own counting and by what the venue says.
+
+Cancels are served before queries, queries before new orders; the venue's Retry-After stops everything (facts section 4).
+"""
+
+from __future__ import annotations
+
+import enum
+
+from protocols.venue import Throttled, Usage
+
+ORDERS_10S_DEFAULT = 300
+ORDERS_1M_DEFAULT = 1_200
+WEIGHT_1M_DEFAULT = 2_400
+"""The venue's limits as documented, used until a lease tells this shard's part."""
+
+QUERY_SHARE = 0.9
+"""Part of the weight that queries may use; the rest is for cancels."""
+
+AUDIT_SHARE = 0.7
+"""Part of the weight that periodic comparisons may use."""
+
+_SECOND_NS = 1_000_000_000
+
+
+class Urgency(enum.Enum):
+    """What a request is for; earlier ones are served while later ones wait."""
+
+    CANCEL = 1.0
+    QUERY = QUERY_SHARE
+    AUDIT = AUDIT_SHARE
+
+
+class _Window:
+    """A counter that starts anew at each multiple of its length on the venue's clock."""
+
+    __slots__ = ("_length_ns", "_start", "own", "told")
+
+    def __init__(self, length_ns: int) -> None:
+        self._length_ns = length_ns
+        self._start = -1
+        self.own = 0
+        self.told = 0
+
+    def roll(self, venue_ns: int) -> None:
+        start = venue_ns // self._length_ns
+        if start != self._start:
+            self._start, self.own, self.told = start, 0, 0
+
+
+class RateBudget:
+    """What may still be sent. Orders count per account, weight per address; the shard has a share of each."""
+
+    def __init__(self, shards: int, orders_share: float, weight_share: float) -> None:
+        self._shards = max(shards, 1)
+        self._orders_share = orders_share
+        self._weight_share = weight_share
+        self._orders_10s = _Window(10 * _SECOND_NS)
+        self._orders_1m = _Window(60 * _SECOND_NS)
+        self._weight_1m = _Window(60 * _SECOND_NS)
+        self.orders_10s_max = self.orders_1m_max = self.weight_1m_max = 0
+        self.set_shares(0, 0, 0)
+        self.blocked_until_ns = 0
+        self.orders_blocked_until_ns = 0
+        self.banned = False
+        self.throttled_total = 0
+
+    def set_shares(self, orders_10s: int, orders_1m: int, weight_1m: int) -> None:
+        """Take the lease's shares; 0 stands for an equal part of the venue's documented limit."""
+        self.orders_10s_max = orders_10s or ORDERS_10S_DEFAULT // self._shards
+        self.orders_1m_max = orders_1m or ORDERS_1M_DEFAULT // self._shards
+        self.weight_1m_max = weight_1m or WEIGHT_1M_DEFAULT // self._shards
+
+    def roll(self, venue_ns: int) -> None:
+        """Move the windows on."""
+        self._orders_10s.roll(venue_ns)
+        self._orders_1m.roll(venue_ns)
+        self._weight_1m.roll(venue_ns)
+
+    def is_blocked(self, now_ns: int) -> bool:
+        """Whether a Retry-After window forbids every request."""
+        return now_ns < self.blocked_until_ns
+
+    def may_place(self, now_ns: int) -> bool:
+        """Whether one more order fits."""
+        if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
+            return False
+        return _fits(self._orders_10s, self.orders_10s_max, self._orders_share, self._shards) and _fits(
+            self._orders_1m, self.orders_1m_max, self._orders_share, self._shards
+        )
+
+    def may_spend(self, weight: int, urgency: Urgency, now_ns: int) -> bool:
+        """Whether a request of this weight fits what its urgency may use."""
+        if now_ns < self.blocked_until_ns:
+            return False
+        share = 1.0 if urgency is Urgency.CANCEL else urgency.value * self._weight_share
+        window = self._weight_1m
+        own_fits = window.own + weight <= self.weight_1m_max * share
+        told_fits = window.told + weight <= self.weight_1m_max * self._shards * share
+        return own_fits and told_fits
+
+    def placed(self) -> None:
+        """Count one order."""
+        self._orders_10s.own += 1
+        self._orders_1m.own += 1
+
+    def spent(self, weight: int) -> None:
+        """Count weight."""
+        self._weight_1m.own += weight
+
+    def told(self, usage: Usage, venue_ns: int) -> bool:
+        """Take the venue's own counts; whether it told any."""
+        self.roll(venue_ns)
+        heard = False
+        for window, count in (
+            (self._weight_1m, usage.weight_1m),
+            (self._orders_10s, usage.orders_10s),
+            (self._orders_1m, usage.orders_1m),
+        ):
+            if count >= 0:
+                window.told = max(window.told, count)
+                heard = True
+        return heard
+
+    def throttled(self, outcome: Throttled) -> None:
+        """Send nothing, or no orders, before the venue's word."""
+        self.throttled_total += 1
+        self.banned = outcome.banned
+        if outcome.orders_only:
+            self.orders_blocked_until_ns = max(self.orders_blocked_until_ns, outcome.retry_at_ns)
+        else:
+            self.blocked_until_ns = max(self.blocked_until_ns, outcome.retry_at_ns)
+
+    @property
+    def weight_used_1m(self) -> int:
+        """Weight used in this minute, by the greater of the two counts."""
+        return max(self._weight_1m.own, self._weight_1m.told)
+
+    @property
+    def orders_used_10s(self) -> int:
+        """Orders in these ten seconds, by the greater of the two counts."""
+        return max(self._orders_10s.own, self._orders_10s.told)
+
+    @property
+    def orders_used_1m(self) -> int:
+        """Orders in this minute, by the greater of the two counts."""
+        return max(self._orders_1m.own, self._orders_1m.told)
+
+
+def _fits(window: _Window, most: int, share: float, shards: int) -> bool:
+    return window.own + 1 <= most * share and window.told + 1 <= most * shards * share

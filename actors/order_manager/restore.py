@@ -1,0 +1,131 @@
+"""Loading what earlier incarnations journaled: orders, executions, positions, and the number of the last event."""
+
+from __future__ import annotations
+
+from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.shard import Shard
+from protocols.client_order_id import parse_client_order_id
+from protocols.envelope import Message
+from protocols.messages.journal import OrderIntended, OrderNotSent, PositionAdopted
+from protocols.messages.orders import (
+    BalanceChanged,
+    FundingPaid,
+    MarginCalled,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    VenuePosition,
+)
+
+
+class Restorer:
+    """Folds the journal's records, oldest first, into a shard that has not started. Loading twice changes nothing."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    def take(self, record: Message) -> None:
+        """Take one record."""
+        if isinstance(record, OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled):
+            self._shard.outbox.event_seq = max(self._shard.outbox.event_seq, record.event_seq)
+        match record:
+            case OrderIntended():
+                self._intended(record)
+            case OrderNotSent():
+                self._not_sent(record)
+            case PositionAdopted():
+                self._adopted(record)
+            case OrderFilled():
+                self._filled(record)
+            case OrderEvent():
+                self._changed(record)
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """Orders without an end in the journal may live: they count, and their fate will be asked."""
+        for symbol in self._shard.symbols.values():
+            for order in symbol.table.live.values():
+                order.move(OrderState.UNKNOWN)
+            symbol.table.touch()
+
+    def _intended(self, record: OrderIntended) -> None:
+        shard = self._shard
+        shard.older_deadline_venue_ns = max(shard.older_deadline_venue_ns, record.deadline_venue_ns)
+        symbol = shard.symbols.get(record.instrument_id)
+        parts = parse_client_order_id(record.client_order_id)
+        if symbol is None or parts is None or symbol.table.find(record.client_order_id) is not None:
+            return
+        order = Order(
+            client_order_id=record.client_order_id,
+            epoch=parts.epoch,
+            side=record.side,
+            price_ticks=record.price_ticks,
+            lots=record.quantity_lots,
+            time_in_force=record.time_in_force,
+            reduce_only=record.reduce_only,
+            created_ns=0,
+            deadline_venue_ns=record.deadline_venue_ns,
+        )
+        order.venue_time_ns = record.venue_time_ns
+        symbol.table.add(order)
+
+    def _not_sent(self, record: OrderNotSent) -> None:
+        for symbol in self._shard.symbols.values():
+            order = symbol.table.live.get(record.client_order_id)
+            if order is not None:
+                symbol.table.refuse(order, OrderState.DENIED)
+
+    def _adopted(self, record: PositionAdopted) -> None:
+        symbol = self._shard.symbols.get(record.instrument_id)
+        if symbol is None:
+            return
+        symbol.table.adopt(record.position_lots)
+        symbol.table.trade_id_last = max(symbol.table.trade_id_last, record.trade_id_last)
+        symbol.table.checkpoint(record.trade_id_last)
+        self._shard.syncs[record.instrument_id].has_opening = True
+
+    def _filled(self, record: OrderFilled) -> None:
+        symbol = self._shard.symbols.get(record.instrument_id)
+        if symbol is None:
+            return
+        table = symbol.table
+        order = table.find(record.client_order_id, record.venue_order_id)
+        is_news = table.restore_fill(
+            record.trade_id, record.venue_order_id, record.side.sign * record.quantity_lots, order
+        )
+        if is_news:
+            self._shard.outbox.recent_fills.append(record)
+        if order is not None:
+            table.restore_link(order, record.venue_order_id)
+            order.move(OrderState.FILLED if order.booked_lots >= order.lots else OrderState.PARTIALLY_FILLED)
+            table.settle(order)
+
+    def _changed(self, record: OrderEvent) -> None:
+        symbol = self._shard.symbols.get(record.instrument_id)
+        order = symbol.table.find(record.client_order_id, record.venue_order_id) if symbol is not None else None
+        if symbol is None or order is None:
+            return
+        table = symbol.table
+        match record:
+            case OrderAccepted():
+                order.accepted = True
+                table.restore_link(order, record.venue_order_id)
+                order.move(OrderState.NEW)
+            case OrderAmended():
+                order.price_ticks, order.lots = record.price_ticks, record.quantity_lots
+            case OrderCanceled():
+                order.reported_lots = max(order.reported_lots, record.filled_lots)
+                order.move(OrderState.CANCELED)
+            case OrderExpired():
+                order.reported_lots = max(order.reported_lots, record.filled_lots)
+                order.move(OrderState.EXPIRED)
+            case OrderRejected():
+                order.move(OrderState.REJECTED)
+            case _:
+                pass
+        table.settle(order)

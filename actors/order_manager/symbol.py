@@ -1,0 +1,121 @@
+"""Everything the order manager keeps of one symbol."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from actors.order_manager.order_table import OrderTable
+from actors.order_manager.outbox import Outbox
+from configs.schema import OrderManagerSettings
+from protocols.client_order_id import client_order_id_prefix
+from protocols.messages.market import BookTop, FeedState, FeedStatus, MarkPrice
+from protocols.messages.orders import DenialCode
+from protocols.messages.quoting import QuoteTargets
+from protocols.values import Instrument, InstrumentId, Side
+
+NOTIONAL_SCALE = 10**12
+"""Notional on the order path is an integer in 10^-12 of the quote currency."""
+
+
+def scaled_notional(amount: Decimal) -> int:
+    """An amount of quote currency as a scaled integer, rounded down."""
+    return int(amount * NOTIONAL_SCALE)
+
+
+class Symbol:
+    """One symbol: instrument, orders, newest market and targets, halts, denials."""
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        *,
+        install: str,
+        epoch: int,
+        shard: int,
+        symbol_code: int,
+        settings: OrderManagerSettings,
+        price_band_bps_max: float,
+        outbox: Outbox,
+    ) -> None:
+        self.instrument = instrument
+        self.instrument_id: InstrumentId = instrument.instrument_id
+        self.name = instrument.symbol
+        self.table = OrderTable(
+            instrument.instrument_id, outbox, settings.finished_orders_max, settings.tombstone_ms * 1_000_000
+        )
+        self.prefix = client_order_id_prefix(install, epoch, shard, symbol_code)
+        self.seq = 0
+        self.targets: QuoteTargets | None = None
+        self.targets_ns = 0
+        self.top: BookTop | None = None
+        self.status: FeedStatus | None = None
+        self.mark: MarkPrice | None = None
+        self.halted = ""
+        self.recovered = False
+        self.synchronised = False
+        self.gate_open = False
+        self.gate_reasons: tuple[str, ...] = ("not yet evaluated",)
+        self.gate_was_told = False
+        self.denials: Counter[DenialCode] = Counter()
+        self.wait_for_book: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
+        self.wait_until_ns: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
+        self.faults_in_a_row = 0
+        self.notional_unit = scaled_notional(instrument.tick_size * instrument.lot_size)
+        self.notional_min = scaled_notional(instrument.notional_min)
+        self.tolerance_share = settings.price_tolerance_bps / 10_000
+        self._band_share = price_band_bps_max / 10_000
+        self.band_low_ticks = self.band_high_ticks = 0
+        self.buy_ticks_max = instrument.price_ticks_max
+        self.sell_ticks_min = instrument.price_ticks_min
+        self.reference_ticks = 0
+
+    def next_client_order_id_seq(self) -> int:
+        """Allocate the next number of this incarnation."""
+        self.seq += 1
+        return self.seq
+
+    def take_top(self, top: BookTop) -> None:
+        """Take the newest book; the price band around its middle moves with it."""
+        self.top = top
+        middle2 = top.bids[0][0] + top.asks[0][0]
+        width = int(middle2 * self._band_share / 2)
+        self.band_low_ticks = middle2 // 2 - width
+        self.band_high_ticks = (middle2 + 1) // 2 + width
+        if self.mark is None:
+            self.reference_ticks = middle2 // 2
+
+    def take_mark(self, mark: MarkPrice) -> None:
+        """Take the newest mark price; the venue's own price bands follow it."""
+        self.mark = mark
+        instrument = self.instrument
+        up = instrument.ticks_down(mark.mark_price * instrument.price_multiplier_up)
+        down = instrument.ticks_up(mark.mark_price * instrument.price_multiplier_down)
+        self.buy_ticks_max = min(up, instrument.price_ticks_max)
+        self.sell_ticks_min = max(down, instrument.price_ticks_min)
+        self.reference_ticks = instrument.ticks_up(mark.mark_price)
+
+    def book_age_ns(self, now_ns: int) -> int:
+        """Age of the book behind the targets: since its receipt, or since the feed last confirmed that it is the newest."""
+        targets, status = self.targets, self.status
+        if targets is None:
+            return now_ns
+        fresh_ns = targets.book_received_ns
+        if (
+            status is not None
+            and status.state is FeedState.LIVE
+            and targets.book_update_id >= status.update_id
+            and status.confirmed_ns > fresh_ns
+        ):
+            fresh_ns = status.confirmed_ns
+        return max(now_ns - fresh_ns, 0)
+
+    def worst_notional(self) -> int:
+        """Scaled notional of the worse of the two sides' worst cases at the reference price."""
+        table = self.table
+        lots = max(table.position_lots + table.buy_lots, table.sell_lots - table.position_lots, 0)
+        return lots * self.reference_ticks * self.notional_unit
+
+    def tolerance_ticks(self, price_ticks: int) -> int:
+        """How many ticks from a wanted price are close enough."""
+        return int(price_ticks * self.tolerance_share)

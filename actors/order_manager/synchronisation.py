@@ -1,0 +1,223 @@
+"""Agreeing with the venue on one symbol: open orders, then executions, then the position (facts section 6.4).
+
+The same steps serve recovery, a private stream that came back, and the continuous audit. Order of truth: the venue, then us.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from actors.order_manager.desk import Desk
+from actors.order_manager.order_table import OrderTable
+from actors.order_manager.orders import OrderState
+from actors.order_manager.rate_budget import Urgency
+from actors.order_manager.suspects import Suspects
+from protocols.values import InstrumentId
+from protocols.venue import OrderReport, PositionReport
+
+RETRY_NS = 500_000_000
+"""Wait before a question is asked again, and between two comparisons of positions."""
+
+SAME_DIFFERENCE_MAX = 3
+"""A difference of positions that stands for so many comparisons is resolved towards the venue."""
+
+OVERLAP_NS = 10_000_000_000
+"""Executions younger than this are asked for again: the venue's lists may lag its engine."""
+
+FIRST_LOOK_NS = 600_000_000_000
+"""Without a journal, executions of so long before now are read to know the last trade id."""
+
+
+class Cause(enum.StrEnum):
+    """Why a comparison runs."""
+
+    RECOVERY = "recovery"
+    RECONNECT = "reconnect"
+    AUDIT = "audit"
+
+
+class Stage(enum.StrEnum):
+    """Where a comparison is."""
+
+    IDLE = "idle"
+    OPEN_ORDERS = "open_orders"
+    SUSPECTS = "suspects"
+    FILLS = "fills"
+    POSITION = "position"
+    CONFIRM = "confirm"
+    AGREED = "agreed"
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison ended. `adopted`: the venue's position was taken over ours."""
+
+    cause: Cause
+    differences: tuple[str, ...]
+    adopted: bool
+    took_ns: int
+
+
+class Synchronisation:
+    """One symbol's comparison. The caller applies what answers contain to the table before it hands them over."""
+
+    def __init__(self, instrument_id: InstrumentId, table: OrderTable, desk: Desk, suspects: Suspects) -> None:
+        self.instrument_id = instrument_id
+        self._table = table
+        self._desk = desk
+        self._suspects = suspects
+        self.stage = Stage.IDLE
+        self.cause = Cause.RECOVERY
+        self.has_opening = False
+        self.venue_report: PositionReport | None = None
+        self._began_ns = 0
+        self._next_ns = 0
+        self._request_id = 0
+        self._asked_ns = 0
+        self._fills_at_ask = 0
+        self._same_difference = 0
+        self._difference: int | None = None
+        self._fills_wanted = False
+        self._adopted = False
+        self.differences: list[str] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a comparison is under way."""
+        return self.stage not in (Stage.IDLE, Stage.AGREED)
+
+    @property
+    def wants_positions(self) -> bool:
+        """Whether this symbol waits for the account's positions and none were asked for it."""
+        return self.stage is Stage.POSITION and not self._request_id
+
+    def begin(self, cause: Cause, now_ns: int) -> None:
+        """Start over; an audit does not disturb a comparison under way."""
+        if cause is Cause.AUDIT and self.is_running:
+            return
+        self.cause = cause
+        self.stage = Stage.OPEN_ORDERS
+        self.differences = []
+        self._adopted = False
+        self._began_ns = self._next_ns = now_ns
+        self._request_id = 0
+        self._same_difference = 0
+        self._difference = None
+
+    def want_fills(self) -> None:
+        """An execution is missing: read the venue's list as soon as possible."""
+        self._fills_wanted = True
+
+    def fills_from(self, venue_now_ns: int) -> tuple[int, int]:
+        """Trade id and venue time (ms) from which executions must be read."""
+        if self._table.booked_upto:
+            return self._table.booked_upto + 1, 0
+        return 0, max(venue_now_ns - FIRST_LOOK_NS, 0) // 1_000_000
+
+    def step(self, now_ns: int, venue_now_ns: int) -> None:
+        """Ask for what is due, positions excepted."""
+        if self._fills_wanted and self.stage in (Stage.IDLE, Stage.AGREED):
+            self.stage, self.cause = Stage.FILLS, Cause.AUDIT
+            self._began_ns = self._next_ns = now_ns
+            self._request_id = 0
+            self.differences = []
+            self._adopted = False
+        if self._request_id or now_ns < self._next_ns:
+            return
+        urgency = Urgency.AUDIT if self.cause is Cause.AUDIT else Urgency.QUERY
+        if self.stage is Stage.OPEN_ORDERS:
+            self._asked(self._desk.query_open_orders(self.instrument_id, now_ns, urgency), now_ns)
+        elif self.stage is Stage.SUSPECTS:
+            if not self._suspects.concern(self.instrument_id):
+                self.stage = Stage.FILLS
+        elif self.stage in (Stage.FILLS, Stage.CONFIRM):
+            trade_id, venue_ms = self.fills_from(venue_now_ns)
+            urgency = Urgency.QUERY if self._fills_wanted else urgency
+            self._asked(self._desk.query_fills(self.instrument_id, trade_id, venue_ms, now_ns, urgency), now_ns)
+
+    def positions_asked(self, request_id: int, now_ns: int) -> None:
+        """The account's positions were asked for on behalf of every symbol that waits for them."""
+        self._asked(request_id, now_ns)
+
+    def open_orders_read(self, request_id: int, orders: tuple[OrderReport, ...], now_ns: int) -> None:
+        """Take the list of open orders: ours that are missing from it are put in doubt."""
+        if request_id != self._request_id or self.stage is not Stage.OPEN_ORDERS:
+            return
+        self._request_id = 0
+        open_ids = {order.client_order_id for order in orders}
+        for order in self._table.live.values():
+            is_absent = order.client_order_id not in open_ids and order.created_ns < self._asked_ns
+            if is_absent and not order.is_terminal and order.state is not OrderState.PENDING:
+                if order.state is not OrderState.UNKNOWN:
+                    self.differences.append(f"{order.client_order_id} is not among the venue's open orders")
+                self._suspects.add(self.instrument_id, order, now_ns, at_once=True)
+        self.stage = Stage.SUSPECTS if self.cause is not Cause.AUDIT else Stage.FILLS
+
+    def fills_read(self, request_id: int, trade_ids: tuple[tuple[int, int], ...], news: int, complete: bool) -> bool:
+        """Take the end of a page of executions that the caller has booked; whether it belonged here.
+
+        Args:
+            trade_ids: (trade id, venue time in ns) of the page, oldest first.
+            news: how many of the page were not known.
+        """
+        if request_id != self._request_id or self.stage not in (Stage.FILLS, Stage.CONFIRM):
+            return False
+        self._request_id = 0
+        if not complete:
+            self._table.checkpoint(trade_ids[-1][0] - 1)
+            return True
+        self._fills_wanted = False
+        if self.stage is Stage.FILLS:
+            self.stage = Stage.POSITION
+        else:
+            self.stage = Stage.POSITION if news else Stage.AGREED
+        return True
+
+    def position_read(self, request_id: int, venue_lots: int, now_ns: int) -> int | None:
+        """Compare with the venue's position. A number of lots: adopt that position, for the venue is right."""
+        if request_id != self._request_id or self.stage is not Stage.POSITION:
+            return None
+        self._request_id = 0
+        if not self.has_opening:
+            self.has_opening = self._adopted = True
+            self.stage = Stage.CONFIRM
+            return venue_lots
+        difference = venue_lots - self._table.position_lots
+        if difference == 0:
+            self.stage = Stage.AGREED
+            return None
+        stood_still = self._table.fills_total == self._fills_at_ask
+        self._same_difference = self._same_difference + 1 if stood_still and difference == self._difference else 1
+        self._difference = difference
+        if self._same_difference >= SAME_DIFFERENCE_MAX and stood_still:
+            self.differences.append(f"position {self._table.position_lots} lots here, {venue_lots} at the venue")
+            self.stage = Stage.AGREED
+            self._adopted = True
+            return venue_lots
+        self.stage, self._next_ns = Stage.FILLS, now_ns + RETRY_NS
+        return None
+
+    def failed(self, request_id: int, now_ns: int) -> None:
+        """A question had no usable answer: it is asked again."""
+        if request_id == self._request_id:
+            self._request_id = 0
+            self._next_ns = now_ns + RETRY_NS
+
+    def finish(self, now_ns: int) -> Agreement | None:
+        """The result, once, when the comparison has ended."""
+        if self.stage is not Stage.AGREED:
+            return None
+        self.stage = Stage.IDLE
+        return Agreement(
+            cause=self.cause,
+            differences=tuple(self.differences),
+            adopted=self._adopted,
+            took_ns=now_ns - self._began_ns,
+        )
+
+    def _asked(self, request_id: int, now_ns: int) -> None:
+        if request_id:
+            self._request_id = request_id
+            self._asked_ns = now_ns
+            self._fills_at_ask = self._table.fills_total
