@@ -1,7 +1,6 @@
-"""The agent of one node: it knows the pids there, kills and verifies, writes the stop file, and watches over the supervisor.
+"""The agent of one node: it holds the pids there, kills and verifies, writes the stop file, and watches over the supervisor.
 
-It is told everything again with each beat, so a restarted agent lacks nothing after one. It runs without Ray's help once it is
-called, and imports none of it.
+It is told everything again with each beat, so that a restarted agent lacks nothing after one.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ BEAT_AGE_S_MAX = 6.0
 """A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
 
 WATCH_PERIOD_S = 0.5
+KILL_TIMEOUT_S = 2.0
 LATE_S = 1.0
 """When the agent's own loop is later than this, the node is starved and a missing beat proves nothing."""
 
@@ -28,24 +28,37 @@ class NodeAgent:
 
     def __init__(self) -> None:
         self._supervisor_pid = 0
-        self._supervisor_started_s = 0.0
+        self._supervisor_began_s = 0.0
+        self._held: dict[str, tuple[int, float]] = {}
         self._beaten_s = 0.0
         self._kills = 0
         self._watching: asyncio.Task[None] | None = None
 
-    async def beat(self, supervisor_pid: int) -> int:
-        """The supervisor is alive under this pid; returns how many supervisors this agent had to kill."""
+    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> int:
+        """The supervisor is alive, and these are its children; returns how many supervisors this agent had to kill."""
         if supervisor_pid != self._supervisor_pid:
             self._supervisor_pid = supervisor_pid
-            self._supervisor_started_s = started_s(supervisor_pid)
+            self._supervisor_began_s = _began_s(supervisor_pid)
+        for name in self._held.keys() - pids.keys():
+            del self._held[name]
+        for name, pid in pids.items():
+            self._hold(name, pid)
         self._beaten_s = time.monotonic()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
         return self._kills
 
-    async def kill(self, pid: int, began_s: float, timeout_s: float) -> bool:
-        """SIGKILL a process of this node; true when it is verified gone. `began_s` guards against a reused pid."""
-        return await asyncio.to_thread(kill_and_verify, pid, began_s, timeout_s)
+    async def kill(self, name: str, pid: int, timeout_s: float) -> bool:
+        """SIGKILL a child's process; true when it is verified gone. A `pid` of 0 means the one held under that name.
+
+        A pid that another process has taken over since it was first heard of is let be.
+        """
+        if pid:
+            self._hold(name, pid)
+        held_pid, began_s = self._held.get(name, (0, 0.0))
+        if not held_pid or not began_s:
+            return True
+        return await asyncio.to_thread(kill_and_verify, held_pid, began_s, timeout_s)
 
     async def write_stop_file(self, path: str, reason: str) -> None:
         """Make the stop file of this node, on the disk when this returns."""
@@ -68,12 +81,16 @@ class NodeAgent:
 
     async def _kill_supervisor(self) -> None:
         pid, self._supervisor_pid = self._supervisor_pid, 0
-        if is_alive(pid, self._supervisor_started_s):
+        if is_alive(pid, self._supervisor_began_s):
             self._kills += 1
-            await self.kill(pid, self._supervisor_started_s, timeout_s=2.0)
+            await asyncio.to_thread(kill_and_verify, pid, self._supervisor_began_s, KILL_TIMEOUT_S)
+
+    def _hold(self, name: str, pid: int) -> None:
+        if self._held.get(name, (0, 0.0))[0] != pid:
+            self._held[name] = (pid, _began_s(pid))
 
 
-def started_s(pid: int) -> float:
+def _began_s(pid: int) -> float:
     """When a process began (seconds of the wall clock, as the kernel tells); 0.0 when it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return float(psutil.Process(pid).create_time())

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +47,7 @@ EPOCH_TRIES_MAX = 10_000
 RETRY_PAUSE_S = 0.1
 
 Result = TypeVar("Result")
+_epochs_in_turn = threading.Lock()
 
 
 class RayHostError(Exception):
@@ -135,7 +137,7 @@ def _place(shell: str, spec: ActorSpec) -> ActorRef:
 
 async def agent() -> ActorRef:
     """This node's agent; placed when there is none. Ray restarts it, for it holds nothing that it is not told again."""
-    found = find(AGENT_NAME)
+    found = await asyncio.to_thread(find, AGENT_NAME)
     if found is not None:
         return found
     return ActorRef(AGENT_NAME, await asyncio.to_thread(_create_agent))
@@ -149,7 +151,7 @@ def allocate_epoch(state: StateDir, floor: int) -> int:
         RayHostError: Ray's store does not answer, or knows no free epoch.
     """
     book = EpochFile(state.epochs_file)
-    try:
+    with _epochs_in_turn, _readable_store():
         stored = _internal_kv_get(b"epoch/greatest", namespace=NAMESPACE.encode())
         first = max(book.greatest(), floor, int(stored or 0)) + 1
         for epoch in range(first, first + EPOCH_TRIES_MAX):
@@ -158,9 +160,15 @@ def allocate_epoch(state: StateDir, floor: int) -> int:
                 book.record(epoch)
                 _internal_kv_put(b"epoch/greatest", str(epoch).encode(), namespace=NAMESPACE.encode())
                 return epoch
+    raise RayHostError(f"no epoch: {EPOCH_TRIES_MAX} in a row from {first} are taken")
+
+
+@contextlib.contextmanager
+def _readable_store() -> Iterator[None]:
+    try:
+        yield
     except (RayError, ConnectionError) as error:
         raise RayHostError(f"no epoch: Ray's store does not answer: {error}") from error
-    raise RayHostError(f"no epoch: {EPOCH_TRIES_MAX} in a row from {first} are taken")
 
 
 class SupervisorHost(HostedActor):
@@ -229,6 +237,8 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
     options = _options(spec.name, max_restarts=-1)
     handle = _create(_remote(SupervisorHost), options, shell, msgspec.msgpack.encode(small))
     _get(spec.name, handle.health.options(concurrency_group="health").remote(timeout_s), timeout_s)
+    detach()  # Ray prints what happens to actors of a client's job on that client's terminal: come back under another
+    attach(StateDir(spec.state_dir))
 
 
 class SupervisorClient:

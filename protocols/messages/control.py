@@ -129,12 +129,17 @@ class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Every actor that the supervisor keeps alive, written to the state directory before anything is started."""
+    """Every actor that the supervisor keeps alive, written to the state directory before anything is started.
+
+    `stop_arm` is the command line that cancels at the venue without any actor, for when no order manager can; the symbols to clear are
+    appended, and exit code 0 means that no order of theirs is left.
+    """
 
     children: tuple[ChildSpec, ...]
     settings_json: str
     epoch_floor: int
     state_dir: str
+    stop_arm: tuple[str, ...] = ()
 
 
 class GetStatus(Message, frozen=True, kw_only=True):

@@ -1,0 +1,278 @@
+"""What the supervisor's core asks its shell to do, what it hears back, and what it keeps on file.
+
+Requests travel as `Call` effects; each has a bound in time and exactly one outcome, but for those that say so. An outcome names the
+child and its epoch: what concerns an older incarnation is ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from protocols.envelope import Message
+from protocols.mailboxes import Control, Hosted
+from protocols.messages.control import AnyAnswer, AnyCommand, ChildSpec, Vitals
+
+
+class FindChildren(Message, frozen=True, kw_only=True):
+    """Look for living actors of these names. Outcome: ChildrenFound."""
+
+    names: tuple[str, ...]
+    wait_ms: int
+
+
+class FoundChild(Message, frozen=True, kw_only=True):
+    """A living process. `answered` is false when its health call stayed out; `started` that its shell came to life."""
+
+    name: str
+    pid: int
+    epoch: int
+    answered: bool
+    started: bool
+
+
+class ChildrenFound(Message, frozen=True, kw_only=True):
+    """Every living process among those asked for."""
+
+    found: tuple[FoundChild, ...]
+
+
+class AllocateEpoch(Message, frozen=True, kw_only=True):
+    """The next epoch of the account, above `floor`. Outcome: EpochAllocated or EpochRefused."""
+
+    name: str
+    floor: int
+
+
+class EpochAllocated(Message, frozen=True, kw_only=True):
+    """`epoch` is given to `name` and to nobody else, ever."""
+
+    name: str
+    epoch: int
+
+
+class EpochRefused(Message, frozen=True, kw_only=True):
+    """No epoch could be given; `text` says why."""
+
+    name: str
+    text: str
+
+
+class TellChild(Message, frozen=True, kw_only=True):
+    """Deliver a control message. Outcome: ChildTold."""
+
+    name: str
+    epoch: int
+    message: Control
+    wait_ms: int
+
+
+class ChildTold(Message, frozen=True, kw_only=True):
+    """`reached`: the child's core has handled `message`."""
+
+    name: str
+    epoch: int
+    message: Control
+    reached: bool
+
+
+class StartChild(Message, frozen=True, kw_only=True):
+    """Place the actor and bring it to life. Outcome: ChildStarted or ChildFailed."""
+
+    child: ChildSpec
+    wait_ms: int
+
+
+class ChildStarted(Message, frozen=True, kw_only=True):
+    """The shell is up; its core has started."""
+
+    name: str
+    epoch: int
+    pid: int
+
+
+class ChildFailed(Message, frozen=True, kw_only=True):
+    """The actor did not come to life; something of it may be left."""
+
+    name: str
+    epoch: int
+    text: str
+
+
+class WatchChild(Message, frozen=True, kw_only=True):
+    """Wait for the end of a process. Outcome: ChildDied, whenever that is."""
+
+    name: str
+    epoch: int
+
+
+class ChildDied(Message, frozen=True, kw_only=True):
+    """The process ended, by whatever cause."""
+
+    name: str
+    epoch: int
+    text: str
+
+
+class ProbeChild(Message, frozen=True, kw_only=True):
+    """Ask for a sign of life of the main loop. Outcome: ChildProbed."""
+
+    name: str
+    epoch: int
+    wait_ms: int
+
+
+class ChildProbed(Message, frozen=True, kw_only=True):
+    """`vitals` is None when the loop did not answer in time; `text` says what did."""
+
+    name: str
+    epoch: int
+    vitals: Vitals | None
+    text: str = ""
+
+
+class ReadChild(Message, frozen=True, kw_only=True):
+    """Fetch the snapshot for status and metrics. Outcome: ChildRead."""
+
+    name: str
+    epoch: int
+    wait_ms: int
+
+
+class ChildRead(Message, frozen=True, kw_only=True):
+    """The core's and the shell's view, or None when the child did not answer."""
+
+    name: str
+    epoch: int
+    snapshot: dict[str, Any] | None
+    io: dict[str, Any]
+
+
+class StopChild(Message, frozen=True, kw_only=True):
+    """Close the shell, end the process, verify. Outcome: ChildGone."""
+
+    name: str
+    epoch: int
+    pid: int
+    wait_ms: int
+
+
+class KillChild(Message, frozen=True, kw_only=True):
+    """SIGKILL by the node's agent, and verify; also for what is dead already. Outcome: ChildGone."""
+
+    name: str
+    epoch: int
+    pid: int
+    wait_ms: int
+
+
+class ChildGone(Message, frozen=True, kw_only=True):
+    """`gone`: no process of that child is left, and its name is free."""
+
+    name: str
+    epoch: int
+    gone: bool
+
+
+class Beat(Message, frozen=True, kw_only=True):
+    """Tell the node's agent that the supervisor lives, and the pids of its children. No outcome."""
+
+    pids: dict[str, int]
+
+
+class ClearVenue(Message, frozen=True, kw_only=True):
+    """Run the arm that cancels at the venue without any actor; `shard` is None for all of them. Outcome: VenueCleared."""
+
+    shard: int | None
+    symbols: tuple[str, ...]
+    wait_ms: int
+
+
+class VenueCleared(Message, frozen=True, kw_only=True):
+    """`cleared`: the arm saw no open order left."""
+
+    shard: int | None
+    cleared: bool
+    text: str
+
+
+class CommandGiven(Message, frozen=True, kw_only=True):
+    """Somebody asks; the answer goes out as `GiveAnswer` with the same `ask_id`."""
+
+    ask_id: int
+    command: AnyCommand
+
+
+class GiveAnswer(Message, frozen=True, kw_only=True):
+    """Answer a command. No outcome."""
+
+    ask_id: int
+    answer: AnyAnswer
+
+
+class StopLatch(Message, frozen=True, kw_only=True):
+    """Record: the stop file of this node is present, or not; on the disk before any later effect."""
+
+    present: bool
+    reason: str
+
+
+class Desired(Message, frozen=True, kw_only=True):
+    """Record: what the supervisor wants, on the disk before it acts; a new incarnation goes on from here.
+
+    `system` names the run that it belongs to; of an earlier run only the emergency stop still holds. `booted` tells that every child
+    was started once; `epochs` the last one given to each; `unwanted` what a person stopped.
+    """
+
+    system: str = ""
+    booted: bool = False
+    shutting_down: bool = False
+    stopped: bool = False
+    stop_reason: str = ""
+    halted_shards: dict[int, str] = msgspec.field(default_factory=dict)
+    unwanted: tuple[str, ...] = ()
+    epochs: dict[str, int] = msgspec.field(default_factory=dict)
+    restarts: dict[str, int] = msgspec.field(default_factory=dict)
+    incarnations: int = 0
+
+
+def desired_of(system: str, kept: Desired | None) -> Desired:
+    """What holds at the start of an incarnation: all of its own run's wishes, and an emergency stop of whichever run."""
+    if kept is None:
+        return Desired(system=system)
+    if kept.system == system:
+        return kept
+    return Desired(system=system, stopped=kept.stopped, stop_reason=kept.stop_reason)
+
+
+SupervisorRequest = (
+    FindChildren
+    | AllocateEpoch
+    | TellChild
+    | StartChild
+    | WatchChild
+    | ProbeChild
+    | ReadChild
+    | StopChild
+    | KillChild
+    | Beat
+    | ClearVenue
+    | GiveAnswer
+)
+SupervisorRecord = StopLatch | Desired
+SupervisorOutcome = (
+    ChildrenFound
+    | EpochAllocated
+    | EpochRefused
+    | ChildTold
+    | ChildStarted
+    | ChildFailed
+    | ChildDied
+    | ChildProbed
+    | ChildRead
+    | ChildGone
+    | VenueCleared
+    | CommandGiven
+)
+SupervisorMailbox = SupervisorOutcome | Control | Hosted

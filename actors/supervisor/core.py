@@ -1,0 +1,195 @@
+"""The supervisor's core: keeps the actors of a plan alive, each incarnation under an epoch of its own, and stops them in order.
+
+It decides only; the shell (actor.py) carries out what `commands.py` names. What it wants is on file before it acts, and it acts from
+what it finds, so its own death changes nothing for its children.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import msgspec
+
+from actors.supervisor.answers import Answers
+from actors.supervisor.commands import (
+    ChildDied,
+    ChildFailed,
+    ChildGone,
+    ChildProbed,
+    ChildRead,
+    ChildrenFound,
+    ChildStarted,
+    ChildTold,
+    CommandGiven,
+    Desired,
+    EpochAllocated,
+    EpochRefused,
+    FindChildren,
+    StopLatch,
+    SupervisorMailbox,
+    VenueCleared,
+)
+from actors.supervisor.halting import Halting
+from actors.supervisor.health import Health
+from actors.supervisor.lifecycle import Lifecycle
+from actors.supervisor.system_state import SystemState
+from configs.schema import SupervisionSettings
+from protocols.effects import Effect, LinkChanged, OutboxFull, SetTimer, TimerFired
+from protocols.messages.control import (
+    ActorState,
+    ActorStatus,
+    Drain,
+    EmergencyStop,
+    EpochAnnounced,
+    Resume,
+    ShardHalted,
+    StopFileSeen,
+    SystemPlan,
+    SystemStatus,
+)
+
+TICK = "tick"
+FIND_WAIT_MS = 1_000
+
+
+class Self(msgspec.Struct, frozen=True, kw_only=True):
+    """Who this supervisor is."""
+
+    name: str
+    pid: int
+    epoch: int
+
+
+class SupervisorSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The supervisor about itself."""
+
+    booted: bool
+    shutting_down: bool
+    stopped: bool
+    starved: bool
+    halted_shards: dict[int, str]
+    phases: dict[str, str]
+
+
+class SupervisorCore:
+    """Decides on starts, restarts, stops and halts."""
+
+    def __init__(self, plan: SystemPlan, settings: SupervisionSettings, desired: Desired, identity: Self) -> None:
+        """Args: desired: what the last incarnation had on file, or a new one."""
+        self._state = SystemState(plan, settings, desired)
+        self._halting = Halting(self._state)
+        self._lifecycle = Lifecycle(self._state, self._halting)
+        self._health = Health(self._state, self._lifecycle)
+        self._answers = Answers(self._state, self._lifecycle, self._halting)
+        self._identity = identity
+        self._tick_ns = settings.health_period_ms * 1_000_000
+        self._tick_due_ns = 0
+        self.metrics_url = ""
+
+    def start(self, now_ns: int) -> list[Effect]:
+        """Note the new incarnation and look for living children."""
+        state = self._state
+        state.now_ns = now_ns
+        state.change_desired(incarnations=state.desired.incarnations + 1)
+        if state.desired.stopped:
+            state.record(StopLatch(present=True, reason=state.desired.stop_reason))
+        state.request(FindChildren(names=tuple(state.children), wait_ms=FIND_WAIT_MS))
+        return [*state.take_effects(), self._next_tick(now_ns)]
+
+    def handle(self, message: SupervisorMailbox, now_ns: int) -> list[Effect]:
+        """Take one message, then every step that has become possible."""
+        self._state.now_ns = now_ns
+        timers = self._take(message, now_ns)
+        self._lifecycle.advance()
+        self._answers.advance()
+        return [*self._state.take_effects(), *timers]
+
+    def snapshot(self) -> SupervisorSnapshot:
+        """The supervisor about itself; `status` is its view of the system."""
+        desired = self._state.desired
+        return SupervisorSnapshot(
+            booted=desired.booted,
+            shutting_down=desired.shutting_down,
+            stopped=desired.stopped,
+            starved=self._state.starved,
+            halted_shards=desired.halted_shards,
+            phases={child.name: child.phase.value for child in self._state.children.values()},
+        )
+
+    def status(self) -> SystemStatus:
+        """The one view of the system: the supervisor first, then the plan's actors in their order."""
+        state = self._state
+        return SystemStatus(
+            actors=(self._own_status(), *(child.status() for child in state.children.values())),
+            stopped=state.desired.stopped,
+            stop_reason=state.desired.stop_reason,
+            halted_shards=state.desired.halted_shards,
+            metrics_url=self.metrics_url,
+            now_ns=state.now_ns,
+        )
+
+    def _take(self, message: SupervisorMailbox, now_ns: int) -> list[Effect]:
+        match message:
+            case TimerFired():
+                return self._tick(now_ns)
+            case ChildrenFound():
+                self._lifecycle.note_found(message)
+            case EpochAllocated():
+                self._lifecycle.note_epoch(message)
+            case EpochRefused():
+                self._lifecycle.note_epoch_refused(message)
+            case ChildTold():
+                self._lifecycle.note_told(message)
+                self._answers.note_told(message)
+            case ChildStarted():
+                self._lifecycle.note_started(message)
+            case ChildFailed():
+                self._lifecycle.note_failed(message)
+            case ChildDied():
+                self._lifecycle.note_died(message)
+            case ChildGone():
+                self._lifecycle.note_gone(message)
+            case ChildProbed():
+                self._health.note_probed(message)
+            case ChildRead():
+                self._health.note_read(message)
+            case VenueCleared():
+                self._answers.note_cleared(message)
+            case CommandGiven():
+                self._answers.give(message, self.status())
+            case StopFileSeen(present=present, text=text):
+                self._halting.note_stop_file(present, text)
+            case EmergencyStop(reason=reason):
+                self._halting.stop(reason)
+            case Resume(reason=reason):
+                self._halting.resume(reason)
+            case Drain() | EpochAnnounced() | ShardHalted() | LinkChanged() | OutboxFull():
+                pass  # said to others; the supervisor reads no links, and its alerts wait in the spool
+            case _:
+                assert_never(message)
+        return []
+
+    def _tick(self, now_ns: int) -> list[Effect]:
+        late_ns = now_ns - self._tick_due_ns
+        self._lifecycle.repeat_missed_announcements()
+        self._health.tick(late_ns)
+        return [self._next_tick(now_ns)]
+
+    def _next_tick(self, now_ns: int) -> SetTimer:
+        self._tick_due_ns = now_ns + self._tick_ns
+        return SetTimer(TICK, self._tick_due_ns)
+
+    def _own_status(self) -> ActorStatus:
+        return ActorStatus(
+            name=self._identity.name,
+            role="supervisor",
+            shard=0,
+            state=ActorState.DRAINING if self._state.desired.shutting_down else ActorState.RUNNING,
+            pid=self._identity.pid,
+            epoch=self._identity.epoch,
+            restarts=max(0, self._state.desired.incarnations - 1),
+            wanted=True,
+            vitals=None,
+            snapshot=msgspec.to_builtins(self.snapshot(), str_keys=True),
+            io={},
+        )

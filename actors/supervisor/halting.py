@@ -1,0 +1,77 @@
+"""Stops that outlive everything: the emergency stop, halted shards, and the one way back, `resume`."""
+
+from __future__ import annotations
+
+from actors.supervisor.child import Child
+from actors.supervisor.commands import ClearVenue, StopLatch
+from actors.supervisor.system_state import SystemState
+from protocols.messages.alerts import AlertCode, Severity
+from protocols.messages.control import EmergencyStop, Resume, ShardHalted
+
+CLEAR_WAIT_MS = 20_000
+HARMLESS_ROLES = frozenset({"alerting", "exchange"})
+"""Without these nothing unsafe is sent: giving one up halts no shard."""
+
+
+class Halting:
+    """Latches a stop on file first, then tells everybody."""
+
+    def __init__(self, state: SystemState) -> None:
+        self._state = state
+
+    def stop(self, reason: str) -> set[str]:
+        """Emergency stop; returns the names of the children told. Repeating it tells them again."""
+        state = self._state
+        state.record(StopLatch(present=True, reason=reason))
+        first = not state.desired.stopped
+        state.change_desired(stopped=True, stop_reason=reason)
+        told = state.tell_all(EmergencyStop(reason=reason))
+        if first:
+            state.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, "system", f"emergency stop: {reason}")
+        return told
+
+    def note_stop_file(self, present: bool, text: str) -> None:
+        """The stop file appeared (somebody else wrote it, or it cannot be read): it counts. It vanished: only `resume` lifts it."""
+        state = self._state
+        if present and not state.desired.stopped:
+            self.stop(text or "the stop file exists")
+        elif not present and state.desired.stopped:
+            state.record(StopLatch(present=True, reason=state.desired.stop_reason))
+
+    def resume(self, reason: str) -> set[str]:
+        """Lift the emergency stop and every halt; returns the names of the children told."""
+        state = self._state
+        state.change_desired(stopped=False, stop_reason="", halted_shards={})
+        state.record(StopLatch(present=False, reason=reason))
+        for child in state.children.values():
+            child.given_up = False
+            child.history.forget()
+        state.alert(AlertCode.RESUMED, Severity.INFO, "system", f"resumed: {reason}")
+        return state.tell_all(Resume(reason=reason))
+
+    def give_up(self, child: Child, reason: str) -> None:
+        """A child ends too often: its shard halts; every shard when it served all of them."""
+        state = self._state
+        state.alert(AlertCode.RESTART_INTENSITY, Severity.CRITICAL, child.name, reason)
+        if child.role in HARMLESS_ROLES:
+            return
+        shards = state.shards() if child.shard is None else [child.shard]
+        halted = {shard: reason for shard in shards if shard not in state.desired.halted_shards}
+        state.change_desired(halted_shards={**state.desired.halted_shards, **halted})
+        for shard in halted:
+            state.tell_all(ShardHalted(shard=shard, reason=reason), state.of_shard(shard))
+            if not self._order_manager_lives(shard, child):
+                state.request(ClearVenue(shard=shard, symbols=state.symbols(shard), wait_ms=CLEAR_WAIT_MS))
+
+    def tell_newcomer(self, child: Child) -> None:
+        """What holds while a child was away."""
+        state = self._state
+        if state.desired.stopped:
+            state.tell(child, EmergencyStop(reason=state.desired.stop_reason))
+        for shard, reason in state.desired.halted_shards.items():
+            if child.shard in (shard, None):
+                state.tell(child, ShardHalted(shard=shard, reason=reason))
+
+    def _order_manager_lives(self, shard: int, given_up: Child) -> bool:
+        managers = [child for child in self._state.order_managers() if child.plan.spec.shard == shard]
+        return all(child.is_reachable and child is not given_up for child in managers)

@@ -1,0 +1,81 @@
+"""Signs of life: who hangs is killed; when nobody answers it is the node that starves, and nobody is."""
+
+from __future__ import annotations
+
+from actors.supervisor.child import Child, Phase
+from actors.supervisor.commands import Beat, ChildProbed, ChildRead, ProbeChild, ReadChild
+from actors.supervisor.lifecycle import Lifecycle
+from actors.supervisor.system_state import SystemState
+from protocols.messages.alerts import AlertCode, Severity
+
+READ_WAIT_MS = 2_000
+
+
+class Health:
+    """Probes every living child each tick, and judges the answers together."""
+
+    def __init__(self, state: SystemState, lifecycle: Lifecycle) -> None:
+        self._state = state
+        self._lifecycle = lifecycle
+        self._read_ns = 0
+
+    def tick(self, late_ns: int) -> None:
+        """Ask for signs of life and, less often, for snapshots. `late_ns` is how late this tick is."""
+        state = self._state
+        if late_ns > state.settings.health_timeout_ms * 1_000_000:
+            self._note_starved(f"the supervisor itself was {late_ns // 1_000_000} ms late")
+        state.request(Beat(pids={child.name: child.pid for child in state.children.values() if child.pid}))
+        reading = state.now_ns - self._read_ns >= state.settings.snapshot_period_ms * 1_000_000
+        if reading:
+            self._read_ns = state.now_ns
+        for child in state.reachable():
+            if not child.probing:
+                child.probing = True
+                wait_ms = state.settings.health_timeout_ms
+                state.request(ProbeChild(name=child.name, epoch=child.epoch, wait_ms=wait_ms))
+            if reading and not child.reading:
+                child.reading = True
+                state.request(ReadChild(name=child.name, epoch=child.epoch, wait_ms=READ_WAIT_MS))
+
+    def note_probed(self, message: ChildProbed) -> None:
+        """Count a miss; kill a child that missed too many while others answered."""
+        state = self._state
+        child = state.current(message.name, message.epoch)
+        if child is None or not child.is_reachable:
+            return
+        child.probing = False
+        if message.vitals is not None:
+            child.vitals = message.vitals
+            child.misses = 0
+            state.starved = False
+            return
+        child.misses += 1
+        if child.misses < state.settings.health_misses_max:
+            return
+        if self._nobody_answers(child):
+            self._note_starved("no child of this node shows a sign of life")
+        else:
+            self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
+
+    def note_read(self, message: ChildRead) -> None:
+        """Keep the newest snapshot."""
+        child = self._state.current(message.name, message.epoch)
+        if child is None:
+            return
+        child.reading = False
+        if message.snapshot is not None:
+            child.snapshot, child.io = message.snapshot, message.io
+
+    def _nobody_answers(self, child: Child) -> bool:
+        others = [other for other in self._state.children.values() if other.phase is Phase.UP and other is not child]
+        return len(others) > 0 and all(other.misses for other in others)
+
+    def _note_starved(self, text: str) -> None:
+        state = self._state
+        for child in state.children.values():
+            child.misses = 0
+        if not state.starved:
+            state.starved = True
+            state.alert(
+                AlertCode.ACTOR_HUNG, Severity.CRITICAL, "node", f"the node is starved: {text}; nobody is killed"
+            )
