@@ -5,8 +5,6 @@ A system is a Ray of its own on one state directory, the simulated venue where t
 
 from __future__ import annotations
 
-import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +29,8 @@ from actors.runtime.ray_host import (
     start_actor,
     start_supervisor,
 )
-from actors.runtime.state_dir import StateDir, StateDirError
-from configs.keys import ApiKeyError, load_keys, write_key_file
-from configs.loading import with_changes
+from actors.runtime.state_dir import StateDir
+from configs.keys import ApiKeyError, load_keys
 from configs.schema import Settings, SupervisionSettings
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
@@ -51,7 +48,6 @@ __all__ = [
     "clear_away",
     "connect",
     "launch",
-    "prepare",
     "shut_down",
     "status_of",
     "wait_until_quoting",
@@ -76,22 +72,6 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     confirmed: bool
     text: str
-
-
-def prepare(settings: Settings, state: StateDir) -> Settings:
-    """Settings with the simulated venue's port and keys filled in; nothing is started. Without a simulated venue they stay.
-
-    Raises:
-        LaunchFailed: the keys are missing, the port is taken or the state directory cannot be used.
-    """
-    try:
-        state.create()
-        if settings.exchange is not None:
-            settings = _with_own_venue(settings, state)
-        load_keys(settings.venue.keys)
-    except (StateDirError, ApiKeyError) as error:
-        raise LaunchFailed(str(error)) from error
-    return settings
 
 
 def launch(settings: Settings, state: StateDir, say: Say) -> SupervisorClient:
@@ -207,44 +187,6 @@ def _readable() -> Iterator[None]:
         yield
     except (RayHostError, NotRunning, PreflightFailed, ApiKeyError) as error:
         raise LaunchFailed(str(error)) from error
-
-
-def _with_own_venue(settings: Settings, state: StateDir) -> Settings:
-    """The simulated venue listens on a port that is known before it starts, and takes the key made for it here."""
-    exchange = settings.exchange
-    assert exchange is not None
-    key_file = state.path / "venue.keys"
-    if not key_file.exists():
-        write_key_file(key_file, secrets.token_hex(16), secrets.token_hex(32))
-    port = _free_port(exchange.host, exchange.port)
-    at = f"[{exchange.host}]:{port}" if ":" in exchange.host else f"{exchange.host}:{port}"
-    changes = {
-        "exchange": {"port": port, "ledger": exchange.ledger or str(state.ledger_file)},
-        "venue": {
-            "rest_url": f"http://{at}",
-            "stream_url": f"ws://{at}",
-            "ws_api_url": f"ws://{at}/ws-fapi/v1",
-            "keys": {"file": str(key_file), "kind": "hmac"},
-        },
-    }
-    return with_changes(settings, changes, source="the simulated venue")
-
-
-def _free_port(host: str, port: int) -> int:
-    """`port` itself, or any free one for 0.
-
-    Raises:
-        LaunchFailed: it is in use.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise LaunchFailed(f"port {port} of {host} cannot be used: {error.strerror}") from error
-        free: int = probe.getsockname()[1]
-        return free
 
 
 def _start_venue(settings: Settings, state: StateDir) -> None:

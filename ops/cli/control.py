@@ -1,22 +1,19 @@
-"""`raymaker start`, `stop`, `restart` and `down`: commands to the supervisor of a running system."""
+"""`raymaker start`, `stop` and `restart`: actors of a running system."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops.cli.options import DEFAULT_STATE, StateOption
-from ops.cli.outcome import bad_usage, not_running, unconfirmed
+from ops.cli.outcome import bad_usage, unconfirmed
 
 if TYPE_CHECKING:
-    from actors.runtime.state_dir import StateDir
-    from protocols.messages.control import AnyAnswer, AnyCommand
+    from protocols.messages.control import AnyCommand
 
 ACTOR_TIMEOUT_S = 60.0
-ASK_TIMEOUT_S = 20.0
 
 RoleArgument = Annotated[
     str, typer.Argument(metavar="ROLE", help="A role (order_manager) or one actor (order_manager-0).")
@@ -25,7 +22,7 @@ RoleArgument = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, stop, restart, down):
+    for command in (start, stop, restart):
         app.command()(command)
 
 
@@ -50,96 +47,6 @@ def restart(role: RoleArgument, state: StateOption = DEFAULT_STATE) -> None:
     _carry_out(state, RestartActor(name=_known(role)))
 
 
-def down(state: StateOption = DEFAULT_STATE) -> None:
-    """Stop the system, orders first."""
-    from actors.runtime.state_dir import StateDir
-    from ops import launch
-    from ops.saved_plan import SavedPlanError, saved_settings
-
-    directory = StateDir(state)
-    try:
-        settings = saved_settings(directory)
-    except SavedPlanError:
-        settings = None
-    try:
-        client = launch.connect(state)
-    except launch.NotRunning as error:
-        _clear_away(directory)
-        raise not_running(f"{error}.") from None
-    except launch.RayHostError as error:
-        _clear_away(directory)
-        raise unconfirmed(f"everything is stopped, but it is not confirmed that no order is left: {error}.") from None
-    try:
-        ending = launch.shut_down(client, directory, settings, say=print)
-    except launch.LaunchFailed as error:
-        raise unconfirmed(f"{error}.") from None
-    if not ending.confirmed:
-        raise unconfirmed(f"everything is stopped, but it is not confirmed that no order is left: {ending.text}")
-    print(ending.text or "stopped")
-
-
-class Asking:
-    """A way to the supervisor of the system on a state directory, for one or more commands. Use as a context manager."""
-
-    def __init__(self, state: Path) -> None:
-        """
-        Raises:
-            CommandFailed: not running, or it does not answer.
-        """
-        from ops import launch
-
-        try:
-            self._client = launch.connect(state)
-        except launch.NotRunning as error:
-            raise not_running(f"{error}.") from None
-        except launch.RayHostError as error:
-            raise unconfirmed(f"{error}.") from None
-
-    def __enter__(self) -> Asking:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
-
-    def ask(self, command: AnyCommand, timeout_s: float = ASK_TIMEOUT_S) -> AnyAnswer:
-        """Give one command.
-
-        Raises:
-            CommandFailed: there is no supervisor, it refused, or it did not answer, so that the outcome is not known.
-        """
-        from ops import launch
-
-        try:
-            return self._client.ask(command, timeout_s)
-        except launch.NotRunning as error:
-            raise not_running(f"{error}.") from None
-        except launch.CallRefused as error:
-            raise bad_usage(f"{error}.") from None
-        except launch.RayHostError as error:
-            raise unconfirmed(f"{error}.") from None
-
-
-def ask(state: Path, command: AnyCommand, timeout_s: float = ASK_TIMEOUT_S) -> AnyAnswer:
-    """Give one command to the supervisor of the system on `state`.
-
-    Raises:
-        CommandFailed: as `Asking`.
-    """
-    with Asking(state) as asking:
-        return asking.ask(command, timeout_s)
-
-
-def _clear_away(directory: StateDir) -> None:
-    from ops import launch
-
-    try:
-        launch.clear_away(directory)
-    except launch.LaunchFailed as error:
-        raise unconfirmed(f"{error}.") from None
-
-
 def _known(role: str) -> str:
     from ops.system import SHARDED, START_ORDER
 
@@ -150,6 +57,7 @@ def _known(role: str) -> str:
 
 
 def _carry_out(state: Path, command: AnyCommand) -> None:
+    from ops.cli.asking import ask
     from protocols.messages.control import Answer
 
     answer = ask(state, command, ACTOR_TIMEOUT_S)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cli.exchange import recorded_symbols
 from ops.cli.options import parse_symbols
-from ops.cli.outcome import CommandFailed, bad_usage
+from ops.cli.outcome import CommandFailed, bad_usage, unconfirmed
 
 if TYPE_CHECKING:
     from configs.schema import Settings
+    from ops.cli.session import Session
 
 DURATION_S = 60.0
 DURATION_S_MAX = 30 * 86_400.0
@@ -53,10 +55,15 @@ def demo(
     if state is not None:
         _run(settings, state, duration, report)
         return
+    import shutil
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="raymaker-demo-") as folder:
-        _run(settings, Path(folder), duration, report)
+    folder = Path(tempfile.mkdtemp(prefix="raymaker-demo-"))
+    try:
+        _run(settings, folder, duration, report)
+    except CommandFailed as failure:
+        raise CommandFailed(failure.code, f"{failure.sentence} (logs and journals are kept in {folder})") from None
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def demo_settings(
@@ -80,7 +87,7 @@ def demo_settings(
     exchange: dict[str, Any] = {}
     changes: dict[str, Any] = {"exchange": exchange}
     if source is not None:
-        recorded = _recorded_symbols(source)
+        recorded = recorded_symbols(source)
         absent = [symbol for symbol in symbols or () if symbol not in recorded]
         if absent:
             raise bad_usage(f"{absent[0]} is not in {source}, which has {', '.join(recorded)}.")
@@ -104,26 +111,20 @@ def demo_settings(
     return settings_from(config or shipped, changes if len(changes) > 1 or exchange else None)
 
 
-def _recorded_symbols(source: Path) -> tuple[str, ...]:
-    from actors.exchange.sources import SourceError, list_symbols
-
-    try:
-        return tuple(list_symbols(source))
-    except SourceError as error:
-        raise bad_usage(f"{error}.") from None
-
-
 def _run(settings: Settings, state: Path, duration_s: float, report_file: Path | None) -> None:
     from actors.runtime.state_dir import StateDir
-    from ops.cli.report import print_report, write_report
+    from ops.cli.settings import prepared
+
+    directory = StateDir(state)
+    settings = prepared(settings, directory)
+
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed
-    from ops.run_files import report_of_run
 
-    directory = StateDir(state)
+    session = Session(settings, directory, progress)
     try:
-        with Session(settings, directory, progress) as session:
+        with session:
             session.start()
             session.watch(duration_s)
     except KeyboardInterrupt:
@@ -132,9 +133,33 @@ def _run(settings: Settings, state: Path, duration_s: float, report_file: Path |
     except AlreadyRunning as error:
         raise bad_usage(f"{error}.") from None
     except LaunchFailed as error:
-        raise CommandFailed(_code_of(session), f"{error}.") from None
-    document = report_of_run(directory, session.status)
-    print_report(document)
+        if session.ending is None:
+            raise bad_usage(f"{error}.") from None
+        raise unconfirmed(f"{error}; {session.ending.text}.") from None
+    _report(session, report_file)
+
+
+def _report(session: Session, report_file: Path | None) -> None:
+    """Print and write the report, and judge the run by it.
+
+    Raises:
+        CommandFailed: unconfirmed; an order lives, nobody confirmed that none does, or an invariant is broken.
+    """
+    from ops.cli.report import print_report, write_report
+    from ops.run_files import RunFilesError, report_of_run
+
+    try:
+        report = report_of_run(session.state, session.status)
+    except RunFilesError as error:
+        raise unconfirmed(f"there is no report: {error}.") from None
+    print_report(report)
     if report_file is not None:
-        write_report(document, report_file)
-    _judge(document, session)
+        write_report(report, report_file)
+    ending = session.ending
+    if ending is None or not ending.confirmed:
+        raise unconfirmed(f"it is not confirmed that no order is left: {ending.text if ending else 'it did not end'}.")
+    if report["live_orders_at_end"]:
+        raise unconfirmed(f"the venue's ledger has {report['live_orders_at_end']} live orders at the end.")
+    broken = [name for name, verdict in report["invariants"].items() if not verdict["held"]]
+    if broken:
+        raise unconfirmed(f"invariants are broken: {', '.join(broken)}.")

@@ -54,9 +54,12 @@ def recorded_symbols(source: Path) -> tuple[str, ...]:
     Raises:
         CommandFailed: bad usage; it is missing, or holds none.
     """
-    from actors.exchange.sources import SourceError, list_symbols
+    from actors.exchange.errors import SourceError
+    from actors.exchange.sources import open_source
+    from configs.schema import ExchangeSettings
 
     try:
-        return tuple(list_symbols(source))
-    except SourceError as error:
+        recorded = open_source(ExchangeSettings(source=str(source), symbols=()))
+    except (SourceError, OSError) as error:
         raise bad_usage(f"{error}.") from None
+    return tuple(sorted(contract.symbol for contract in recorded.contracts))

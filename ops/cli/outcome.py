@@ -31,7 +31,7 @@ class CommandFailed(Exception):
 class Commands(typer.core.TyperGroup):
     """The group of all commands: a failure becomes its sentence and its exit code."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)

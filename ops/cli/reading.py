@@ -64,7 +64,7 @@ def alerts(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
 
 
 def _status(state: Path) -> SystemStatus:
-    from ops.cli.control import ask
+    from ops.cli.asking import ask
     from protocols.messages.control import GetStatus, SystemStatus
 
     answer = ask(state, GetStatus())
@@ -87,7 +87,7 @@ def _show(found: SystemStatus, as_json: bool) -> None:
 
 
 def _watch(state: Path, as_json: bool) -> None:
-    from ops.cli.control import Asking
+    from ops.cli.asking import Asking
     from protocols.messages.control import GetStatus, SystemStatus
 
     with Asking(state) as asking:

@@ -19,7 +19,6 @@ from ops.launch import (
     RayHostError,
     SupervisorClient,
     launch,
-    prepare,
     shut_down,
     status_of,
     wait_until_quoting,
@@ -35,6 +34,7 @@ class Session:
     """A system that this command started. As a context manager it stops the system on the way out, unless it is left running."""
 
     def __init__(self, settings: Settings, state: StateDir, say: Callable[[str], None]) -> None:
+        """Args: settings: prepared (ops/preparation.py)."""
         self.settings = settings
         self.state = state
         self.ending: Ending | None = None
@@ -64,7 +64,6 @@ class Session:
             AlreadyRunning: a system runs on this state directory.
             LaunchFailed: it did not come up.
         """
-        self.settings = prepare(self.settings, self.state)
         self._client = launch(self.settings, self.state, self._say)
         self._catch_signals()  # Ray puts handlers of its own in place
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ops.cli.outcome import bad_usage
 
 if TYPE_CHECKING:
+    from actors.runtime.state_dir import StateDir
     from configs.schema import ExchangeSettings, Settings
 
 
@@ -25,6 +26,31 @@ def settings_from(path: Path, changes: dict[str, Any] | None = None) -> Settings
         return with_changes(settings, changes, source=f"{path} and the command line") if changes else settings
     except ConfigError as error:
         raise bad_usage(str(error)) from None
+
+
+def prepared(settings: Settings, state: StateDir) -> Settings:
+    """The settings with what is known before anything is started, on a created state directory.
+
+    Raises:
+        CommandFailed: bad usage; keys are missing, a port is taken, the directory cannot be used, or a system runs on it.
+    """
+    from actors.runtime.ray_cluster import ClusterError, NotRunning, running_cluster
+    from ops.preparation import StartRefused, prepare
+
+    try:
+        running_cluster(state)
+    except NotRunning:
+        pass
+    except ClusterError as error:
+        raise bad_usage(f"{error}.") from None
+    else:
+        raise bad_usage(
+            f"a system is running on {state.path} already: stop it with `raymaker down`, or choose another --state."
+        )
+    try:
+        return prepare(settings, state)
+    except StartRefused as error:
+        raise bad_usage(f"{error}.") from None
 
 
 def check_live(settings: Settings, alias: str | None) -> None:

@@ -1,22 +1,24 @@
-"""`raymaker up`: a system from a configuration, in the foreground or detached."""
+"""`raymaker up` and `raymaker down`: the life of a system."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ops.cli.options import DEFAULT_STATE, ConfigOption, LiveOption, StateOption
-from ops.cli.outcome import bad_usage, unconfirmed
+from ops.cli.outcome import CommandFailed, bad_usage, not_running, unconfirmed
 
 if TYPE_CHECKING:
+    from actors.runtime.state_dir import StateDir
     from configs.schema import Settings
+    from ops.launch import Ending
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(up)
+    app.command()(down)
 
 
 def up(
@@ -29,30 +31,86 @@ def up(
 
     It stays in the foreground until Ctrl-C, which stops it, orders first; with --detach it goes on alone.
     """
-    from ops.cli.settings import check_live, settings_from
+    from actors.runtime.state_dir import StateDir
+    from ops.cli.settings import check_live, prepared, settings_from
 
     settings = settings_from(config)
     check_live(settings, live)
-    _run(settings, state, detach)
+    directory = StateDir(state)
+    _run(prepared(settings, directory), directory, detach)
 
 
-def _run(settings: Settings, state: Path, detach: bool) -> None:
+def down(state: StateOption = DEFAULT_STATE) -> None:
+    """Stop the system, orders first."""
     from actors.runtime.state_dir import StateDir
+    from ops.cli.asking import require_running
+
+    directory = StateDir(state)
+    try:
+        require_running(state)
+    except CommandFailed:
+        _clear_away(directory)  # a Ray that was killed may have left processes behind
+        raise
+    _shut_down(directory)
+
+
+def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed
 
-    directory = StateDir(state)
+    session = Session(settings, directory, progress)
     try:
-        with Session(settings, directory, progress) as session:
+        with session:
             session.start()
             if detach:
                 session.leave_running()
-                progress(f"running on {directory.path}: `raymaker status`, `raymaker down`")
+                progress(f"running on {directory.path}: see `raymaker status`, end it with `raymaker down`")
                 return
             session.watch(duration_s=None)
-        ending = session.ending
-    except (AlreadyRunning, LaunchFailed) as error:
-        raise bad_usage(f"{error}") from None
-    if ending is not None and not ending.confirmed:
-        raise unconfirmed(f"stopped, but it is not confirmed that no order is left: {ending.text}")
+    except KeyboardInterrupt:
+        progress("stopped before anything was quoted")
+        return
+    except AlreadyRunning as error:
+        raise bad_usage(f"{error}.") from None
+    except LaunchFailed as error:
+        if session.ending is None:
+            raise bad_usage(f"{error}.") from None
+        raise unconfirmed(f"{error}; {session.ending.text}.") from None
+    _judge(session.ending)
+
+
+def _shut_down(directory: StateDir) -> None:
+    from ops import launch
+    from ops.saved_plan import SavedPlanError, saved_settings
+
+    try:
+        settings = saved_settings(directory)
+    except SavedPlanError:
+        settings = None
+    try:
+        client = launch.connect(directory.path)
+        _judge(launch.shut_down(client, directory, settings, say=print))
+    except launch.NotRunning as error:
+        raise not_running(f"{error}.") from None
+    except launch.RayHostError as error:
+        _clear_away(directory)
+        raise unconfirmed(f"everything is stopped, but it is not confirmed that no order is left: {error}.") from None
+    except launch.LaunchFailed as error:
+        raise unconfirmed(f"{error}.") from None
+
+
+def _judge(ending: Ending | None) -> None:
+    if ending is None or not ending.confirmed:
+        text = ending.text if ending else "it did not end"
+        raise unconfirmed(f"everything is stopped, but it is not confirmed that no order is left: {text}.")
+    print(ending.text)
+
+
+def _clear_away(directory: StateDir) -> None:
+    from actors.runtime.ray_cluster import ClusterError, stop_cluster
+
+    try:
+        stop_cluster(directory)
+    except ClusterError as error:
+        raise unconfirmed(f"{error}.") from None

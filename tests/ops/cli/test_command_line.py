@@ -1,0 +1,212 @@
+"""The command line: exit codes, and one clear sentence on stderr instead of a traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIGS = ROOT / "configs"
+NO_KEYS = {"RAYMAKER_API_KEY": "", "RAYMAKER_API_SECRET": ""}
+
+
+class Ran:
+    """One command line, run in this process."""
+
+    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
+        result = CliRunner().invoke(app, list(arguments), env={**NO_KEYS, **(env or {})})
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        self.code, self.out, self.err = result.exit_code, result.stdout, result.stderr
+
+
+def refused(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
+    ran = Ran(*arguments, env=env)
+    assert ran.out == ""
+    return ran.code, ran.err
+
+
+def test_help_lists_every_command_without_loading_anything_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['raymaker', '--help']\n"
+        "from ops.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('ray', 'pydantic', 'msgspec', 'httpx', 'aiohttp', 'yaml') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    for command in (
+        *("demo", "up", "down", "status", "orders", "positions", "fills", "alerts", "start", "stop", "restart"),
+        *("emergency-stop", "resume", "exchange", "validate"),
+    ):
+        assert f"  {command} " in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_validate_prints_the_resolved_settings() -> None:
+    ran = Ran("validate", "--config", str(CONFIGS / "demo.yaml"), "--json", env={"RAYMAKER__STRATEGY__LEVELS": "2"})
+    shown = json.loads(ran.out)
+    assert ran.code == 0
+    assert (shown["symbols"], shown["strategy"]["levels"]) == (["BTCUSDC", "ETHUSDC"], 2)
+
+
+def test_validate_hides_secrets() -> None:
+    env = {
+        "RAYMAKER__ALERTING__WEBHOOK_URL": "https://hooks.example/T000/secret-token",
+        "RAYMAKER_API_KEY": "secret-key",
+        "RAYMAKER_API_SECRET": "secret-secret",
+    }
+    ran = Ran("validate", "--config", str(CONFIGS / "binance_demo.yaml"), env=env)
+    assert ran.code == 0
+    assert "secret-" not in ran.out
+    assert "webhook_url: https://<hidden>" in ran.out
+
+
+def test_validate_prints_every_error_with_its_path(tmp_path: Path) -> None:
+    config = tmp_path / "bad.yaml"
+    config.write_text((CONFIGS / "demo.yaml").read_text() + "shards: 7\nstrategy: {levels: 99, lvls: 1}\n")
+    assert refused("validate", "--config", str(config)) == (
+        2,
+        f"raymaker: {config}: 2 errors in the configuration\n"
+        "  strategy.levels: input should be less than or equal to 8 (it is 99)\n"
+        "  strategy.lvls: unknown key; did you mean levels?\n",
+    )
+
+
+def test_a_missing_option_is_bad_usage() -> None:
+    ran = Ran("up")
+    assert ran.code == 2
+    assert "--config" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [],
+            "https://fapi.binance.com trades real money: say --live main to start on that account (it was not given).",
+        ),
+        (
+            ["--live", "other"],
+            "https://fapi.binance.com trades real money: say --live main to start on that account (not --live other).",
+        ),
+    ],
+)
+def test_a_live_venue_must_be_asked_for_by_the_accounts_alias(arguments: list[str], sentence: str) -> None:
+    config = str(CONFIGS / "binance_live.yaml")
+    assert refused("up", "--config", config, *arguments) == (2, f"raymaker: {sentence}\n")
+
+
+def test_an_alias_for_a_venue_that_is_not_live_is_a_mistake() -> None:
+    assert refused("up", "--config", str(CONFIGS / "binance_demo.yaml"), "--live", "demo") == (
+        2,
+        "raymaker: --live demo was given but venue.live is false in the configuration.\n",
+    )
+
+
+def test_a_missing_key_is_one_sentence_before_anything_is_started(tmp_path: Path) -> None:
+    config = str(CONFIGS / "binance_demo.yaml")
+    assert refused("up", "--config", config, "--state", str(tmp_path / "state")) == (
+        2,
+        "raymaker: no API key: set RAYMAKER_API_KEY and RAYMAKER_API_SECRET, or name a key file in venue.keys.file "
+        "(RAYMAKER__VENUE__KEYS__FILE).\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["status", "orders", "positions", "fills", "alerts", "down", "resume"])
+def test_a_command_for_a_system_that_does_not_run_exits_with_3(command: str, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert refused(command, "--state", str(state)) == (
+        3,
+        f"raymaker: nothing is running on {state}: start it with `raymaker up`, or choose another --state.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+def test_a_command_for_an_actor_needs_a_running_system_and_a_known_name(command: str, tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    assert refused(command, "strategy", "--state", state)[0] == 3
+    assert refused(command, "trader", "--state", state) == (
+        2,
+        "raymaker: trader is no actor: name one of alerting, inventory, risk_monitor, order_manager, market_data, "
+        "strategy, or one shard's such as strategy-0.\n",
+    )
+
+
+def test_an_emergency_stop_on_no_state_directory_says_so(tmp_path: Path) -> None:
+    state = tmp_path / "absent"
+    assert refused("emergency-stop", "--state", str(state)) == (
+        3,
+        f"raymaker: {state} is no state directory: name the system's with --state.\n",
+    )
+
+
+def test_an_emergency_stop_shuts_the_gates_before_it_can_fail(tmp_path: Path) -> None:
+    ran = Ran("emergency-stop", "--direct", "--state", str(tmp_path), "--reason", "enough")
+    assert (tmp_path / "STOP").read_text() == "enough\n"
+    assert ran.code == 3
+    assert ran.out == f"SHUT: {tmp_path / 'STOP'} is written; every gate on this node refuses.\n"
+    assert ran.err == (
+        f"raymaker: {tmp_path} holds no plan of a system: name the venue and the symbols with --config.\n"
+    )
+
+
+def test_a_direct_stop_without_keys_says_what_to_set(tmp_path: Path) -> None:
+    arguments = ("--direct", "--config", str(CONFIGS / "binance_demo.yaml"), "--state", str(tmp_path / "absent"))
+    code, sentence = refused("emergency-stop", *arguments)
+    assert (code, sentence.startswith("raymaker: no API key: set RAYMAKER_API_KEY")) == (2, True)
+
+
+def test_a_direct_stop_that_cannot_reach_the_venue_is_not_confirmed(tmp_path: Path) -> None:
+    env = {
+        "RAYMAKER_API_KEY": "k",
+        "RAYMAKER_API_SECRET": "s",
+        "RAYMAKER__VENUE__REST_URL": "http://127.0.0.1:9",
+        "RAYMAKER__ORDER_MANAGER__WINDOW_MS": "100",
+        "RAYMAKER__ORDER_MANAGER__DEAD_SLACK_MS": "1",
+        "RAYMAKER__EXCHANGE": "null",
+    }
+    arguments = ("--direct", "--config", str(CONFIGS / "demo.yaml"), "--state", str(tmp_path))
+    ran = Ran("emergency-stop", *arguments, env=env)
+    assert ran.code == 4
+    assert ran.err.startswith("raymaker: after 5 rounds the venue does not confirm that nothing is open: BTCUSDC: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--speed", "99"], "exchange.speed: input should be less than or equal to 10 (it is 99.0)"),
+        (["--shards", "3"], "(settings): shards: 3 shards for 2 symbols; at most one shard a symbol"),
+    ],
+)
+def test_an_absurd_option_of_the_demo_is_refused(arguments: list[str], reason: str) -> None:
+    code, sentence = refused("demo", *arguments)
+    assert (code, sentence.endswith(f"1 error in the configuration\n  {reason}\n")) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--symbols", ","], "--symbols names no symbol."),
+        (["--symbols", "BTCUSDC,ETHUSDT"], "--symbols: one margin asset at a time, USDC or USDT."),
+        (["--report", "/absent/folder/out.json"], "the folder of --report /absent/folder/out.json does not exist."),
+    ],
+)
+def test_options_of_the_demo_that_make_no_sense_are_refused(arguments: list[str], sentence: str) -> None:
+    assert refused("demo", *arguments) == (2, f"raymaker: {sentence}\n")
+
+
+def test_the_demo_never_trades_on_a_venue_that_it_did_not_start() -> None:
+    config = str(CONFIGS / "binance_demo.yaml")
+    assert refused("demo", "--config", config) == (
+        2,
+        f"raymaker: {config} has no simulated venue (section exchange): the demo never trades anywhere else.\n",
+    )
