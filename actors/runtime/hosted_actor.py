@@ -18,7 +18,7 @@ from configs.schema import Settings
 from protocols.mailboxes import Control
 from protocols.messages.control import ActorSpec, Vitals
 
-CONTROL_WAIT_S = 60.0
+WATCH_S_MAX = 60.0
 """Bound of a watch call, whatever its caller asks for: an endless call would keep Ray from ending the process gracefully."""
 
 
@@ -97,17 +97,14 @@ class HostedActor:
 
     async def snapshot(self) -> bytes:
         """The core's snapshot and what only the shell knows, as an encoded SnapshotReply."""
-        process = self._running()
-        core = msgspec.to_builtins(process.snapshot(), str_keys=True)
-        io = msgspec.to_builtins(self._shell.extra_snapshot(), str_keys=True)
-        return msgspec.msgpack.encode(SnapshotReply(snapshot=core, io=io))
+        return self._running().snapshot_bytes()
 
     async def watch(self, wait_s: float) -> None:
         """Return after `wait_s` or when the actor ends by itself; whoever waits learns of a killed process by the broken call."""
         if self._ending is None:
             raise HostError(f"{self._spec.name} has not started")
         try:
-            async with asyncio.timeout(min(wait_s, CONTROL_WAIT_S)):
+            async with asyncio.timeout(min(wait_s, WATCH_S_MAX)):
                 await self._ending.wait()
         except TimeoutError:
             return

@@ -70,7 +70,12 @@ class RestartHistory:
 
 @dataclass
 class Child:
-    """State of one child. `told` holds the epochs of others that this incarnation knows; `telling` those on their way."""
+    """State of one child.
+
+    `tried`: a process of it was started once; `expected_end`: this one is being ended on purpose; `stopped`: the last one was; `drained`:
+    it confirmed that no order of its is left. `told` holds the epochs of others that this incarnation knows; `telling` those on their
+    way, negated when they did not arrive.
+    """
 
     plan: ChildSpec
     history: RestartHistory
@@ -83,6 +88,7 @@ class Child:
     given_up: bool = False
     tried: bool = False
     expected_end: bool = False
+    stopped: bool = False
     drained: bool = False
     misses: int = 0
     probing: bool = False
@@ -141,7 +147,7 @@ class Child:
             case Phase.ABSENT:
                 if self.given_up:
                     return ActorState.HALTED
-                return ActorState.DEAD if self.wanted and self.tried else ActorState.STOPPED
+                return ActorState.STOPPED if self.stopped or not self.tried else ActorState.DEAD
             case Phase.ALLOCATING | Phase.ANNOUNCING | Phase.STARTING:
                 return ActorState.STARTING
             case Phase.UP:

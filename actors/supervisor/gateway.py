@@ -45,6 +45,9 @@ from actors.supervisor.commands import (
 from protocols.messages.control import AnyAnswer
 
 CALL_SLACK_S = 0.2
+LOOP_SHARE = 0.8
+"""Part of a probe's time that the child's main loop has; the rest is for the way there and back."""
+
 WATCH_PAUSE_S = 0.05
 NAME_POLL_S = 0.005
 BEAT_TIMEOUT_S = 2.0
@@ -178,7 +181,7 @@ class ChildGateway:
         try:
             actor = await _find(request.name)
             if actor is not None:
-                reply = await actor.health(wait_s, wait_s + CALL_SLACK_S)
+                reply = await actor.health(LOOP_SHARE * wait_s, wait_s)
                 vitals, text = reply.vitals, "its main loop is blocked"
         except RayHostError as error:
             text = str(error)

@@ -30,9 +30,7 @@ class Health:
             self._read_ns = state.now_ns
         for child in state.reachable():
             if not child.probing:
-                child.probing = True
-                wait_ms = state.settings.health_timeout_ms
-                state.request(ProbeChild(name=child.name, epoch=child.epoch, wait_ms=wait_ms))
+                self._probe(child)
             if reading and not child.reading:
                 child.reading = True
                 state.request(ReadChild(name=child.name, epoch=child.epoch, wait_ms=READ_WAIT_MS))
@@ -51,8 +49,8 @@ class Health:
             return
         child.misses += 1
         if child.misses < state.settings.health_misses_max:
-            return
-        if self._nobody_answers(child):
+            self._probe(child)
+        elif self._nobody_answers(child):
             self._note_starved("no child of this node shows a sign of life")
         else:
             self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
@@ -65,6 +63,11 @@ class Health:
         child.reading = False
         if message.snapshot is not None:
             child.snapshot, child.io = message.snapshot, message.io
+
+    def _probe(self, child: Child) -> None:
+        child.probing = True
+        wait_ms = self._state.settings.health_timeout_ms
+        self._state.request(ProbeChild(name=child.name, epoch=child.epoch, wait_ms=wait_ms))
 
     def _nobody_answers(self, child: Child) -> bool:
         others = [other for other in self._state.children.values() if other.phase is Phase.UP and other is not child]

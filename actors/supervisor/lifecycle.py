@@ -173,13 +173,12 @@ class Lifecycle:
             self._request_kill(child)
             return
         child.forget_process()
-        child.expected_end = False
+        child.stopped, child.expected_end = child.expected_end, False
         child.enter(Phase.ABSENT, state.now_ns)
 
     def note_unexpected_hang(self, child: Child, text: str) -> None:
         """A child that hangs counts as one that died."""
-        self._state.alert(AlertCode.ACTOR_HUNG, Severity.WARNING, child.name, text)
-        self._note_unexpected_end(child, text)
+        self._note_unexpected_end(child, text, AlertCode.ACTOR_HUNG)
         self.kill(child, text)
 
     def _adopt(self, child: Child, found: FoundChild) -> None:
@@ -296,11 +295,11 @@ class Lifecycle:
         wait_ms = self._state.settings.stop_timeout_ms
         self._state.request(KillChild(name=child.name, epoch=child.epoch, pid=child.pid, wait_ms=wait_ms))
 
-    def _note_unexpected_end(self, child: Child, text: str) -> None:
+    def _note_unexpected_end(self, child: Child, text: str, code: AlertCode = AlertCode.ACTOR_DIED) -> None:
         state = self._state
         child.history.note_end(state.now_ns)
         severity = Severity.WARNING if child.plan.replaceable else Severity.CRITICAL
-        state.alert(AlertCode.ACTOR_DIED, severity, child.name, text)
+        state.alert(code, severity, child.name, text)
         if child.history.exceeded() and not state.desired.shutting_down:
             child.given_up = True
             seconds = state.settings.restart_window_ms / 1_000
