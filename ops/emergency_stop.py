@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from configs.schema import Settings
+from configs.schema import OrderManagerSettings
 from ops.direct_venue import DirectVenue, VenueFailure
 
 ROUNDS_MAX = 5
@@ -26,24 +26,36 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     remaining: dict[str, int]
     failures: tuple[str, ...]
 
+    @property
+    def text(self) -> str:
+        """One sentence about it."""
+        if self.clear:
+            return f"the venue twice showed no open order of {', '.join(self.remaining)}"
+        left = [f"{symbol} {count}" for symbol, count in self.remaining.items() if count]
+        told = ([f"open orders: {', '.join(left)}"] if left else []) + list(self.failures)
+        return f"after {self.rounds} rounds the venue does not confirm that nothing is open: {'; '.join(told)}"
+
 
 def cancel_everything(
-    venue: DirectVenue, settings: Settings, say: Callable[[str], None], sleep: Callable[[float], None] = time.sleep
+    venue: DirectVenue,
+    symbols: tuple[str, ...],
+    manager: OrderManagerSettings,
+    say: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Cleared:
-    """Cancel every open order of every configured symbol until the venue twice says that none is left.
+    """Cancel every open order of `symbols` until the venue twice says that none is left.
 
     A symbol that cannot be asked never counts as clear. `say` is told each step.
     """
-    manager = settings.order_manager
     remaining: dict[str, int] = {}
     failures: list[str] = []
     for number in range(1, ROUNDS_MAX + 1):
-        failures = _cancel(venue, settings.symbols, manager.cancel_window_ms)
-        say(f"round {number}: cancel-all sent for {', '.join(settings.symbols)}")
-        first, asked = _count(venue, settings.symbols)
+        failures = _cancel(venue, symbols, manager.cancel_window_ms)
+        say(f"round {number}: cancel-all sent for {', '.join(symbols)}")
+        first, asked = _count(venue, symbols)
         failures += asked
         sleep(max(ASK_PAUSE_S, (manager.window_ms + manager.dead_slack_ms) / 1_000) if number == 1 else ASK_PAUSE_S)
-        remaining, asked = _count(venue, settings.symbols)
+        remaining, asked = _count(venue, symbols)
         failures += asked
         if not failures and not any(first.values()) and not any(remaining.values()):
             return Cleared(clear=True, rounds=number, remaining=remaining, failures=())

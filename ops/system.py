@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from actors.runtime.state_dir import StateDir
@@ -68,6 +69,7 @@ def build_plan(
         settings_json=settings.model_dump_json(),
         epoch_floor=epoch_floor,
         state_dir=str(state_dir.path),
+        stop_arm=(sys.executable, "-m", "ops.stop_arm", str(state_dir.path)),
     )
 
 

@@ -109,12 +109,10 @@ def _clear(state: Path, config: Path | None, direct: bool) -> None:
             raise bad_usage(f"{error}.") from None
         raise unconfirmed(f"the gates are shut, but the venue cannot be asked: {error}.") from None
     with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
-        cleared = cancel_everything(venue, settings, say=print)
+        cleared = cancel_everything(venue, settings.symbols, settings.order_manager, say=print)
     if not cleared.clear:
-        open_orders = ", ".join(f"{symbol} {count}" for symbol, count in cleared.remaining.items() if count)
-        told = "; ".join((*([f"open orders: {open_orders}"] if open_orders else []), *cleared.failures))
-        raise unconfirmed(f"after {cleared.rounds} rounds the venue does not confirm that nothing is open: {told}")
-    print(f"CLEAR: the venue twice showed no open order of {', '.join(settings.symbols)}.")
+        raise unconfirmed(f"{cleared.text}.")
+    print(f"CLEAR: {cleared.text}.")
 
 
 def _settings(state: Path, config: Path | None) -> Settings:

@@ -24,7 +24,9 @@ class Run:
         self.said: list[str] = []
         self.slept_s: list[float] = []
         with venue.client() as client:
-            self.cleared = cancel_everything(client, settings, self.said.append, self.slept_s.append)
+            self.cleared = cancel_everything(
+                client, settings.symbols, settings.order_manager, self.said.append, self.slept_s.append
+            )
 
 
 @pytest.fixture

@@ -1,0 +1,81 @@
+"""The files of a run as one history: the venue's ledger, our journals, the instruments of the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from actors.exchange.ledger import LedgerDamagedError, LedgerRecord, decode_lines
+from actors.runtime.journal import JournalError, read_journal
+from actors.runtime.state_dir import StateDir
+from configs.schema import Settings
+from ops.invariants.history import History
+from ops.report import build_report
+from ops.saved_plan import SavedPlanError, saved_plan
+from protocols.envelope import Message
+from protocols.messages.control import SystemStatus
+
+
+class RunFilesError(Exception):
+    """The files of a run cannot be read; the text says which and why."""
+
+
+def report_of_run(state: StateDir, status: SystemStatus | None) -> dict[str, Any]:
+    """The report of the run whose files are in `state`, as JSON builtins.
+
+    Args:
+        status: the last one of the run; what inventory said in it is compared with the files. None: nothing is.
+
+    Raises:
+        RunFilesError: a file is missing or damaged.
+    """
+    return build_report(read_history(state, status))
+
+
+def read_history(state: StateDir, status: SystemStatus | None) -> History:
+    """The history of a run.
+
+    Raises:
+        RunFilesError: a file is missing or damaged.
+    """
+    try:
+        plan = saved_plan(state)
+    except SavedPlanError as error:
+        raise RunFilesError(str(error)) from error
+    if plan is None:
+        raise RunFilesError(f"{state.plan_file} is missing: no system ran on {state.path}")
+    settings = Settings.model_validate_json(plan.settings_json)
+    if settings.exchange is None or settings.exchange.ledger is None:
+        raise RunFilesError("the run had no simulated venue, and a real one keeps no ledger for us")
+    return History(
+        ledger=_ledger(Path(settings.exchange.ledger)),
+        journals=_journals(state, settings.shards),
+        instruments={instrument.symbol: instrument for child in plan.children for instrument in child.spec.instruments},
+        install=settings.install,
+        claimed_positions=_claimed(status),
+    )
+
+
+def _ledger(path: Path) -> tuple[LedgerRecord, ...]:
+    try:
+        with path.open("rb") as lines:
+            return tuple(decode_lines(lines))
+    except (OSError, LedgerDamagedError) as error:
+        raise RunFilesError(f"the ledger {path} cannot be read: {error}") from error
+
+
+def _journals(state: StateDir, shards: int) -> dict[int, tuple[Message, ...]]:
+    try:
+        return {shard: tuple(record for _, record in read_journal(state.journal(shard))) for shard in range(shards)}
+    except JournalError as error:
+        raise RunFilesError(str(error)) from error
+
+
+def _claimed(status: SystemStatus | None) -> dict[str, int]:
+    """Positions in lots as inventory claimed them last."""
+    claimed: dict[str, int] = {}
+    for actor in status.actors if status is not None else ():
+        symbols = actor.snapshot.get("symbols")
+        if actor.role == "inventory" and isinstance(symbols, dict):
+            claimed |= {symbol: shown["position_lots"] for symbol, shown in symbols.items() if shown.get("known")}
+    return claimed

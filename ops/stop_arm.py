@@ -1,0 +1,41 @@
+"""`python -m ops.stop_arm STATE SYMBOL...`: what the supervisor runs when no order manager can clear its symbols.
+
+It cancels at the venue by REST with the keys of the configuration, and exits 0 only when the venue twice showed no open order.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from actors.runtime.state_dir import StateDir
+from configs.keys import ApiKeyError, load_keys
+from ops.direct_venue import DirectVenue
+from ops.emergency_stop import cancel_everything
+from ops.saved_plan import SavedPlanError, saved_settings
+
+CLEAR, NOT_CLEAR, BAD_USAGE = 0, 4, 2
+
+
+def main(arguments: list[str]) -> int:
+    """Clear the symbols named after the state directory; all of the plan's when none is named."""
+    if not arguments:
+        print("name the state directory")
+        return BAD_USAGE
+    try:
+        settings = saved_settings(StateDir(arguments[0]))
+        if settings is None:
+            print(f"{arguments[0]} holds no plan of a system")
+            return BAD_USAGE
+        keys = load_keys(settings.venue.keys)
+    except (SavedPlanError, ApiKeyError) as error:
+        print(error)
+        return BAD_USAGE
+    symbols = tuple(arguments[1:]) or settings.symbols
+    with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
+        cleared = cancel_everything(venue, symbols, settings.order_manager, say=print)
+    print(cleared.text)
+    return CLEAR if cleared.clear else NOT_CLEAR
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
