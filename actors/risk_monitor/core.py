@@ -78,7 +78,9 @@ class RiskMonitorCore:
     ) -> None:
         self._name = spec.name
         self._risk = settings.risk
-        self._symbols = {i.instrument_id: SymbolView(i, quote_limits(settings.risk, i)) for i in spec.instruments}
+        self._symbols = {
+            i.instrument_id: SymbolView(i, quote_limits(settings.risk, i), memory is None) for i in spec.instruments
+        }
         self._account = AccountView()
         self._day = TradingDay(settings.risk.day_starts_utc)
         self._latches = Latches()
@@ -266,6 +268,8 @@ class RiskMonitorCore:
             case EpochAnnounced():
                 if message.name == f"order_manager-{message.shard}":
                     self._desk.announce(message.shard, message.epoch)
+                    for instrument_id in self._desk.instruments(message.shard):
+                        self._symbols[instrument_id].orders.begin_again()
                 return []
             case ShardHalted():
                 self._desk.halt(message.shard, message.reason)

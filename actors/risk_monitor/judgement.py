@@ -36,7 +36,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 class SymbolView:
     """What is known of one symbol. Times are receipts on our own clock; 0 means never."""
 
-    def __init__(self, instrument: Instrument, limits: QuoteLimits) -> None:
+    def __init__(self, instrument: Instrument, limits: QuoteLimits, orders_complete: bool = True) -> None:
         self.instrument = instrument
         self.limits = limits
         self.mark_price: Decimal | None = None
@@ -44,7 +44,7 @@ class SymbolView:
         self.position_lots = 0
         self.position_known = False
         self.position_ns = 0
-        self.orders = OpenOrders()
+        self.orders = OpenOrders(orders_complete)
         self.limits_mark: Decimal | None = None
         self.verdict = Verdict(TradingState.HALTED, "no mark price has been seen yet")
 

@@ -30,11 +30,16 @@ class OpenOrder(NamedTuple):
 
 
 class OpenOrders:
-    """Open orders of one symbol. `complete` is false after events were missed, until nothing is open any more."""
+    """Open orders of one symbol.
 
-    def __init__(self) -> None:
+    Args:
+        complete: whether nothing can be open that we have not heard of; false after a restart and after missed events, until the next
+            incarnation of the order manager has cleared the symbol.
+    """
+
+    def __init__(self, complete: bool = True) -> None:
         self._orders: dict[str, OpenOrder] = {}
-        self.complete = True
+        self.complete = complete
 
     def apply(self, event: AnyOrderEvent) -> None:
         """Follow one event."""
@@ -55,13 +60,15 @@ class OpenOrders:
                 pass
             case _:
                 assert_never(event)
-        if not self._orders:
-            self.complete = True
 
     def forget(self) -> None:
         """Events were missed: what is open is no longer known."""
         self._orders.clear()
         self.complete = False
+
+    def begin_again(self) -> None:
+        """A new incarnation of the order manager clears the symbol before it quotes."""
+        self.complete = True
 
     def count(self) -> int:
         """How many orders are open."""

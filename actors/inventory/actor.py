@@ -1,0 +1,85 @@
+"""The shell of inventory: its journal and its way to the venue around one core."""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Any
+
+from actors.inventory.core import InventoryCore
+from actors.inventory.gateway import Gateway
+from actors.inventory.spool import BooksSpool
+from actors.runtime.shell import Host
+from actors.runtime.state_dir import StateDir
+from configs.schema import Settings
+from protocols.envelope import Message
+from protocols.mailboxes import InventoryMailbox
+from protocols.messages.control import ActorSpec, ActorState
+from protocols.venue import KeepUserStream, OpenUserStream, QueryBalances, QueryIncome, QueryPositions
+
+FROM_NOW = -1
+"""Peers whose messages are not numbered events: only what is new is wanted."""
+
+
+class InventoryActor:
+    """Inventory of the account.
+
+    Raises:
+        JournalError: its journal is in use or damaged.
+    """
+
+    mailbox: UnionType = InventoryMailbox
+
+    def __init__(self, spec: ActorSpec, settings: Settings) -> None:
+        self._spec = spec
+        self._settings = settings
+        self._spool = BooksSpool(StateDir(spec.state_dir).inventory_journal)
+        self.core = InventoryCore(spec, settings, self._spool.read())
+        self._gateway: Gateway | None = None
+        self._shard_of_peer = {f"order_manager-{shard}": shard for shard in range(len(spec.shards))}
+
+    async def start(self, host: Host) -> None:
+        """Read the account's key and be ready to ask.
+
+        Raises:
+            ApiKeyError: the key cannot be had.
+        """
+        self._gateway = Gateway(self._spec, self._settings, host)
+
+    def resume_number(self, peer: str) -> int:
+        """The newest event of a peer that is booked: 0 asks for all of them."""
+        shard = self._shard_of_peer.get(peer)
+        return FROM_NOW if shard is None else self.core.resume_from(shard)
+
+    def call(self, request: Message) -> None:
+        """Ask the venue."""
+        assert self._gateway is not None, "a call before start"
+        assert isinstance(request, OpenUserStream | KeepUserStream | QueryBalances | QueryIncome | QueryPositions), (
+            f"inventory has no way to carry out {type(request).__name__}"
+        )
+        self._gateway.call(request)
+
+    def append(self, record: Message) -> None:
+        """Keep a record.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
+        self._spool.write(record)
+
+    def state(self) -> ActorState:
+        """Where the actor is in its life."""
+        return self.core.state() if self._gateway is not None else ActorState.STARTING
+
+    def extra_snapshot(self) -> dict[str, Any]:
+        """Records of the journal and calls on their way."""
+        return {"journal_records": self._spool.last_seq, "calls": self._gateway.calls if self._gateway else 0}
+
+    def replay(self, stream: str, from_seq: int, limit: int) -> list[tuple[int, Message]]:
+        """Nothing: inventory's own messages are replaced by newer ones."""
+        return []
+
+    async def stop(self) -> None:
+        """Close the connections and the journal."""
+        if self._gateway is not None:
+            await self._gateway.close()
+        self._spool.close()
