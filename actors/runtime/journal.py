@@ -1,0 +1,375 @@
+"""The durable truth of one actor: records appended one by one to SQLite files, one directory of segments per owner.
+
+`append` returns when the record has left the process: a dead process loses nothing, a dead machine at most the tail since the last
+sync. A thread with a connection of its own syncs and checkpoints once a second, so no append pays for it. A write or sync that fails
+is final: nothing is retried, and every later append fails too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+import msgspec
+
+from actors.runtime.file_system import network_file_system
+from protocols.envelope import Message
+from protocols.messages import journal as records
+from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
+
+AnyRecord = (
+    records.EpochBegan
+    | records.OrderIntended
+    | records.OrderWritten
+    | records.OrderNotSent
+    | records.PositionAdopted
+    | records.GateChanged
+    | records.LimitsChanged
+    | records.Reconciled
+    | AnyOrderEvent
+    | AnyAccountEvent
+)
+"""What an order manager's journal holds."""
+
+SYNC_PERIOD_S = 1.0
+SEGMENTS_MAX = 8
+"""Segments kept; the oldest beyond it is deleted when a new one begins."""
+PAGE_ROWS = 1_000
+BUSY_TIMEOUT_S = 0.2
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY, shard INTEGER, event_seq INTEGER, record BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events ON records (event_seq) WHERE event_seq IS NOT NULL;
+CREATE TABLE IF NOT EXISTS snapshots (seq INTEGER PRIMARY KEY, snapshot BLOB NOT NULL);
+"""
+_INSERT = "INSERT INTO records (seq, shard, event_seq, record) VALUES (?, ?, ?, ?)"
+
+
+class JournalError(Exception):
+    """A journal cannot be opened or read; the text names the file and says what to do."""
+
+
+class JournalFailed(Exception):
+    """A write or sync failed: what was promised cannot be kept, so the process must end."""
+
+
+class Journal:
+    """The one writer of a journal. Files are `<stem>.<number>.sqlite` beside `path`; a lock file keeps others out."""
+
+    def __init__(
+        self, path: Path, record_types: UnionType = AnyRecord, *, sync_period_s: float = SYNC_PERIOD_S
+    ) -> None:
+        """Open the newest segment, or make the first.
+
+        Args:
+            path: as from StateDir.journal.
+            record_types: union that records are decoded against.
+
+        Raises:
+            JournalError: in use by another process, on a network file system, or damaged.
+        """
+        self._path = path
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(record_types)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._failure: BaseException | None = None
+        kind = network_file_system(path.parent)
+        if kind is not None:
+            raise JournalError(f"{path.parent} is on a network file system ({kind}): put the state on a local disk")
+        self._lock = _lock(path)
+        try:
+            files = segments(path)
+            self._segment = files[-1] if files else _segment_file(path, 1)
+            self._connection = _open(self._segment)
+            self._seq = max((_last_seq(self._connection), *(_last_seq_of(file) for file in files[-2:-1])))
+            self._events_last = self._last_events()
+        except (sqlite3.Error, OSError) as error:
+            os.close(self._lock)
+            raise _damaged(path, error) from error
+        except JournalError:
+            os.close(self._lock)
+            raise
+        self._syncer = _Syncer(self._segment, sync_period_s, self._fail)
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the newest record; 0 before the first."""
+        return self._seq
+
+    @property
+    def segment(self) -> Path:
+        """The file that is written now."""
+        return self._segment
+
+    def last_event_seq(self, shard: int) -> int:
+        """The greatest `event_seq` of a shard that is journaled; 0 when there is none."""
+        return self._events_last.get(shard, 0)
+
+    def append(self, record: Message, synced: bool = False) -> int:
+        """Write a record; returns its number. `synced` waits until it is on the disk.
+
+        Raises:
+            JournalFailed: it could not be written, or an earlier write or sync failed.
+        """
+        if self._failure is not None:
+            raise JournalFailed(f"{self._segment}: an earlier write failed: {self._failure}") from self._failure
+        event_seq: int | None = getattr(record, "event_seq", None)
+        shard: int | None = getattr(record, "shard", None) if event_seq is not None else None
+        seq = self._seq + 1
+        try:
+            if synced:
+                self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute(_INSERT, (seq, shard, event_seq, self._encoder.encode(record)))
+            if synced:
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+        except (sqlite3.Error, OSError) as error:
+            self._failure = error
+            raise JournalFailed(f"{self._segment}: record {seq} could not be written: {error}") from error
+        self._seq = seq
+        if event_seq is not None and shard is not None:
+            self._events_last[shard] = max(event_seq, self._events_last.get(shard, 0))
+        return seq
+
+    def read(self, from_seq: int = 1) -> Iterator[tuple[int, Message]]:
+        """Records from `from_seq` on, oldest first, over every segment that is kept.
+
+        Raises:
+            JournalError: a segment or a record is damaged; what came before it is sound.
+        """
+        return _read(self._path, from_seq, self._decoder)
+
+    def read_events(self, from_event_seq: int, limit: int, shard: int | None = None) -> list[tuple[int, Message]]:
+        """At most `limit` records with `event_seq` from `from_event_seq` on, in its order; of one shard, or of the only one.
+
+        Raises:
+            JournalError: a segment or a record is damaged.
+        """
+        found: list[tuple[int, Message]] = []
+        for file in segments(self._path):
+            if len(found) >= limit:
+                break
+            at = found[-1][0] + 1 if found else from_event_seq
+            with self._connection_of(file) as connection:
+                found.extend(_events(connection, file, at, limit - len(found), shard, self._decoder))
+        return found
+
+    def snapshot(self, snapshot: bytes) -> None:
+        """Keep a snapshot of the state after the newest record; the one before it in this segment is replaced.
+
+        Raises:
+            JournalFailed: it could not be written.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            self._connection.execute("DELETE FROM snapshots")
+            self._connection.execute("INSERT INTO snapshots (seq, snapshot) VALUES (?, ?)", (self._seq, snapshot))
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._failure = error
+            raise JournalFailed(f"{self._segment}: the snapshot could not be written: {error}") from error
+
+    def latest_snapshot(self) -> tuple[int, bytes] | None:
+        """The newest snapshot and the number of the last record in it; read on from the next."""
+        for file in reversed(segments(self._path)):
+            with self._connection_of(file) as connection:
+                row = connection.execute("SELECT seq, snapshot FROM snapshots").fetchone()
+            if row is not None:
+                return int(row[0]), bytes(row[1])
+        return None
+
+    def begin_segment(self, snapshot: bytes) -> None:
+        """Go on in a new file that starts with `snapshot`; once a day keeps every file small. Takes some milliseconds.
+
+        Raises:
+            JournalFailed: the new file could not be made.
+        """
+        number = _number(self._segment) + 1
+        try:
+            self._syncer.stop()
+            self._connection.close()
+            self._segment = _segment_file(self._path, number)
+            self._connection = _open(self._segment)
+        except (sqlite3.Error, OSError, JournalError) as error:
+            self._failure = error
+            raise JournalFailed(f"{self._segment}: the new segment could not be made: {error}") from error
+        self._syncer = _Syncer(self._segment, self._syncer.period_s, self._fail)
+        self.snapshot(snapshot)
+        for old in segments(self._path)[:-SEGMENTS_MAX]:
+            old.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Sync, checkpoint and let others in."""
+        self._syncer.stop()
+        self._connection.close()
+        os.close(self._lock)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+
+    @contextmanager
+    def _connection_of(self, file: Path) -> Iterator[sqlite3.Connection]:
+        if file == self._segment:
+            yield self._connection
+            return
+        with closing(_open_to_read(file)) as connection:
+            yield connection
+
+    def _last_events(self) -> dict[int, int]:
+        query = "SELECT shard, MAX(event_seq) FROM records WHERE event_seq IS NOT NULL GROUP BY shard"
+        found: dict[int, int] = {}
+        for file in segments(self._path):
+            with self._connection_of(file) as connection:
+                for shard, event_seq in connection.execute(query):
+                    found[shard] = max(event_seq, found.get(shard, 0))
+        return found
+
+
+def read_journal(path: Path, record_types: UnionType = AnyRecord) -> Iterator[tuple[int, Message]]:
+    """Every record of a journal, oldest first, without owning it: for reports and checks, also while its owner writes.
+
+    Raises:
+        JournalError: a segment or a record is damaged; what came before it is sound.
+    """
+    return _read(path, 1, msgspec.msgpack.Decoder(record_types))
+
+
+def segments(path: Path) -> list[Path]:
+    """The files of a journal, oldest first."""
+    return sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9].sqlite"))
+
+
+class _Syncer:
+    """Syncs and checkpoints on a connection and a thread of its own."""
+
+    def __init__(self, file: Path, period_s: float, on_failure: Any) -> None:
+        self.period_s = period_s
+        self._file = file
+        self._on_failure = on_failure
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"sync {file.name}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Sync once more and end."""
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with closing(_connect(self._file)) as connection:
+                ended = False
+                while not ended:
+                    ended = self._ending.wait(self.period_s)
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except (sqlite3.Error, OSError) as error:
+            self._on_failure(error)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=16)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    connection = _connect(file)
+    connection.executescript(_SCHEMA)
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        connection.close()
+        raise _damaged(file, verdict)
+    return connection
+
+
+def _open_to_read(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _read(path: Path, from_seq: int, decoder: msgspec.msgpack.Decoder[Any]) -> Iterator[tuple[int, Message]]:
+    at = from_seq
+    for file in segments(path):
+        try:
+            with closing(_open_to_read(file)) as connection:
+                rows = [(0, b"")] * PAGE_ROWS
+                while len(rows) == PAGE_ROWS:
+                    query = "SELECT seq, record FROM records WHERE seq >= ? ORDER BY seq LIMIT ?"
+                    rows = connection.execute(query, (at, PAGE_ROWS)).fetchall()
+                    for seq, record in rows:
+                        yield seq, _decode(file, seq, record, decoder)
+                        at = seq + 1
+        except sqlite3.Error as error:
+            raise _damaged(file, error) from error
+
+
+def _events(
+    connection: sqlite3.Connection,
+    file: Path,
+    from_event_seq: int,
+    limit: int,
+    shard: int | None,
+    decoder: msgspec.msgpack.Decoder[Any],
+) -> list[tuple[int, Message]]:
+    of_shard = "" if shard is None else "AND shard = ?"
+    query = f"SELECT event_seq, seq, record FROM records WHERE event_seq >= ? {of_shard} ORDER BY event_seq LIMIT ?"
+    values = (from_event_seq, limit) if shard is None else (from_event_seq, shard, limit)
+    try:
+        rows = connection.execute(query, values).fetchall()
+    except sqlite3.Error as error:
+        raise _damaged(file, error) from error
+    return [(event_seq, _decode(file, seq, record, decoder)) for event_seq, seq, record in rows]
+
+
+def _decode(file: Path, seq: int, record: bytes, decoder: msgspec.msgpack.Decoder[Any]) -> Message:
+    try:
+        message: Message = decoder.decode(record)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JournalError(f"{file}: record {seq} cannot be read: {error}") from error
+    return message
+
+
+def _last_seq(connection: sqlite3.Connection) -> int:
+    query = "SELECT MAX(COALESCE((SELECT MAX(seq) FROM records), 0), COALESCE((SELECT MAX(seq) FROM snapshots), 0))"
+    return int(connection.execute(query).fetchone()[0])
+
+
+def _last_seq_of(file: Path) -> int:
+    with closing(_open_to_read(file)) as connection:
+        return _last_seq(connection)
+
+
+def _segment_file(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}.{number:06d}.sqlite")
+
+
+def _number(segment: Path) -> int:
+    return int(segment.suffixes[-2][1:])
+
+
+def _damaged(file: Path, why: object) -> JournalError:
+    return JournalError(
+        f"{file}: the journal cannot be read: {why}; move its files away to start from the venue's word alone"
+    )
+
+
+def _lock(path: Path) -> int:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise JournalError(f"{path}: the journal is in use by process {owner or 'unknown'}: stop it first") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor

@@ -1,0 +1,63 @@
+"""What waits for one reader of class LATEST: the newest frame of each key, and when each may go."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+
+class LatestOutbox:
+    """Newest frame per key. Frames are opaque; times are those of any one clock.
+
+    Its size is the number of distinct keys, not of messages.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Hashable, bytes] = {}
+        self._intervals: dict[Hashable, int] = {}
+        self._free_at: dict[Hashable, int] = {}
+        self.replaced = 0
+        """Frames that a newer one replaced before they were written."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def offer(self, key: Hashable, frame: bytes, interval_ns: int, now_ns: int, writable: bool) -> bool:
+        """Take a new frame; True tells the caller to write it now, False that it waits here.
+
+        Args:
+            key: a newer frame of the same key replaces one that waits.
+            interval_ns: least time between two writes of the key; 0 for none.
+            writable: whether the connection takes bytes now.
+        """
+        if interval_ns == 0:
+            if writable:
+                if self._waiting and self._waiting.pop(key, None) is not None:
+                    self.replaced += 1
+                return True
+        elif writable and now_ns >= self._free_at.get(key, now_ns):
+            if self._waiting.pop(key, None) is not None:
+                self.replaced += 1
+            self._free_at[key] = now_ns + interval_ns
+            return True
+        if key in self._waiting:
+            self.replaced += 1
+        self._waiting[key] = frame
+        self._intervals[key] = interval_ns
+        return False
+
+    def take(self, now_ns: int) -> bytes | None:
+        """The next frame that may be written now, oldest key first; None when there is none."""
+        for key, frame in self._waiting.items():
+            if now_ns >= self._free_at.get(key, now_ns):
+                del self._waiting[key]
+                interval_ns = self._intervals.pop(key)
+                if interval_ns:
+                    self._free_at[key] = now_ns + interval_ns
+                return frame
+        return None
+
+    def next_at_ns(self) -> int | None:
+        """When the next waiting frame may go; None when nothing waits, 0 when one may go at once."""
+        if not self._waiting:
+            return None
+        return min(self._free_at.get(key, 0) for key in self._waiting)

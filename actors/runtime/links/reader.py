@@ -1,0 +1,237 @@
+"""The reading end of one link: dials the writer, goes on where it stopped, and dials again for as long as it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from actors.runtime.links.address import parse_address
+from actors.runtime.links.connection import Connection
+from actors.runtime.links.frames import STREAM_OF, VERSION, Ack, Hello, Kind, Refusal, Welcome, control_frame
+from actors.runtime.shell import Clock
+from configs.schema import LinkSettings
+from protocols.envelope import Envelope
+
+WELCOME_TIMEOUT_S = 2.0
+
+_welcome_decoder = msgspec.msgpack.Decoder(Welcome)
+_refusal_decoder = msgspec.msgpack.Decoder(Refusal)
+
+
+class LinkReader:
+    """Reads one peer's messages. Callbacks run in the turn of the loop that received the bytes."""
+
+    def __init__(
+        self,
+        peer: str,
+        address: str,
+        hello: Hello,
+        decoder: msgspec.msgpack.Decoder[Any],
+        settings: LinkSettings,
+        clock: Clock,
+        log: Any,
+        on_message: Callable[[Envelope[Any]], None],
+        on_change: Callable[[str, bool, int], None],
+        on_bad: Callable[[str, str], None],
+    ) -> None:
+        """Describe the link; `start` dials.
+
+        Args:
+            hello: who we are; its `resume` gives the numbers to begin with.
+            decoder: decodes an envelope of our mailbox.
+            on_change: `(peer, up, epoch)`.
+            on_bad: `(peer, what)`: something came that cannot be understood; it has been left out.
+
+        Raises:
+            AddressError: the address cannot be used.
+        """
+        self._peer = peer
+        self._path = str(parse_address(address).path)
+        self._hello = hello
+        self._decoder = decoder
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._on_message = on_message
+        self._on_change = on_change
+        self._on_bad = on_bad
+        self._connection: Connection | None = None
+        self._lost: asyncio.Event = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._unacknowledged = 0
+        self._epoch = 0
+        self._epoch_min = 0
+        self._newest_ns = clock.now_ns()
+        self._last_refusal = ""
+        self.last: dict[str, int] = {stream: number for stream, number in hello.resume.items() if number >= 0}
+        """Number of the last message handled of each stream."""
+        self.up = False
+        self.messages_in = 0
+        self.duplicates = 0
+        self.refused = 0
+        """Frames and connections that were refused for what they held."""
+
+    def start(self) -> None:
+        """Begin to dial. Call once, inside the loop."""
+        self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"link to {self._peer}")
+
+    async def close(self) -> None:
+        """Acknowledge what was handled, hang up and stay away."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+        self._acknowledge()
+        if self._connection is not None:
+            self._connection.close("closed by the reader")
+
+    def age_ns(self, now_ns: int) -> int:
+        """Time since the newest frame was sent, by the node's one clock; it grows while the link is down."""
+        return now_ns - self._newest_ns
+
+    def announce(self, epoch: int) -> None:
+        """A newer incarnation of the peer exists: nothing of an older one is read any more."""
+        self._epoch_min = max(self._epoch_min, epoch)
+        if self._connection is not None and self._epoch and self._epoch < self._epoch_min:
+            self._connection.close(f"epoch {self._epoch} has been replaced by {self._epoch_min}")
+
+    async def _keep(self) -> None:
+        delay_s = delay_s_min = self._settings.reconnect_delay_ms / 1_000
+        delay_s_max = self._settings.reconnect_delay_ms_max / 1_000
+        while True:
+            if await self._dial():
+                delay_s = delay_s_min
+            await asyncio.sleep(delay_s * (0.5 + random.random() / 2))
+            delay_s = min(delay_s * 2, delay_s_max)
+
+    async def _dial(self) -> bool:
+        """One connection from its beginning to its end; True when the peer welcomed us."""
+        loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
+        self._epoch = 0
+        connection = Connection(
+            self._settings.frame_bytes_max,
+            on_frame=self._heard,
+            on_writable=lambda: None,
+            on_lost=self._gone,
+        )
+        try:
+            await loop.create_unix_connection(lambda: connection, self._path)
+        except OSError:
+            return False
+        self._connection = connection
+        resume = {**self._hello.resume, **self.last}
+        connection.write(control_frame(Kind.HELLO, msgspec.structs.replace(self._hello, resume=resume)))
+        try:
+            await asyncio.wait_for(self._lost.wait(), WELCOME_TIMEOUT_S)
+        except TimeoutError:
+            if not self._epoch:
+                self.refused += 1
+                connection.close("no welcome in time")
+            await self._lost.wait()
+        self._connection = None
+        return self._epoch > 0
+
+    def _heard(self, kind: int, number: int, payload: memoryview) -> None:
+        if kind == Kind.LATEST and self.up:
+            self._take(payload)
+        elif kind == Kind.BEAT and self.up:
+            self._newest_ns = max(self._newest_ns, number)
+        elif kind in STREAM_OF and self.up:
+            self._take_ordered(STREAM_OF[Kind(kind)], number, payload)
+        elif kind == Kind.WELCOME and not self.up:
+            self._welcomed(payload)
+        elif kind == Kind.REFUSAL and not self.up:
+            self._refused(payload)
+        else:
+            self._hang_up(f"a frame of kind {kind} where none is expected")
+
+    def _take(self, payload: memoryview) -> None:
+        try:
+            envelope = self._decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.refused += 1
+            self._on_bad(self._peer, str(error))
+            return
+        self.messages_in += 1
+        if envelope.sent_ns > self._newest_ns:
+            self._newest_ns = envelope.sent_ns
+        self._on_message(envelope)
+
+    def _take_ordered(self, stream: str, number: int, payload: memoryview) -> None:
+        if number <= self.last.get(stream, -1):
+            self.duplicates += 1
+            return
+        self._take(payload)
+        self.last[stream] = number
+        self._unacknowledged += 1
+        if self._unacknowledged >= self._settings.acknowledge_every:
+            self._acknowledge()
+        elif self._ack_timer is None:
+            delay_s = self._settings.acknowledge_delay_ms / 1_000
+            self._ack_timer = asyncio.get_running_loop().call_later(delay_s, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        connection = self._connection
+        if self._unacknowledged and self.up and connection is not None:
+            self._unacknowledged = 0
+            connection.write(control_frame(Kind.ACK, Ack(dict(self.last))))
+
+    def _welcomed(self, payload: memoryview) -> None:
+        try:
+            welcome = _welcome_decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._hang_up("a welcome that cannot be understood")
+            return
+        if welcome.version != VERSION:
+            self._objects(f"link version {welcome.version}, ours is {VERSION}: both ends must run the same release")
+        elif welcome.name != self._peer:
+            self._objects(f"{welcome.name[:64]} answers at its address")
+        elif welcome.epoch < self._epoch_min:
+            self._objects(f"epoch {welcome.epoch} has been replaced by {self._epoch_min}")
+        else:
+            self._epoch = self._epoch_min = welcome.epoch
+            self._last_refusal = ""
+            self.up = True
+            self._on_change(self._peer, True, welcome.epoch)
+
+    def _refused(self, payload: memoryview) -> None:
+        try:
+            reason = _refusal_decoder.decode(payload).reason
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            reason = "a refusal that cannot be understood"
+        self._objects(f"it refuses us: {reason[:200]}")
+
+    def _objects(self, reason: str) -> None:
+        """Hang up, and say why once for each new reason."""
+        self.refused += 1
+        if reason != self._last_refusal:
+            self._last_refusal = reason
+            self._log.error("link to {}: {}", self._peer, reason)
+        if self._connection is not None:
+            self._connection.close(reason)
+
+    def _hang_up(self, reason: str) -> None:
+        self.refused += 1
+        self._on_bad(self._peer, reason)
+        if self._connection is not None:
+            self._connection.close(reason)
+
+    def _gone(self, reason: str) -> None:
+        if self._connection is not None and self._connection.oversized:
+            self.refused += 1
+            self._on_bad(self._peer, reason)
+        self._lost.set()
+        if self.up:
+            self.up = False
+            self._unacknowledged = 0
+            self._log.info("link to {} lost: {}", self._peer, reason)
+            self._on_change(self._peer, False, self._epoch)

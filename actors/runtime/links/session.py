@@ -1,0 +1,201 @@
+"""One reader of an actor's messages, as its writer sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from actors.runtime.links.alert_spool import AlertSpool
+from actors.runtime.links.connection import Connection
+from actors.runtime.links.frames import FROM_NOW, Hello
+from actors.runtime.links.latest_outbox import LatestOutbox
+from actors.runtime.links.ordered_log import Cursor, OrderedLog
+from actors.runtime.shell import Clock
+from protocols.envelope import Message
+from protocols.mailboxes import Route
+from protocols.messages.alerts import Alert
+
+BATCH_MAX = 256
+"""Ordered messages written, or read from the journal, in one turn of the loop."""
+
+ALERT_READER = "alerting"
+
+
+class ReaderSession:
+    """Writes to one connection of one reader, and knows what waits for it. Outlives the connection until the reader dials again."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        hello: Hello,
+        logs: dict[str, OrderedLog],
+        spool: AlertSpool,
+        alert_frame: Callable[[int, Alert], bytes],
+        clock: Clock,
+        log: Any,
+    ) -> None:
+        self.name = hello.name
+        self.role = hello.role
+        self.epoch = hello.epoch
+        self.connected = True
+        self.full = False
+        self.outbox = LatestOutbox()
+        self.ahead = 0
+        """Messages whose numbers the reader claims to have handled before they were written."""
+        self._connection = connection
+        self._wanted: frozenset[str | None] = (
+            frozenset((*hello.instruments, None)) if hello.instruments else frozenset()
+        )
+        self._cursors = {
+            stream: Cursor(ordered, (self.role, self.name), hello.resume.get(stream, FROM_NOW))
+            for stream, ordered in logs.items()
+        }
+        self._spool = spool
+        self._alerts_written = hello.resume.get("alerts", 0)
+        self._alert_frame = alert_frame
+        self._clock = clock
+        self._log = log
+        self._timer: asyncio.TimerHandle | None = None
+        self._missing_reported = 0
+        self._goes_on = False
+
+    @property
+    def outstanding(self) -> int:
+        """Upper bound of ordered messages that the reader has not acknowledged."""
+        return max(cursor.outstanding for cursor in self._cursors.values())
+
+    @property
+    def missing(self) -> int:
+        """Ordered messages that the reader asked for and nobody holds any more."""
+        return sum(cursor.missing for cursor in self._cursors.values())
+
+    @property
+    def depth(self) -> int:
+        """What waits for this reader."""
+        return len(self.outbox) + sum(cursor.outstanding for cursor in self._cursors.values())
+
+    def give_latest(self, key: Hashable, frame: bytes, body: Message, route: Route, now_ns: int) -> None:
+        """Write the newest value of a key, or keep it until the connection and its interval allow."""
+        interval_ms = route.readers.get(self.role)
+        if interval_ms is None or (self._wanted and getattr(body, "instrument_id", None) not in self._wanted):
+            return
+        connection = self._connection
+        if self.outbox.offer(key, frame, interval_ms * 1_000_000, now_ns, connection.writable):
+            connection.write(frame)
+        elif connection.writable:
+            self._arm(now_ns)
+
+    def added(self, stream: str, number: int) -> None:
+        """A new ordered message exists."""
+        if number <= self._cursors[stream].resumed:
+            self.ahead += 1
+            if self.ahead == 1:
+                self._log.error(
+                    "link: {} says it has handled {} of {}, but {} is new: the numbers of this actor have gone back",
+                    *(self.name, self._cursors[stream].resumed, stream, number),
+                )
+
+    def pump(self) -> None:
+        """Write what waits, ordered messages first, while the connection takes it."""
+        if not self.connected:
+            return
+        more = self._pump_ordered()
+        more = self._pump_alerts() or more
+        if not more:
+            self._pump_latest()
+        elif self._connection.writable and not self._goes_on:
+            self._goes_on = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._goes_on = False
+        self.pump()
+
+    def acknowledge(self, numbers: dict[str, int]) -> None:
+        """The reader has handled everything up to these numbers.
+
+        Raises:
+            OSError: the alert spool cannot be written.
+        """
+        for stream, number in numbers.items():
+            if stream == "alerts" and self.role == ALERT_READER:
+                self._spool.acknowledge(min(number, self._alerts_written))
+            elif stream in self._cursors:
+                self._cursors[stream].acknowledge(number)
+
+    def beat(self, frame: bytes) -> None:
+        """Show that this end is alive."""
+        if self.connected and self._connection.writable:
+            self._connection.write(frame)
+
+    def drop(self, reason: str) -> None:
+        """End the connection."""
+        if self.connected:
+            self.lost()
+            self._connection.close(reason)
+
+    def positions(self) -> dict[str, int]:
+        """Where a reader that knows no number of its own goes on after a lost connection."""
+        return {stream: cursor.position for stream, cursor in self._cursors.items()}
+
+    @property
+    def sent_oversized(self) -> bool:
+        """Whether the connection was dropped for the length of a frame."""
+        return self._connection.oversized
+
+    def lost(self) -> None:
+        """The connection has ended; ordered messages wait for the reader's next hello."""
+        self.connected = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pump_ordered(self) -> bool:
+        """Whether something is left to write."""
+        connection = self._connection
+        more = False
+        for cursor in self._cursors.values():
+            entries = cursor.next(BATCH_MAX) if connection.writable else []
+            for entry in entries:
+                if not connection.writable:
+                    return True
+                if self.role in entry.readers or self.name in entry.readers:
+                    connection.write(entry.frame)
+                cursor.wrote(entry.number)
+            more = more or len(entries) == BATCH_MAX
+            if cursor.missing > self._missing_reported:
+                self._log.error("link: {} lacks {} messages that nobody holds any more", self.name, cursor.missing)
+                self._missing_reported = cursor.missing
+        return more
+
+    def _pump_alerts(self) -> bool:
+        if self.role != ALERT_READER:
+            return False
+        waiting = self._spool.queue.after(self._alerts_written, BATCH_MAX) if self._connection.writable else []
+        for number, alert in waiting:
+            if not self._connection.writable:
+                return True
+            self._connection.write(self._alert_frame(number, alert))
+            self._alerts_written = number
+        return len(waiting) == BATCH_MAX
+
+    def _pump_latest(self) -> None:
+        now_ns = self._clock.now_ns()
+        while self._connection.writable:
+            frame = self.outbox.take(now_ns)
+            if frame is None:
+                self._arm(now_ns)
+                return
+            self._connection.write(frame)
+
+    def _arm(self, now_ns: int) -> None:
+        at_ns = self.outbox.next_at_ns()
+        if at_ns is not None and self._timer is None:
+            delay_s = max(0.001, (at_ns - now_ns) / 1e9)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if self.connected:
+            self._pump_latest()

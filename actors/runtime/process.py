@@ -1,0 +1,339 @@
+"""Hosts one core in its process: feeds it messages, timers and the stop file, and carries out its effects strictly in order.
+
+An exception of the core, or of carrying out an effect, ends the process: a torn state must not trade, and the supervisor starts a
+clean one. What comes from outside and cannot be understood never gets as far as the core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, get_args, runtime_checkable
+
+import msgspec
+
+from actors.runtime.clock import BootClock
+from actors.runtime.exit_codes import ExitCode
+from actors.runtime.journal import JournalFailed
+from actors.runtime.links.alert_spool import AlertSpool
+from actors.runtime.links.frames import FROM_NOW, VERSION, Hello
+from actors.runtime.links.reader import LinkReader
+from actors.runtime.links.writer import LinkWriter
+from actors.runtime.logs import open_log
+from actors.runtime.loop_watch import LoopWatch
+from actors.runtime.shell import Clock, Shell
+from actors.runtime.state_dir import StateDir
+from actors.runtime.stop_file import StopFile
+from actors.runtime.timers import TimerTable
+from configs.schema import Settings
+from protocols.effects import Append, Call, Effect, LinkChanged, Log, OutboxFull, Publish, Send, SetTimer, TimerFired
+from protocols.envelope import Envelope, Message
+from protocols.messages.alerts import Alert, AlertCode, Severity
+from protocols.messages.control import ActorSpec, EpochAnnounced, StopFileSeen, Vitals
+
+TICK_S = 0.05
+"""Period of looking at the stop file and of measuring the loop."""
+
+WAITING_MAX = 65_536
+"""Messages that may wait while another one is handled, or before the core has started; more ends the process."""
+
+BAD_DATA_PERIOD_NS = 1_000_000_000
+"""At most one BAD_DATA alert of one peer in this time; the others are counted in the next."""
+
+Fatal = Callable[[ExitCode, BaseException], None]
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """A shell whose core keeps what it has heard: it says from where the ordered events of a peer are wanted."""
+
+    def resume_number(self, peer: str) -> int:
+        """The last `event_seq` of `peer` that is booked: 0 asks for everything, -1 (what other shells get) for what is new."""
+        ...
+
+
+class ActorProcess:
+    """One core, its shell and its links. Everything happens on one loop."""
+
+    def __init__(
+        self,
+        spec: ActorSpec,
+        shell: Shell,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        log: Any = None,
+        on_fatal: Fatal | None = None,
+    ) -> None:
+        """Put the parts together; `start` brings them to life.
+
+        Args:
+            on_fatal: None means that the process is this actor's own: its log file is opened, the garbage collector tuned, and
+                a fatal error ends it. Several actors in one process (tests, benches) pass a function.
+        """
+        self._spec = spec
+        self._shell = shell
+        self._settings = settings
+        self._state = StateDir(spec.state_dir)
+        self._owns_process = on_fatal is None
+        self._on_fatal = on_fatal or _end_process
+        self.clock: Clock = clock or BootClock()
+        self.log: Any = log if log is not None else open_log(self._state.log(spec.name), spec.name, settings.logs)
+        self.origin_ns = 0
+        self._cause = ""
+        self._accepted = frozenset(get_args(shell.mailbox)) or frozenset((shell.mailbox,))
+        self._handling = True  # nothing reaches the core before `start` lets it
+        self._dead = False
+        self._waiting: deque[tuple[Message, int, str]] = deque()
+        self._timers = TimerTable()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_ns = 0
+        self._tick: asyncio.TimerHandle | None = None
+        self._watch = LoopWatch(self.clock, TICK_S)
+        self._stop_file = StopFile(self._state.stop_file)
+        self._bad: dict[str, tuple[int, int]] = {}
+        self._delivered = 0
+        self._writer = LinkWriter(
+            spec.name,
+            spec.epoch,
+            settings.links,
+            self.clock,
+            self.log,
+            AlertSpool(self._state.spool(spec.name), settings.alerting.spool_bytes_max, spec.epoch),
+            shell.replay,
+            self._outbox_changed,
+        )
+        self._readers = self._make_readers()
+
+    async def start(self) -> None:
+        """Start the shell, open the links, then the core.
+
+        Raises:
+            Exception: whatever the shell's start raised; nothing is left running that `stop` does not end.
+        """
+        self.log.info("{} starts, epoch {}, pid {}", self._spec.name, self._spec.epoch, os.getpid())
+        await self._shell.start(self)
+        if self._spec.address:
+            await self._writer.listen(self._spec.address)
+        for reader in self._readers.values():
+            reader.start()
+        if self._owns_process:
+            self._watch.tune_garbage_collection()
+        self._watch.start()
+        self._carry_out(self._shell.core.start(self.clock.now_ns()))
+        self._handling = False
+        self._look_around()
+        self._drain_waiting()
+
+    def deliver(self, message: Message, origin_ns: int = 0) -> None:
+        """Hand `message` to the core now; while another is being handled it waits for the end of that one's effects."""
+        if type(message) is EpochAnnounced:
+            self._announce(message.name, message.epoch)
+        self._delivered += 1
+        self._accept(message, origin_ns, "")
+
+    def snapshot(self) -> msgspec.Struct:
+        """The core's view of itself."""
+        return self._shell.core.snapshot()
+
+    def snapshot_bytes(self) -> bytes:
+        """The core's snapshot and the shell's, `{"snapshot": ..., "io": ...}` in MessagePack."""
+        core = msgspec.to_builtins(self._shell.core.snapshot(), str_keys=True)
+        return msgspec.msgpack.encode({"snapshot": core, "io": self._shell.extra_snapshot()})
+
+    def vitals(self) -> Vitals:
+        """What the host knows of the process."""
+        now_ns = self.clock.now_ns()
+        readers = self._readers
+        return Vitals(
+            name=self._spec.name,
+            pid=os.getpid(),
+            epoch=self._spec.epoch,
+            state=self._shell.state(),
+            loop_lag_ns=self._watch.lag_ns_max,
+            messages_in=self._delivered + sum(reader.messages_in for reader in readers.values()),
+            messages_out=self._writer.messages_out,
+            refused=self._writer.refused + sum(reader.refused for reader in readers.values()),
+            link_ages_ns={peer: reader.age_ns(now_ns) for peer, reader in readers.items()},
+            queue_depths={**self._writer.depths(), "waiting": len(self._waiting)},
+            gc_pause_ns_max=self._watch.gc_pause_ns_max,
+        )
+
+    async def stop(self) -> None:
+        """End timers, links and the shell; the core is told nothing more."""
+        self._dead = True
+        self._watch.stop()
+        for handle in (self._timer, self._tick):
+            if handle is not None:
+                handle.cancel()
+        for reader in self._readers.values():
+            await reader.close()
+        await self._shell.stop()
+        await self._writer.close()
+        self.log.info("{} stopped", self._spec.name)
+        if self._owns_process:
+            self.log.complete()
+
+    def _make_readers(self) -> dict[str, LinkReader]:
+        spec = self._spec
+        decoder = msgspec.msgpack.Decoder(Envelope[self._shell.mailbox])  # type: ignore[name-defined]
+        wanted = tuple(instrument.instrument_id for instrument in spec.instruments)
+        readers: dict[str, LinkReader] = {}
+        for peer, address in spec.peers.items():
+            number = self._shell.resume_number(peer) if isinstance(self._shell, Resumes) else FROM_NOW
+            resume = {"events": number, "ordered": FROM_NOW, "alerts": 0}
+            readers[peer] = LinkReader(
+                peer,
+                address,
+                Hello(VERSION, spec.name, spec.role, spec.epoch, resume, wanted),
+                decoder,
+                self._settings.links,
+                self.clock,
+                self.log,
+                self._received,
+                self._link_changed,
+                self._bad_data,
+            )
+        return readers
+
+    def _received(self, envelope: Envelope[Any]) -> None:
+        self._accept(envelope.body, envelope.origin_ns, envelope.cause)
+
+    def _accept(self, message: Message, origin_ns: int, cause: str) -> None:
+        if self._handling:
+            self._waiting.append((message, origin_ns, cause))
+            if len(self._waiting) > WAITING_MAX:
+                self._die(ExitCode.CORE_FAILED, OverflowError(f"more than {WAITING_MAX} messages wait for the core"))
+            return
+        self._handle(message, origin_ns, cause)
+        if self._waiting:
+            self._drain_waiting()
+
+    def _drain_waiting(self) -> None:
+        while self._waiting and not self._dead:
+            self._handle(*self._waiting.popleft())
+
+    def _handle(self, message: Message, origin_ns: int, cause: str) -> None:
+        if self._dead:
+            return
+        self._handling = True
+        self.origin_ns = origin_ns
+        self._cause = cause
+        try:
+            self._carry_out(self._shell.core.handle(message, self.clock.now_ns()))
+        except JournalFailed as error:
+            self._die(ExitCode.JOURNAL_FAILED, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the state is torn
+            self._die(ExitCode.CORE_FAILED, error)
+        finally:
+            self._handling = False
+            self.origin_ns = 0
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        lines: list[Log] = []
+        for effect in effects:
+            match effect:
+                case Publish():
+                    self._writer.publish(effect.body, self.origin_ns, self._cause)
+                case Append():
+                    self._shell.append(effect.record)
+                case Call():
+                    self._shell.call(effect.request)
+                case Send():
+                    self._writer.publish(effect.body, self.origin_ns, self._cause, effect.to)
+                case SetTimer():
+                    self._set_timer(effect.name, effect.at_ns)
+                case Log():
+                    lines.append(effect)
+        for line in lines:
+            self.log.log(line.level.value, line.text)
+
+    def _set_timer(self, name: str, at_ns: int) -> None:
+        self._timers.set(name, at_ns)
+        next_ns = self._timers.next_ns()
+        if next_ns is not None and (self._timer is None or next_ns < self._timer_at_ns):
+            self._arm(next_ns)
+
+    def _arm(self, at_ns: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at_ns = at_ns
+        delay_s = max(0.001, (at_ns - self.clock.now_ns()) / 1e9)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._timer_due)
+
+    def _timer_due(self) -> None:
+        self._timer = None
+        for _ in range(len(self._timers)):
+            name = self._timers.pop_due(self.clock.now_ns())
+            if name is None or self._dead:
+                break
+            self._accept(TimerFired(name=name), 0, "")
+        next_ns = self._timers.next_ns()
+        if next_ns is not None and not self._dead and (self._timer is None or next_ns < self._timer_at_ns):
+            self._arm(next_ns)
+
+    def _look_around(self) -> None:
+        if self._dead:
+            return
+        self._watch.tick()
+        changed = self._stop_file.look()
+        if changed is not None and StopFileSeen in self._accepted:
+            self._accept(changed, 0, "")
+        self._tick = asyncio.get_running_loop().call_later(TICK_S, self._look_around)
+
+    def _announce(self, name: str, epoch: int) -> None:
+        self._writer.announce(name, epoch)
+        if name in self._readers:
+            self._readers[name].announce(epoch)
+
+    def _link_changed(self, peer: str, up: bool, epoch: int) -> None:
+        if LinkChanged in self._accepted:
+            self._accept(LinkChanged(peer=peer, up=up, epoch=epoch), 0, "")
+
+    def _outbox_changed(self, reader: str, full: bool) -> None:
+        if full:
+            text = f"{reader} has not acknowledged {self._settings.links.ordered_messages_max} messages"
+            self._raise_alert(AlertCode.OUTBOX_FULL, reader, text)
+        if OutboxFull in self._accepted:
+            self._accept(OutboxFull(reader=reader, full=full), 0, "")
+
+    def _bad_data(self, peer: str, what: str) -> None:
+        now_ns = self.clock.now_ns()
+        alerted_ns, folded = self._bad.get(peer, (-BAD_DATA_PERIOD_NS, 0))
+        if now_ns - alerted_ns < BAD_DATA_PERIOD_NS:
+            self._bad[peer] = (alerted_ns, folded + 1)
+            return
+        self._bad[peer] = (now_ns, 0)
+        self.log.warning("link to {}: left out what cannot be understood: {}", peer, what)
+        self._raise_alert(AlertCode.BAD_DATA, peer, f"left out what cannot be understood: {what}", repeats=folded + 1)
+
+    def _raise_alert(self, code: AlertCode, subject: str, text: str, repeats: int = 1) -> None:
+        severity = Severity.CRITICAL if code is AlertCode.JOURNAL_FAILED else Severity.WARNING
+        alert = Alert(
+            code=code,
+            severity=severity,
+            subject=subject,
+            text=text,
+            raised_ns=self.clock.now_ns(),
+            source=self._spec.name,
+            repeats=repeats,
+        )
+        if Alert in self._accepted:
+            self._accept(alert, 0, "")
+        else:
+            self._writer.publish(alert, 0, "")
+
+    def _die(self, code: ExitCode, error: BaseException) -> None:
+        self._dead = True
+        self.log.opt(exception=error).critical("{} ends itself: {}", self._spec.name, error)
+        if code is ExitCode.JOURNAL_FAILED:
+            self._raise_alert(AlertCode.JOURNAL_FAILED, self._spec.name, str(error))
+        self._on_fatal(code, error)
+
+
+def _end_process(code: ExitCode, error: BaseException) -> None:
+    print(f"ended by {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    os._exit(code)
