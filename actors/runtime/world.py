@@ -114,6 +114,10 @@ class World:
         """The living core of an actor, or None."""
         return self._inhabitants[name].core
 
+    def epoch_of(self, name: str) -> int:
+        """The epoch of an actor's present or last incarnation; 0 before its first."""
+        return self._inhabitants[name].epoch
+
     def journal_of(self, name: str) -> list[Message]:
         """What an actor has journaled over all its incarnations."""
         return self._inhabitants[name].journal
