@@ -11,7 +11,7 @@ from actors.order_manager.quoting import Quoter
 from actors.order_manager.rate_budget import Urgency
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
-from actors.order_manager.synchronisation import Cause
+from actors.order_manager.synchronisation import Cause, Stage
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.journal import PositionAdopted, Reconciled
 from protocols.messages.orders import VenuePosition
@@ -176,7 +176,7 @@ class Lifecycle:
         if shard.gate.user_stream_up:
             for instrument_id, symbol in shard.symbols.items():
                 sync = shard.syncs[instrument_id]
-                if not symbol.recovered and self._older.is_clear(instrument_id) and not sync.is_running:
+                if not symbol.recovered and self._older.is_clear(instrument_id) and sync.stage is Stage.IDLE:
                     sync.begin(Cause.RECOVERY, now_ns)
         if all(symbol.recovered for symbol in shard.symbols.values()):
             self.phase = Phase.RUNNING
