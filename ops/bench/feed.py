@@ -161,7 +161,8 @@ class _Pass:
         self.published: Counter[str] = Counter()
         self.bytes_published = 0
         self._sequence = 0
-        self._asked: dict[InstrumentId, int] = {}
+        self._asked: dict[InstrumentId, QueryBook] = {}
+        self._snapshots: dict[InstrumentId, CapturedFrame] = {}
         self._frames = frames
         self._instruments = capture_instruments()
         self._wires = WireInstruments(self._instruments)
@@ -182,19 +183,21 @@ class _Pass:
                 next_status_ns = now_ns + STATUS_PERIOD_NS
                 self._handle(TimerFired(name="status"), now_ns)
             if captured.is_snapshot:
-                self._handle(self._snapshot(captured), now_ns)
-                continue
-            event = decode(captured.frame, now_ns)
-            if event is not None:
-                self._handle(event, now_ns)
+                self._snapshots[self._wires.by_symbol[captured.symbol].instrument_id] = captured
+            else:
+                event = decode(captured.frame, now_ns)
+                if event is not None:
+                    self._handle(event, now_ns)
+            if self._snapshots and self._asked:
+                self._answer(now_ns)
 
-    def _snapshot(self, captured: CapturedFrame) -> BookSnapshot:
-        """The recorded snapshot as the answer to the symbol's own request."""
-        wire = self._wires.by_symbol[captured.symbol]
-        request = QueryBook(request_id=self._asked[wire.instrument_id], instrument_id=wire.instrument_id)
-        outcome = decode_rest(request, 200, {}, captured.frame, captured.received_ns, self._wires)
-        assert isinstance(outcome, BookSnapshot), outcome
-        return outcome
+    def _answer(self, now_ns: int) -> None:
+        """Give the recorded snapshot to the symbol that asked for it; some captures hold it before the first diff."""
+        for instrument_id in self._snapshots.keys() & self._asked.keys():
+            request, captured = self._asked.pop(instrument_id), self._snapshots.pop(instrument_id)
+            outcome = decode_rest(request, 200, {}, captured.frame, captured.received_ns, self._wires)
+            assert isinstance(outcome, BookSnapshot), outcome
+            self._handle(outcome, now_ns)
 
     def _handle(self, message: AnyMarketEvent | BookSnapshot | StreamChanged | TimerFired, now_ns: int) -> None:
         effects = self.core.handle(message, now_ns)
@@ -209,4 +212,4 @@ class _Pass:
                 self.bytes_published += len(encoder.encode(envelope))
                 self.published[type(effect.body).__name__] += 1
             elif type(effect) is Call and isinstance(effect.request, QueryBook):
-                self._asked[effect.request.instrument_id] = effect.request.request_id
+                self._asked[effect.request.instrument_id] = effect.request

@@ -30,6 +30,7 @@ from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import make_instrument_id
 from protocols.venue import OutcomeUnknown, QueryBook, StreamChanged, StreamHeard, Throttled, Usage
 
+
 def test_the_first_diff_asks_for_the_snapshot_that_makes_the_book_live() -> None:
     feed = Feed()
     feed.connect()

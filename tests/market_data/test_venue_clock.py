@@ -98,6 +98,4 @@ def test_the_clock_is_said_again_each_second() -> None:
     feed.tick(100)
     assert published(feed.tick(100), VenueClock) == []
     feed.tick(500)
-    assert published(feed.tick(500), VenueClock) == [
-        VenueClock(offset_ns=7, error_ns=MS, sampled_ns=START_NS + 2 * MS)
-    ]
+    assert published(feed.tick(500), VenueClock) == [VenueClock(offset_ns=7, error_ns=MS, sampled_ns=START_NS + 2 * MS)]
