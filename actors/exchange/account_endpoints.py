@@ -155,9 +155,7 @@ def income(desk: Desk, call: Call) -> Any:
     rows = [
         _income_row(row)
         for row in account.income
-        if start_ms <= row.time_ms <= end_ms
-        and (not kind or row.kind == kind)
-        and (not symbol or row.symbol == symbol)
+        if start_ms <= row.time_ms <= end_ms and (not kind or row.kind == kind) and (not symbol or row.symbol == symbol)
     ]
     if "page" in params or "startTime" in params:
         return rows[(page - 1) * limit : page * limit]

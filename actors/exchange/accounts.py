@@ -154,13 +154,23 @@ class Account:
             self.orders.pop(self.closed.popleft(), None)
 
     def book_fill(
-        self, contract: Contract, order: Order, price: Decimal, quantity: Decimal, rate: Decimal, maker: bool, trade_id: int, time_ms: int
+        self,
+        contract: Contract,
+        order: Order,
+        price: Decimal,
+        quantity: Decimal,
+        rate: Decimal,
+        maker: bool,
+        trade_id: int,
+        time_ms: int,
     ) -> Booking:
         """Book one execution into position, wallet, trades and income."""
         signed = quantity if order.is_buy else -quantity
         commission = _money(price * quantity * rate)
         realized = self.position(contract.symbol).trade(signed, price)
-        self.record_fill(contract, order.order_id, order.side, price, quantity, maker, trade_id, time_ms, commission, realized)
+        self.record_fill(
+            contract, order.order_id, order.side, price, quantity, maker, trade_id, time_ms, commission, realized
+        )
         self.wallets[contract.margin_asset] = self.wallets.get(contract.margin_asset, ZERO) + realized - commission
         return Booking(commission, realized)
 
@@ -189,7 +199,9 @@ class Account:
         self.position(symbol).updated_ms = time_ms
         self.updated_ms = time_ms
 
-    def book_funding(self, contract: Contract, rate: Decimal, mark_price: Decimal, tran_id: int, time_ms: int) -> Decimal:
+    def book_funding(
+        self, contract: Contract, rate: Decimal, mark_price: Decimal, tran_id: int, time_ms: int
+    ) -> Decimal:
         """Pay or receive funding for the position open now; returns the change of the wallet (0 when flat)."""
         amount = _money(-self.position(contract.symbol).amount * mark_price * rate)
         if amount:
@@ -199,9 +211,7 @@ class Account:
 
     def record_funding(self, contract: Contract, amount: Decimal, tran_id: int, time_ms: int) -> None:
         """Write funding into income; the wallet is the caller's."""
-        self.income.append(
-            Income(contract.symbol, "FUNDING_FEE", amount, contract.margin_asset, time_ms, tran_id, "")
-        )
+        self.income.append(Income(contract.symbol, "FUNDING_FEE", amount, contract.margin_asset, time_ms, tran_id, ""))
         self.updated_ms = time_ms
 
 
@@ -212,7 +222,9 @@ class SymbolMargin(NamedTuple):
     worst: Decimal
 
 
-def symbol_margin(account: Account, contract: Contract, mark_price: Decimal, extra: Order | None = None) -> SymbolMargin:
+def symbol_margin(
+    account: Account, contract: Contract, mark_price: Decimal, extra: Order | None = None
+) -> SymbolMargin:
     """Initial margin of a symbol at the mark; orders count by the worse of all buys or all sells filled."""
     position = account.positions.get(contract.symbol)
     amount = position.amount if position is not None else ZERO

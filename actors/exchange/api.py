@@ -167,7 +167,7 @@ class Api:
         now_ms = self._venue.now_ms
         self.limits.charge_weight(session.address, 2, now_ms)
         credential = self._desk.keys.identify(text(params.get("apiKey")))
-        if credential.verifies is None:
+        if not credential.is_ed25519:
             raise VenueRefusal(-4056, "HMAC_SHA256 API key is not supported.")
         timing({name: text(value) for name, value in params.items()}).check_arrival(now_ms)
         check_ws_signature(credential, params)

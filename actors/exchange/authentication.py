@@ -19,19 +19,22 @@ KEY_BYTES_MAX = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """An API key and how its signatures are checked: an HMAC secret, or a verifier (message, base64 signature) of another kind of key."""
+    """An API key, its account, and how its signatures are checked: (message, signature as sent) to true or false."""
 
     api_key: str
     account: str
-    secret: str | None = None
-    verifies: Callable[[bytes, str], bool] | None = None
+    accepts: Callable[[bytes, str], bool]
+    is_ed25519: bool = False
 
-    def accepts(self, message: bytes, signature: str) -> bool:
-        """Whether `signature` is this key's over `message`."""
-        if self.secret is not None:
-            expected = hmac.new(self.secret.encode(), message, hashlib.sha256).hexdigest()
-            return hmac.compare_digest(expected, signature.lower())
-        return self.verifies is not None and self.verifies(message, signature)
+
+def hmac_credential(api_key: str, secret: str, account: str) -> Credential:
+    """A key that signs with HMAC-SHA256 in hexadecimal digits of either case."""
+
+    def accepts(message: bytes, signature: str) -> bool:
+        expected = hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(expected.encode(), signature.lower().encode())
+
+    return Credential(api_key=api_key, account=account, accepts=accepts)
 
 
 class KeyRing:

@@ -11,7 +11,7 @@ class SourceError(ExchangeError):
     """A market source cannot be used; the text names the file and what to do."""
 
 
-class VenueRefusal(ExchangeError):  # noqa: N818 - a refusal is an answer, not a fault
+class VenueRefusal(ExchangeError):
     """An answer of the venue that is not a success: `code` and `msg` as on the wire, and the HTTP status."""
 
     def __init__(self, code: int, msg: str, http_status: int = 400, retry_after_s: int | None = None) -> None:

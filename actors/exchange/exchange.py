@@ -1,7 +1,7 @@
 """The whole venue without sockets: a time-ordered queue around the core gives requests, answers and frames their latency.
 
-The host calls `receive_rest`, `receive_ws` and `apply`, then `advance(now)`, then `drain`. It writes the drained records to the ledger before
-it sends anything else of that drain. `next_due_ns` says when to come back. The same object runs in the deterministic world.
+The host calls `receive_rest`, `receive_ws` and `apply`, then `advance(now)`, then `drain`. It writes the drained records to the ledger
+before it sends anything else of that drain. `next_due_ns` says when to come back. The same object runs in the deterministic world.
 """
 
 from __future__ import annotations
@@ -138,9 +138,7 @@ class Exchange:
             self._agenda.add(now_ns + self._way_out_ns(), ("ws_answer", connection, payload))
             return
         wanted = session.return_rate_limits and params.get("returnRateLimits") is not False
-        self._agenda.add(
-            now_ns + self._way_in_ns(), ("ws", _WsCall(connection, session, request_id, admitted, wanted))
-        )
+        self._agenda.add(now_ns + self._way_in_ns(), ("ws", _WsCall(connection, session, request_id, admitted, wanted)))
 
     def apply(self, frame: Frame) -> None:
         """Apply a frame of the market source at its time."""

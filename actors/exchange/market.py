@@ -206,7 +206,9 @@ class Market:
             )
             self._publisher.publish_if_wanted(
                 aggregated,
-                aggregate_trade_payload(symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms),
+                aggregate_trade_payload(
+                    symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms
+                ),
             )
 
     def follow(self, stream_kind: str) -> None:

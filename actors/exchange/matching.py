@@ -112,7 +112,9 @@ class Matcher:
         steps: list[Take] = []
         left = lots
         for price in self._opposite_prices(order.is_buy):
-            if left == 0 or (limit_ticks is not None and (price > limit_ticks if order.is_buy else price < limit_ticks)):
+            if left == 0 or (
+                limit_ticks is not None and (price > limit_ticks if order.is_buy else price < limit_ticks)
+            ):
                 break
             for step in self._level_in_queue_order(price, bids=not order.is_buy):
                 if left == 0:

@@ -216,7 +216,9 @@ def _batch(desk: Desk, call: Call, method: str, one: Callable[[Params], Any]) ->
     call.order_counts = desk.limits.charge_orders(call.account(desk).name, BATCH_MAX, 1, desk.venue.now_ms)
     timestamp_ms, window_ms = _timing(call)
     times = {"timestamp": str(timestamp_ms), "recvWindow": str(window_ms)}
-    return [_item(desk, call, method, {name: text(value) for name, value in item.items()} | times, one) for item in items]
+    return [
+        _item(desk, call, method, {name: text(value) for name, value in item.items()} | times, one) for item in items
+    ]
 
 
 def _item(desk: Desk, call: Call, method: str, params: Params, one: Callable[[Params], Any]) -> Any:

@@ -1,7 +1,7 @@
 """Where our resting order stands in the recorded queue, pessimistically: prints shorten it, cancellations are assumed behind us.
 
-One rule bounds the pessimism: the queue ahead is never larger than what the level shows. When a level shrinks before the print that explains
-it has arrived, the shrinkage is remembered; the print then first pays for it, so that the same volume is not counted twice.
+One rule bounds the pessimism: the queue ahead is never larger than what the level shows. When a level shrinks before the print that
+explains it has arrived, the shrinkage is remembered; the print then first pays for it, so that no volume is counted twice.
 """
 
 from __future__ import annotations

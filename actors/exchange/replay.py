@@ -71,9 +71,7 @@ class Replay:
         if self._market_first_ns is not None:
             self._market_shift_ns += self._market_last_ns - self._market_first_ns + LOOP_GAP_NS
         self._origin_ns = at_ns
-        self._symbols = {
-            symbol: _Symbol(WireNumbers(contract)) for symbol, contract in self._facts.contracts.items()
-        }
+        self._symbols = {symbol: _Symbol(WireNumbers(contract)) for symbol, contract in self._facts.contracts.items()}
         return [
             MarkFrame(symbol, at_ns, None, None, DEFAULT_FUNDING_RATE, self._first_funding_ns())
             for symbol in self._symbols
@@ -150,7 +148,11 @@ class Replay:
         """The snapshot, then the buffered diffs that reach beyond it."""
         numbers = state.numbers
         yield BookFrame(
-            book.symbol, at_ns, self._market_ns(book.market_ms), _levels(numbers, book.bids), _levels(numbers, book.asks)
+            book.symbol,
+            at_ns,
+            self._market_ns(book.market_ms),
+            _levels(numbers, book.bids),
+            _levels(numbers, book.asks),
         )
         state.open = True
         for diff in state.buffered:

@@ -1,15 +1,15 @@
 """A seeded synthetic market: one-tick spread, a book of contiguous levels, two-sided informed and uninformed flow.
 
-A hidden fair value walks at random. While it stays inside the spread, uninformed orders trade at the touch, and levels grow and shrink. When
-it leaves the spread, the book follows: either an informed order sweeps the levels in its way (prints, and makers who stood there lose), or
-quotes are revised without a trade. Everything follows from the seed.
+A hidden fair value walks at random. While it stays inside the spread, uninformed orders trade at the touch, and levels grow and
+shrink. When it leaves the spread, the book follows: either an informed order sweeps the levels in its way (prints, and makers who stood
+there lose), or quotes are revised without a trade. Everything follows from the seed.
 """
 
 from __future__ import annotations
 
 import heapq
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from actors.exchange.contracts import Contract
@@ -21,6 +21,8 @@ LEVELS = 250
 START_PRICES = {"BTCUSDC": 64_000.0, "ETHUSDC": 3_400.0, "BTCUSDT": 64_000.0, "ETHUSDT": 3_400.0}
 START_PRICE = 100.0
 SWEEP_LEVELS_MAX = 12
+
+Happening = Callable[[int], Iterator[Frame]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,7 @@ class SyntheticSymbol:
         for depth in range(LEVELS):
             self._bids[self._bid - depth] = self._level_lots(depth)
             self._asks[self._bid + 1 + depth] = self._level_lots(depth)
-        return BookFrame(
-            self._contract.symbol, at_ns, at_ns, sorted(self._bids.items()), sorted(self._asks.items())
-        )
+        return BookFrame(self._contract.symbol, at_ns, at_ns, sorted(self._bids.items()), sorted(self._asks.items()))
 
     def step(self, start_ns: int) -> list[Frame]:
         """What happens in the next STEP_MS from `start_ns`, in order of time."""
@@ -79,8 +79,9 @@ class SyntheticSymbol:
             frames.append(self._diff(end_ns))
         return frames
 
-    def _times(self, start_ns: int, rate: float, happen: object) -> list[tuple[int, object]]:
-        times, at_ns, end_ns = [], float(start_ns), start_ns + STEP_MS * 1_000_000
+    def _times(self, start_ns: int, rate: float, happen: Happening) -> list[tuple[int, Happening]]:
+        times: list[tuple[int, Happening]] = []
+        at_ns, end_ns = float(start_ns), start_ns + STEP_MS * 1_000_000
         while (at_ns := at_ns + self._numbers.exponential(1e9 / rate)) < end_ns:
             times.append((int(at_ns), happen))
         return times

@@ -230,7 +230,14 @@ class Venue:
         return order
 
     def amend(
-        self, account: Account, order: Order, price_ticks: int, lots: int, modify_id: int | None, timestamp_ms: int, window_ms: int
+        self,
+        account: Account,
+        order: Order,
+        price_ticks: int,
+        lots: int,
+        modify_id: int | None,
+        timestamp_ms: int,
+        window_ms: int,
     ) -> Order:
         """Change price and total quantity of a live order; it goes to the back of the queue (facts section 2.6).
 
@@ -370,7 +377,9 @@ class Venue:
         self._order_id = max(self._order_id, order.order_id)
         account.opened(order)
         if order.good_till_ms:
-            self._timers.add(order.good_till_ms * 1_000_000, _Timer("good_till", account.name, order.symbol, order.order_id))
+            self._timers.add(
+                order.good_till_ms * 1_000_000, _Timer("good_till", account.name, order.symbol, order.order_id)
+            )
 
     def continue_after(self, t_ns: int, order_id: int, tran_id: int) -> None:
         """Times and ids go on after those of an earlier run."""
@@ -423,9 +432,7 @@ class Venue:
             raise errors.margin_insufficient()
 
     def _only_reduces(self, account: Account, order: Order) -> bool:
-        same_side = sum(
-            other.remaining_lots for other in account.live_orders(order.symbol) if other.side == order.side
-        )
+        same_side = sum(other.remaining_lots for other in account.live_orders(order.symbol) if other.side == order.side)
         return same_side + order.lots <= self._reducible_lots(account, order)
 
     def _reducible_lots(self, account: Account, order: Order) -> int:

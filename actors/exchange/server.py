@@ -1,0 +1,504 @@
+"""Binance's wire on loopback around the venue: HTTP, stream sockets, the WebSocket API, the clock, and the ledger file.
+
+One turn of the loop applies the market frames that are due, advances the venue, writes the ledger, and only then hands out answers and
+frames. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiohttp import WSMsgType, web
+
+from actors.exchange import ledger
+from actors.exchange.api import Answer, RestRequest, WsSession
+from actors.exchange.authentication import Credential, hmac_credential
+from actors.exchange.errors import ExchangeError, SourceError
+from actors.exchange.exchange import Exchange, Output
+from actors.exchange.frames import Frame
+from actors.exchange.sources import MarketSource, open_source
+from actors.exchange.subscriptions import (
+    MESSAGES_PER_SECOND_MAX,
+    StreamAddress,
+    control,
+    is_served,
+    read_address,
+)
+from configs.schema import ExchangeSettings
+
+DEMO_KEY = "raymaker-demo-key"
+DEMO_SECRET = "raymaker-demo-secret"
+DEMO_ACCOUNT = "main"
+BODY_BYTES_MAX = 1_048_576
+MESSAGE_BYTES_MAX = 1_048_576
+PING_S = 180.0
+FRAMES_PER_TURN_MAX = 500
+TURN_S_MIN = 0.0005
+TURN_S_MAX = 0.05
+SOCKETS_MAX = 1_000
+
+Say = Callable[[str], None]
+
+
+class ServerError(ExchangeError):
+    """The venue cannot be served; the text is one sentence that says what and why."""
+
+
+def demo_credentials() -> list[Credential]:
+    """The key pair that a venue without configured keys knows."""
+    return [hmac_credential(DEMO_KEY, DEMO_SECRET, DEMO_ACCOUNT)]
+
+
+class LedgerFile:
+    """The append-only file. A line that a killed process left unfinished is cut off; one venue at a time may hold it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise ServerError(f"the ledger {path} cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise ServerError(f"the ledger {path} is in use by another venue") from None
+        self._path = path
+
+    def read(self) -> Iterator[ledger.LedgerRecord]:
+        """The records of earlier runs."""
+        with self._path.open("rb") as lines:
+            yield from ledger.decode_lines(lines)
+        self._cut_torn_line()
+
+    def append(self, records: list[ledger.LedgerRecord]) -> None:
+        """Write records; when this returns they have left the process.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        data = b"".join(map(ledger.encode, records))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def close(self) -> None:
+        """Release the file."""
+        os.close(self._descriptor)
+
+    def _cut_torn_line(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        keep = size
+        while keep > 0:
+            start = max(0, keep - 65_536)
+            block = os.pread(self._descriptor, keep - start, start)
+            newline = block.rfind(b"\n")
+            if newline >= 0:
+                keep = start + newline + 1
+                break
+            keep = start
+        if keep < size:
+            os.ftruncate(self._descriptor, keep)
+
+
+class Subscriber:
+    """One WebSocket: what it is subscribed to, and what waits to be sent, bounded."""
+
+    def __init__(
+        self, socket: web.WebSocketResponse, bytes_max: int, *, group: str = "", combined: bool = False
+    ) -> None:
+        self.socket = socket
+        self.group = group
+        self.combined = combined
+        self.streams: dict[str, int | None] = {}
+        self.dropped = False
+        self._bytes_max = bytes_max
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._more = asyncio.Event()
+        self._window_s = 0
+        self._messages = 0
+
+    def send(self, payload: bytes) -> None:
+        """Queue a frame; a subscriber that is too slow is dropped."""
+        if self.dropped:
+            return
+        self._waiting_bytes += len(payload)
+        if self._waiting_bytes > self._bytes_max:
+            self.dropped = True
+            self._waiting.clear()
+        else:
+            self._waiting.append(payload)
+        self._more.set()
+
+    def allows_message(self, now_s: float) -> bool:
+        """Count a message of the client; false beyond the venue's limit a second."""
+        if int(now_s) != self._window_s:
+            self._window_s, self._messages = int(now_s), 0
+        self._messages += 1
+        return self._messages <= MESSAGES_PER_SECOND_MAX
+
+    async def write(self) -> None:
+        """Send what is queued until the connection ends."""
+        while not self.socket.closed:
+            await self._more.wait()
+            self._more.clear()
+            while self._waiting:
+                payload = self._waiting.popleft()
+                await self.socket.send_frame(payload, WSMsgType.TEXT)
+                self._waiting_bytes -= len(payload)
+            if self.dropped:
+                await self.socket.close(code=1008, message=b"Too slow")
+
+
+class VenueServer:
+    """The venue on a port of loopback."""
+
+    def __init__(self, settings: ExchangeSettings, credentials: list[Credential], say: Say) -> None:
+        """
+        Raises:
+            ServerError: the source or the ledger cannot be used.
+        """
+        self._settings = settings
+        self._say = say
+        try:
+            self._source: MarketSource = open_source(settings)
+        except SourceError as error:
+            raise ServerError(str(error)) from error
+        self._ledger = LedgerFile(Path(settings.ledger)) if settings.ledger else None
+        self._wall_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        try:
+            self.exchange = Exchange(
+                settings,
+                self._source.contracts,
+                credentials,
+                self.now_ns(),
+                source=self._source.name,
+                listen_key_salt=secrets.token_hex(32),
+                earlier=self._ledger.read() if self._ledger else (),
+            )
+        except ledger.LedgerDamagedError as error:
+            raise ServerError(f"{settings.ledger}: {error}") from error
+        self.failed: asyncio.Future[None] | None = None
+        self.port = 0
+        self._frames: Iterator[Frame] | None = None
+        self._next_frame: Frame | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._turning = False
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._by_stream: dict[str, set[Subscriber]] = {}
+        self._by_session: dict[int, Subscriber] = {}
+        self._api_sockets: dict[int, Subscriber] = {}
+        self._api_sessions: dict[int, WsSession] = {}
+        self._connections = 0
+        self._runner: web.AppRunner | None = None
+
+    def now_ns(self) -> int:
+        """The venue's time: the wall clock at the start, and boot time since."""
+        return self._wall_ns + time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    async def start(self) -> None:
+        """Publish the first books and listen.
+
+        Raises:
+            ServerError: the port is in use.
+        """
+        self.failed = asyncio.get_running_loop().create_future()
+        for frame in self._source.opening(self.now_ns()):
+            self.exchange.apply(frame)
+        for note in self._source.report.notes:
+            self._say(f"source {self._source.name}: {note}")
+        if self._settings.source is None or not self._settings.wait_for_subscriber:
+            self._begin_market()
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ServerError(
+                f"port {self._settings.port} of {self._settings.host} cannot be used: {error.strerror}"
+            ) from error
+        self.port = self._runner.addresses[0][1]
+        self._turn()
+
+    async def stop(self) -> None:
+        """Close every connection, write the last records, release the ledger."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for subscriber in list(self._api_sockets.values()) + [s for group in self._by_stream.values() for s in group]:
+            await subscriber.socket.close(code=1001, message=b"Venue stops")
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        for reason, count in self._source.report.counts.items():
+            self._say(f"source {self._source.name}: {count} x {reason}")
+        if self._ledger is not None:
+            self._ledger.append(self.exchange.close().records)
+            self._ledger.close()
+            self._ledger = None
+
+    def connections(self) -> dict[str, int]:
+        """How many of what is connected, and the port."""
+        return {
+            "port": self.port,
+            "api_sockets": len(self._api_sockets),
+            "user_sessions": len(self._by_session),
+            "market_streams": len(self._by_stream),
+        }
+
+    # ---- turns ----
+
+    def _begin_market(self) -> None:
+        if self._frames is None:
+            self._frames = self._source.frames(self.now_ns())
+            self._next_frame = next(self._frames, None)
+
+    def _turn(self) -> None:
+        """Do everything that is due, write the ledger, hand out the rest, and plan the next turn."""
+        if self._turning:
+            return
+        self._turning = True
+        try:
+            now_ns = self.now_ns()
+            frames = FRAMES_PER_TURN_MAX
+            while self._next_frame is not None and self._next_frame.at_ns <= now_ns and frames:
+                self.exchange.apply(self._next_frame)
+                assert self._frames is not None
+                self._next_frame = next(self._frames, None)
+                frames -= 1
+            if frames:
+                self.exchange.advance(now_ns)
+            self._hand_out(self.exchange.drain())
+        except OSError as error:
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(ServerError(f"the ledger cannot be written: {error.strerror}"))
+            return
+        finally:
+            self._turning = False
+        self._plan_next_turn()
+
+    def _plan_next_turn(self) -> None:
+        due_ns = self.exchange.next_due_ns
+        if self._next_frame is not None:
+            due_ns = self._next_frame.at_ns if due_ns is None else min(due_ns, self._next_frame.at_ns)
+        wait_s = TURN_S_MAX if due_ns is None else (due_ns - self.now_ns()) / 1e9
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(min(max(wait_s, TURN_S_MIN), TURN_S_MAX), self._turn)
+
+    def _hand_out(self, output: Output) -> None:
+        if output.records and self._ledger is not None:
+            self._ledger.append(output.records)
+        for ticket, answer in output.answers:
+            future = self._answers.pop(ticket, None)
+            if future is not None and not future.done():
+                future.set_result(answer)
+        for connection, session in output.logons:
+            if connection in self._api_sessions:
+                self._api_sessions[connection] = session
+        for connection, payload in output.ws_answers:
+            subscriber = self._api_sockets.get(connection)
+            if subscriber is not None:
+                subscriber.send(payload)
+        for frame in output.user_frames:
+            subscriber = self._by_session.get(frame.session)
+            if subscriber is not None:
+                subscriber.send(_framed(frame.listen_key, frame.payload) if subscriber.combined else frame.payload)
+        for stream, payload in output.stream_frames:
+            combined: bytes | None = None
+            for subscriber in self._by_stream.get(stream, ()):
+                if subscriber.combined:
+                    combined = combined or _framed(stream, payload)
+                    subscriber.send(combined)
+                else:
+                    subscriber.send(payload)
+
+    # ---- connections ----
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path, _, raw_query = request.raw_path.partition("?")
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            if len(self._api_sockets) + len(self._by_session) >= SOCKETS_MAX:
+                return web.Response(status=503, text="too many connections")
+            if path == "/ws-fapi/v1":
+                return await self._serve_api(request, raw_query)
+            address = read_address(path, raw_query)
+            if address is not None:
+                return await self._serve_streams(request, address)
+        return await self._serve_rest(request, path, raw_query)
+
+    async def _serve_rest(self, request: web.Request, path: str, raw_query: str) -> web.Response:
+        body = await request.read()
+        rest = RestRequest(
+            method=request.method,
+            path=path,
+            raw_query=raw_query,
+            raw_body=body.decode("utf-8", "replace"),
+            api_key=request.headers.get("X-MBX-APIKEY"),
+            address=request.remote or "",
+        )
+        ticket = self.exchange.receive_rest(rest, self.now_ns())
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[ticket] = future
+        self._turn()
+        try:
+            answer = await future
+        finally:
+            self._answers.pop(ticket, None)
+        return web.Response(
+            body=answer.body, status=answer.status, headers=answer.headers, content_type="application/json"
+        )
+
+    async def _serve_api(self, request: web.Request, raw_query: str) -> web.WebSocketResponse:
+        socket = await self._accept(request)
+        self._connections += 1
+        connection = self._connections
+        subscriber = Subscriber(socket, self._settings.subscriber_bytes_max)
+        self._api_sockets[connection] = subscriber
+        self._api_sessions[connection] = WsSession(
+            address=request.remote or "",
+            connected_ms=self.now_ns() // 1_000_000,
+            return_rate_limits="returnRateLimits=false" not in raw_query,
+        )
+        writer = asyncio.create_task(subscriber.write())
+        try:
+            async for message in socket:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    self.exchange.receive_ws(connection, self._api_sessions[connection], message.data, self.now_ns())
+                    self._turn()
+        finally:
+            writer.cancel()
+            del self._api_sockets[connection], self._api_sessions[connection]
+        return socket
+
+    async def _serve_streams(self, request: web.Request, address: StreamAddress) -> web.WebSocketResponse:
+        socket = await self._accept(request)
+        subscriber = Subscriber(
+            socket, self._settings.subscriber_bytes_max, group=address.group, combined=address.combined
+        )
+        writer = asyncio.create_task(subscriber.write())
+        for wanted in address.wanted:
+            self._attach(subscriber, wanted.name, wanted.kinds)
+        try:
+            async for message in socket:
+                if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    continue
+                if not subscriber.allows_message(time.monotonic()):
+                    await socket.close(code=1008, message=b"Too many requests")
+                    break
+                if not self._control(subscriber, message.data):
+                    await socket.close(code=1008, message=b"Invalid JSON")
+                    break
+        finally:
+            for stream in list(subscriber.streams):
+                self._detach(subscriber, stream)
+            writer.cancel()
+        return socket
+
+    async def _accept(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=PING_S, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
+        await socket.prepare(request)
+        return socket
+
+    def _control(self, subscriber: Subscriber, frame: str | bytes) -> bool:
+        reply = control(frame, list(subscriber.streams), combined=subscriber.combined)
+        if reply.combined is not None:
+            subscriber.combined = reply.combined
+        subscriber.send(reply.payload)
+        for stream in reply.subscribe:
+            self._attach(subscriber, stream, None)
+        for stream in reply.unsubscribe:
+            self._detach(subscriber, stream)
+        return not reply.close
+
+    def _attach(self, subscriber: Subscriber, stream: str, kinds: frozenset[str] | None) -> None:
+        if stream in subscriber.streams:
+            return
+        subscriber.streams[stream] = None
+        if subscriber.group in ("", "private"):
+            session = self.exchange.open_user_session(stream, kinds)
+            if session is not None:
+                subscriber.streams[stream] = session
+                self._by_session[session] = subscriber
+                return
+        if is_served(subscriber.group, stream):
+            self._by_stream.setdefault(stream, set()).add(subscriber)
+            self.exchange.subscribe(stream)
+            if self._frames is None and "@" in stream:
+                self._begin_market()
+                self._turn()
+
+    def _detach(self, subscriber: Subscriber, stream: str) -> None:
+        session = subscriber.streams.pop(stream, None)
+        if session is not None:
+            self.exchange.close_user_session(session)
+            self._by_session.pop(session, None)
+            return
+        group = self._by_stream.get(stream)
+        if group is not None and subscriber in group:
+            group.discard(subscriber)
+            self.exchange.unsubscribe(stream)
+            if not group:
+                del self._by_stream[stream]
+
+
+async def run_exchange(
+    settings: ExchangeSettings, credentials: list[Credential], say: Say, until: asyncio.Event
+) -> None:
+    """Serve the venue until `until` is set.
+
+    Raises:
+        ServerError: it cannot be served, or its ledger cannot be written any more.
+    """
+    server = VenueServer(settings, credentials, say)
+    await server.start()
+    say(
+        f"the simulated venue listens on http://{settings.host}:{server.port} (source: {settings.source or 'synthetic'})"
+    )
+    assert server.failed is not None
+    waiting = asyncio.ensure_future(until.wait())
+    try:
+        ended: set[asyncio.Future[Any]] = {waiting, server.failed}
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+        if server.failed.done():
+            server.failed.result()
+    finally:
+        waiting.cancel()
+        await server.stop()
+
+
+def serve_forever(settings: ExchangeSettings, say: Say, credentials: list[Credential] | None = None) -> None:
+    """Serve the venue until SIGINT or SIGTERM; without credentials it knows the demo key pair, and says so.
+
+    Raises:
+        ServerError: it cannot be served.
+    """
+
+    async def serve() -> None:
+        until = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, until.set)
+        if credentials is None:
+            say(f"API key {DEMO_KEY}, secret {DEMO_SECRET}")
+        await run_exchange(settings, credentials or demo_credentials(), say, until)
+
+    uvloop.run(serve())
+
+
+def _framed(stream: str, payload: bytes) -> bytes:
+    return b'{"stream":"%b","data":%b}' % (stream.encode(), payload)

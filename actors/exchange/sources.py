@@ -1,0 +1,363 @@
+"""Market sources of the venue: a recorded capture from files, or the synthetic market. Reads files; decides nothing."""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from actors.exchange.captures import (
+    DamagedLineError,
+    Recorded,
+    RecordedBook,
+    RecordedDepth,
+    RecordedPrint,
+    RecordedTicker,
+    Skipped,
+    read_body,
+    receive_time,
+)
+from actors.exchange.contracts import QUOTE_ASSETS, Contract, inferred_contract, known_contract
+from actors.exchange.errors import SourceError
+from actors.exchange.frames import Frame, SeamFrame
+from actors.exchange.replay import CaptureFacts, Replay
+from actors.exchange.synthetic import START_PRICES, SyntheticMarket
+from configs.schema import ExchangeSettings
+
+LINE_BYTES_MAX = 16_777_216
+FILES_MAX = 10_000
+NOTES_MAX = 50
+SCAN_LINES = 20_000
+SEAM_GAP_NS = 200_000_000
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What a source could not use, counted by reason, with the first places named."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def skipped(self, reason: str, place: str) -> None:
+        """Count a line; the first of each reason is noted with its place."""
+        self.counts[reason] += 1
+        if self.counts[reason] == 1 and len(self.notes) < NOTES_MAX:
+            self.notes.append(f"{place}: {reason}")
+
+    def damaged(self, reason: str, place: str) -> None:
+        """Count a damaged line; the first ones are noted with their place."""
+        self.counts["damaged lines"] += 1
+        if len(self.notes) < NOTES_MAX:
+            self.notes.append(f"{place}: damaged line skipped: {reason}")
+
+
+class MarketSource(Protocol):
+    """Frames of a market, in order of time."""
+
+    contracts: list[Contract]
+    report: SourceReport
+    name: str
+
+    def opening(self, now_ns: int) -> list[Frame]:
+        """The first books, so that a snapshot can be served before anything moves."""
+        ...
+
+    def frames(self, start_ns: int) -> Iterator[Frame]:
+        """Everything after the opening, the first of it at `start_ns`."""
+        ...
+
+
+def open_source(settings: ExchangeSettings) -> MarketSource:
+    """The source that the settings name.
+
+    Raises:
+        SourceError: the capture is absent, unreadable, or holds no USD-M market of the wanted symbols.
+    """
+    if settings.source is None:
+        return SyntheticSource(settings)
+    return CaptureSource(Path(settings.source), settings)
+
+
+def list_symbols(path: Path) -> tuple[str, ...]:
+    """The USD-M symbols that a capture holds.
+
+    Raises:
+        SourceError: it is absent, unreadable, or holds none.
+    """
+    contracts = CaptureSource(path, ExchangeSettings(source=str(path))).contracts
+    return tuple(sorted(contract.symbol for contract in contracts))
+
+
+class SyntheticSource:
+    """The seeded synthetic market."""
+
+    def __init__(self, settings: ExchangeSettings) -> None:
+        self.contracts = []
+        for symbol in settings.symbols:
+            contract = known_contract(symbol, settings.open_orders_max)
+            if contract is None:
+                known = ", ".join(START_PRICES)
+                raise SourceError(
+                    f"{symbol}: the synthetic market knows {known}; name one of them, or a capture as source"
+                )
+            self.contracts.append(contract)
+        self.report = SourceReport()
+        self.name = "synthetic"
+        self._market = SyntheticMarket(self.contracts, settings.seed)
+        self._frames: Iterator[Frame] | None = None
+
+    def opening(self, now_ns: int) -> list[Frame]:
+        """The first books."""
+        self._frames = self._market.frames(now_ns)
+        return [next(self._frames) for _ in self.contracts]
+
+    def frames(self, start_ns: int) -> Iterator[Frame]:
+        """The flow; it began with the opening."""
+        if self._frames is None:
+            self.opening(start_ns)
+        assert self._frames is not None
+        return self._frames
+
+
+class CaptureSource:
+    """A recorded capture: one file, or all files of a folder that look like one."""
+
+    def __init__(self, path: Path, settings: ExchangeSettings) -> None:
+        self.report = SourceReport()
+        self.name = path.name
+        self._files = _capture_files(path, self.report)
+        self._loop = settings.loop
+        self._counting = True
+        facts = self._first_look(settings)
+        self.contracts = list(facts.contracts.values())
+        self._facts = facts
+        self._replay = Replay(facts, settings.speed)
+        self._pass: Iterator[tuple[int, Frame]] = iter(())
+        self._waiting: tuple[int, Frame] | None = None
+
+    def opening(self, now_ns: int) -> list[Frame]:
+        """The books as they stand at the capture's start."""
+        opening = self._replay.begin(now_ns)
+        self._pass = self._one_pass()
+        for receive_ns, frame in self._pass:
+            if receive_ns > self._facts.start_ns:
+                self._waiting = (receive_ns, frame)
+                break
+            opening.append(frame)
+        return opening
+
+    def frames(self, start_ns: int) -> Iterator[Frame]:
+        """The capture from its start, and again from its start when it may loop."""
+        yield from self._replay.postpone(start_ns)
+        if self._waiting is not None:
+            yield self._retimed(*self._waiting)
+        last_ns = start_ns
+        for _, frame in self._pass:
+            yield frame
+            last_ns = max(last_ns, frame.at_ns)
+        loop = 0
+        while self._loop:
+            loop += 1
+            self._counting = False
+            last_ns += SEAM_GAP_NS
+            yield SeamFrame(last_ns, loop)
+            yield from self._replay.begin(last_ns)
+            for _, frame in self._one_pass():
+                yield frame
+                last_ns = max(last_ns, frame.at_ns)
+
+    def _retimed(self, receive_ns: int, frame: Frame) -> Frame:
+        return frame._replace(at_ns=self._replay.at_ns(receive_ns))
+
+    def _one_pass(self) -> Iterator[tuple[int, Frame]]:
+        for receive_ns, record, place in self._records():
+            try:
+                for frame in self._replay.translate(receive_ns, record):
+                    yield receive_ns, frame
+            except DamagedLineError as error:
+                self._damaged(str(error), place)
+
+    def _records(self) -> Iterator[tuple[int, Recorded, str]]:
+        merged = heapq.merge(*(self._lines(file) for file in self._files), key=lambda line: line[0])
+        for receive_ns, body, url, place, symbol in merged:
+            try:
+                record = read_body(body, url)
+            except DamagedLineError as error:
+                self._damaged(str(error), place)
+                continue
+            if isinstance(record, Skipped):
+                if self._counting:
+                    self.report.skipped(f"{record.reason}: not a USD-M market stream, skipped", place)
+                continue
+            if isinstance(record, RecordedBook) and not record.symbol:
+                record = record._replace(symbol=symbol[0])
+            elif not symbol[0]:
+                symbol[0] = record.symbol
+            yield receive_ns, record, place
+
+    def _lines(self, file: Path) -> Iterator[tuple[int, bytes, str, str, list[str]]]:
+        """Lines of one file with their times. `symbol` is shared so that a nameless snapshot belongs to the file's own symbol."""
+        symbol = [_symbol_of(file)]
+        try:
+            with _open(file) as lines:
+                for number, line in enumerate(lines, start=1):
+                    place = f"{file.name}:{number}"
+                    if not line.strip() or line.startswith((b"wss://", b"configuration:")):
+                        continue
+                    if len(line) > LINE_BYTES_MAX:
+                        self._damaged(f"longer than {LINE_BYTES_MAX} bytes", place)
+                        continue
+                    timed = receive_time(line.rstrip())
+                    if timed is None:
+                        self._damaged("it does not begin with a receive time", place)
+                        continue
+                    yield timed[0], timed[1], timed[2], place, symbol
+        except (OSError, EOFError, gzip.BadGzipFile) as error:
+            self._damaged(f"the rest of the file is lost: {error}", file.name)
+
+    def _damaged(self, reason: str, place: str) -> None:
+        if self._counting:
+            self.report.damaged(reason, place)
+
+    def _first_look(self, settings: ExchangeSettings) -> CaptureFacts:
+        """Symbols, units and the start, from the head of each file."""
+        heads: dict[str, _Head] = {}
+        offset: int | None = None
+        for count, (receive_ns, record, _) in enumerate(self._records()):
+            assert not isinstance(record, Skipped)
+            head = heads.setdefault(record.symbol, _Head())
+            head.look(receive_ns, record)
+            if offset is None and isinstance(record, RecordedDepth | RecordedTicker | RecordedPrint):
+                offset = record.event_ms * 1_000_000 - receive_ns
+            if count >= SCAN_LINES:
+                break
+        self.report = SourceReport(notes=[note for note in self.report.notes if "not a capture" in note])
+        contracts = {}
+        for symbol, head in heads.items():
+            contract = self._contract(symbol, head, settings.open_orders_max)
+            if contract is not None:
+                contracts[symbol] = contract
+        wanted = set(settings.symbols)
+        chosen = {symbol: contract for symbol, contract in contracts.items() if symbol in wanted} or contracts
+        if not chosen:
+            raise SourceError(f"{self.name}: no USD-M market stream in it; give a capture of Binance USD-M streams")
+        starts = [heads[symbol].start_ns for symbol in chosen]
+        return CaptureFacts(
+            contracts=chosen,
+            start_ns=max(starts),
+            clock_offset_ns=offset or 0,
+            with_snapshot=frozenset(symbol for symbol in chosen if heads[symbol].snapshot_ns is not None),
+            with_trades=frozenset(symbol for symbol in chosen if heads[symbol].has_trades),
+        )
+
+    def _contract(self, symbol: str, head: _Head, open_orders_max: int) -> Contract | None:
+        known = known_contract(symbol, open_orders_max)
+        if known is not None:
+            return known
+        if not symbol.endswith(QUOTE_ASSETS):
+            self.report.skipped(f"{symbol} is not margined in {' or '.join(QUOTE_ASSETS)}, skipped", self.name)
+            return None
+        try:
+            return inferred_contract(symbol, head.prices, head.quantities, open_orders_max)
+        except (ValueError, ArithmeticError) as error:
+            self.report.skipped(f"{symbol}: its units cannot be inferred ({error}), skipped", self.name)
+            return None
+
+
+@dataclass(slots=True)
+class _Head:
+    """What the first lines say of a symbol."""
+
+    first_ns: int = 0
+    snapshot_ns: int | None = None
+    has_trades: bool = False
+    prices: list[str] = field(default_factory=list)
+    quantities: list[str] = field(default_factory=list)
+
+    @property
+    def start_ns(self) -> int:
+        return self.snapshot_ns if self.snapshot_ns is not None else self.first_ns
+
+    def look(self, receive_ns: int, record: Recorded) -> None:
+        if not self.first_ns:
+            self.first_ns = receive_ns
+        match record:
+            case RecordedBook():
+                if self.snapshot_ns is None:
+                    self.snapshot_ns = receive_ns
+                self._collect([*record.bids, *record.asks])
+            case RecordedDepth():
+                self._collect([*record.bids, *record.asks])
+            case RecordedPrint():
+                self.has_trades = self.has_trades or not record.aggregated
+            case _:
+                pass
+
+    def _collect(self, levels: list[tuple[str, str]]) -> None:
+        if len(self.prices) < SCAN_LINES:
+            self.prices.extend(price for price, _ in levels)
+            self.quantities.extend(quantity for _, quantity in levels)
+
+
+def _capture_files(path: Path, report: SourceReport) -> list[Path]:
+    """The files of a capture; those that do not look like one are noted."""
+    if not path.exists():
+        raise SourceError(f"{path}: there is no such file or folder")
+    candidates = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    if len(candidates) > FILES_MAX:
+        raise SourceError(f"{path}: more than {FILES_MAX} files")
+    captures = []
+    for file in candidates:
+        if _looks_like_capture(file):
+            captures.append(file)
+        elif len(report.notes) < NOTES_MAX:
+            report.notes.append(f"{file.name}: not a capture, ignored")
+    if not captures:
+        raise SourceError(
+            f"{path}: no recorded market stream recognised; expected lines of '<receive time> <combined-stream frame>'"
+        )
+    return captures
+
+
+def _looks_like_capture(file: Path) -> bool:
+    try:
+        with _open(file) as lines:
+            for _ in range(5):
+                line = lines.readline(LINE_BYTES_MAX)
+                timed = receive_time(line.rstrip())
+                if timed is not None and timed[1].lstrip()[:1] == b"{":
+                    return True
+    except (OSError, EOFError):
+        return False
+    return False
+
+
+def _open(file: Path) -> IO[bytes]:
+    with file.open("rb") as head:
+        packed = head.read(2) == b"\x1f\x8b"
+    if packed:
+        return cast(IO[bytes], gzip.open(file, "rb"))
+    return file.open("rb", buffering=1 << 20)
+
+
+def _symbol_of(file: Path) -> str:
+    """The symbol that a file's first readable frame names; its nameless snapshot is of this symbol."""
+    try:
+        with _open(file) as lines:
+            for _ in range(100):
+                timed = receive_time(lines.readline(LINE_BYTES_MAX).rstrip())
+                if timed is None:
+                    continue
+                try:
+                    record = read_body(timed[1], timed[2])
+                except DamagedLineError:
+                    continue
+                if not isinstance(record, Skipped) and record.symbol:
+                    return record.symbol
+    except (OSError, EOFError):
+        return ""
+    return ""
