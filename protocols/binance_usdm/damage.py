@@ -8,10 +8,10 @@ import msgspec
 
 _AT = re.compile(r" - at `\$?\.?(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]*)`")
-_BYTE = re.compile(r"\((byte \d+)\)")
+_BYTE = re.compile(r"(?:\(byte|in position) (\d+)")
 _REASON_CHARACTERS_MAX = 200
 
-DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
 """Everything that msgspec raises for text that is not what it should be."""
 
 
@@ -47,7 +47,7 @@ def damaged(error: Exception, *, inside: str = "") -> DamagedPayload:
     if missing:
         path = f"{path}.{missing.group(1)}" if path else missing.group(1)
     elif not path and byte:
-        path = byte.group(1)
+        path = f"byte {byte.group(1)}"
     if inside:
         path = f"{inside}.{path}" if path else inside
     reason = text[: place.start()] if place else text
