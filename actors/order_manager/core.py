@@ -42,6 +42,7 @@ from protocols.venue import (
     AccountConfigUpdate,
     BadFrame,
     BalanceUpdate,
+    CancelOrder,
     MarginCallUpdate,
     OrderUpdate,
     Outcome,
@@ -58,6 +59,9 @@ HEARTBEAT_NS = 50_000_000
 
 CLOCK_ASK_NS = 1_000_000_000
 """Without a trusted clock the venue is asked for its time this often."""
+
+FAREWELL_REQUEST_ID = 2**62
+"""Number of requests whose answers nobody waits for."""
 
 HEARTBEAT = "heartbeat"
 
@@ -184,6 +188,23 @@ class OrderManagerCore:
         """The one view of this order manager."""
         refusals = {kind.value: count for kind, count in self._outcomes.refusals.items() if count}
         return view(self._shard, self._lifecycle, refusals, self._now_ns)
+
+    def farewell(self, now_ns: int) -> list[CancelOrder]:
+        """A cancel for each order that may rest, for a process that cannot go on."""
+        shard = self._shard
+        return [
+            CancelOrder(
+                request_id=FAREWELL_REQUEST_ID,
+                instrument_id=symbol.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=0,
+                venue_time_ns=shard.clock.at(now_ns),
+                window_ms=shard.own.cancel_window_ms,
+            )
+            for symbol in shard.symbols.values()
+            for order in symbol.table.live.values()
+            if not order.is_terminal
+        ]
 
     def _work(self, symbols: list[Symbol]) -> None:
         for symbol in symbols:

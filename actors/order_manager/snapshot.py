@@ -16,12 +16,14 @@ ORDERS_SHOWN_MAX = 200
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     """One live order."""
 
+    symbol: str
     client_order_id: str
     venue_order_id: int
     side: str
     price: str
     price_ticks: int
     quantity: str
+    filled: str
     quantity_lots: int
     filled_lots: int
     remaining_lots: int
@@ -56,9 +58,8 @@ class SymbolView(msgspec.Struct, frozen=True, kw_only=True):
     halted: str
     position: str
     position_lots: int
-    bid: str
-    ask: str
-    orders: tuple[OrderView, ...]
+    best_bid: str
+    best_ask: str
     open_orders: int
     unknown_orders: int
     target_bids: tuple[Level, ...]
@@ -110,6 +111,7 @@ class OrderManagerView(msgspec.Struct, frozen=True, kw_only=True):
     rate: RateView
     refusals: dict[str, int]
     symbols: dict[str, SymbolView]
+    orders: tuple[OrderView, ...]
     fills: tuple[FillView, ...]
     worst_notional: str
 
@@ -146,6 +148,7 @@ def view(shard: Shard, lifecycle: Lifecycle, refusals: dict[str, int], now_ns: i
         ),
         refusals=refusals,
         symbols={symbol.name: _symbol_view(shard, symbol, now_ns) for symbol in shard.symbols.values()},
+        orders=tuple(row for symbol in shard.symbols.values() for row in _order_views(symbol, now_ns)),
         fills=_fill_views(shard),
         worst_notional=str(shard.worst_notional),
     )
@@ -163,26 +166,8 @@ def _symbol_view(shard: Shard, symbol: Symbol, now_ns: int) -> SymbolView:
         halted=symbol.halted,
         position=str(instrument.quantity(table.position_lots)),
         position_lots=table.position_lots,
-        bid=str(instrument.price(max(bids))) if bids else "",
-        ask=str(instrument.price(min(asks))) if asks else "",
-        orders=tuple(
-            OrderView(
-                client_order_id=order.client_order_id,
-                venue_order_id=order.venue_order_id,
-                side=order.side.value,
-                price=str(instrument.price(order.price_ticks)),
-                price_ticks=order.price_ticks,
-                quantity=str(instrument.quantity(order.lots)),
-                quantity_lots=order.lots,
-                filled_lots=order.booked_lots,
-                remaining_lots=order.open_lots,
-                state=order.shown_state.value,
-                reduce_only=order.reduce_only,
-                in_doubt=order.in_doubt,
-                age_ms=(now_ns - order.created_ns) // 1_000_000,
-            )
-            for order in live[:ORDERS_SHOWN_MAX]
-        ),
+        best_bid=str(instrument.price(max(bids))) if bids else "",
+        best_ask=str(instrument.price(min(asks))) if asks else "",
         open_orders=len(live),
         unknown_orders=sum(order.state.value == "UNKNOWN" for order in live),
         target_bids=targets.bids if targets is not None else (),
@@ -199,6 +184,31 @@ def _symbol_view(shard: Shard, symbol: Symbol, now_ns: int) -> SymbolView:
         countdown_covers=shard.countdown.covers(symbol.instrument_id, now_ns),
         sync_stage=shard.syncs[symbol.instrument_id].stage.value,
     )
+
+
+def _order_views(symbol: Symbol, now_ns: int) -> list[OrderView]:
+    instrument = symbol.instrument
+    live = sorted(symbol.table.live.values(), key=lambda order: -order.price_ticks)
+    return [
+        OrderView(
+            symbol=symbol.name,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            side=order.side.value,
+            price=str(instrument.price(order.price_ticks)),
+            price_ticks=order.price_ticks,
+            quantity=str(instrument.quantity(order.lots)),
+            filled=str(instrument.quantity(order.booked_lots)),
+            quantity_lots=order.lots,
+            filled_lots=order.booked_lots,
+            remaining_lots=order.open_lots,
+            state=order.shown_state.value,
+            reduce_only=order.reduce_only,
+            in_doubt=order.in_doubt,
+            age_ms=(now_ns - order.created_ns) // 1_000_000,
+        )
+        for order in live[:ORDERS_SHOWN_MAX]
+    ]
 
 
 def _fill_views(shard: Shard) -> tuple[FillView, ...]:

@@ -1,0 +1,138 @@
+"""The shell of order_manager: its journal, its sockets to the venue, and what happens when the journal fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import UnionType
+from typing import Any
+
+from actors.order_manager.core import OrderManagerCore
+from actors.order_manager.gateway import Gateway
+from actors.runtime.journal import Journal, JournalFailed
+from actors.runtime.shell import Host
+from actors.runtime.state_dir import StateDir
+from actors.runtime.stop_file import StopFile
+from configs.keys import load_keys
+from configs.schema import Settings
+from protocols.envelope import Message
+from protocols.mailboxes import OrderManagerMailbox
+from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
+from protocols.messages.journal import OrderWritten
+from protocols.venue import VenueRequest
+
+LAST_WORDS_S = 0.05
+"""How long a process whose journal failed waits, after it wrote its cancels, before it ends."""
+
+
+class OrderManagerActor:
+    """order_manager of one shard."""
+
+    mailbox: UnionType = OrderManagerMailbox
+
+    def __init__(self, spec: ActorSpec, settings: Settings) -> None:
+        self.core = OrderManagerCore(spec, settings)
+        self._spec = spec
+        self._settings = settings
+        self._host: Host | None = None
+        self._journal: Journal | None = None
+        self._gateway: Gateway | None = None
+        self._written: list[OrderWritten] = []
+        self._failed = False
+
+    async def start(self, host: Host) -> None:
+        """Take the journal, load it, and begin to connect; the core's recovery follows.
+
+        Raises:
+            JournalError: the journal is in use or cannot be read.
+            ApiKeyError: there is no key to trade with.
+        """
+        self._host = host
+        state_dir = StateDir(self._spec.state_dir)
+        self._journal = Journal(state_dir.journal(self._spec.shard))
+        loaded = 0
+        for _, record in self._journal.read():
+            self.core.restore(record)
+            loaded += 1
+        host.log.info("{} journal records loaded", loaded)
+        if self._settings.dry_run:
+            host.log.warning("dry run: nothing is sent to the venue")
+            return
+        self._gateway = Gateway(
+            self._spec,
+            self._settings,
+            load_keys(self._settings.venue.keys),
+            host,
+            StopFile(state_dir.stop_file),
+            venue_offset_ns=lambda: self.core.venue_offset_ns,
+            listen_key=lambda: self.core.listen_key,
+            written=self._note_written,
+        )
+        self._gateway.start()
+
+    def call(self, request: Message) -> None:
+        """Send a request to the venue."""
+        assert isinstance(request, VenueRequest) and self._gateway is not None, "a call without a gateway"
+        self._gateway.call(request)
+
+    def append(self, record: Message) -> None:
+        """Journal a record. When that fails no new order is written, and everything is cancelled from memory first.
+
+        Raises:
+            JournalFailed: the record could not be written; the process must end.
+        """
+        assert self._journal is not None, "a record before start"
+        try:
+            self._journal.append(record)
+        except JournalFailed:
+            self._cancel_from_memory()
+            raise
+
+    def state(self) -> ActorState:
+        """Where the actor is in its life."""
+        return ActorState.STARTING if self._journal is None else self.core.state
+
+    def extra_snapshot(self) -> dict[str, Any]:
+        """State of the sockets, the tick-to-order histogram, and the size of the journal."""
+        shown: dict[str, Any] = self._gateway.snapshot() if self._gateway is not None else {}
+        shown["journal_records"] = self._journal.last_seq if self._journal is not None else 0
+        return shown
+
+    def replay(self, stream: str, from_seq: int, limit: int) -> list[tuple[int, Message]]:
+        """Order and account events from the journal, by their own number."""
+        return self._journal.read_events(from_seq, limit, self._spec.shard) if self._journal is not None else []
+
+    async def stop(self) -> None:
+        """Close sockets and journal."""
+        if self._gateway is not None:
+            await self._gateway.stop()
+        if self._journal is not None:
+            if not self._failed:
+                self._flush_written()
+            self._journal.close()
+
+    def _note_written(self, record: OrderWritten) -> None:
+        """Journal the write after it, off the critical path: all of one turn of the loop together."""
+        if not self._written:
+            asyncio.get_running_loop().call_soon(self._flush_written)
+        self._written.append(record)
+
+    def _flush_written(self) -> None:
+        assert self._journal is not None and self._host is not None
+        records, self._written = self._written, []
+        try:
+            for record in records:
+                self._journal.append(record)
+        except JournalFailed as error:
+            self._cancel_from_memory()
+            self._host.deliver(EmergencyStop(reason=f"the journal failed: {error}"))
+
+    def _cancel_from_memory(self) -> None:
+        """The last thing a process without a journal does: no new order, and a cancel for each that may rest."""
+        if self._failed or self._gateway is None or self._host is None:
+            return
+        self._failed = True
+        self._gateway.shut = "the journal failed"
+        written = sum(self._gateway.cancel_now(request) for request in self.core.farewell(self._host.clock.now_ns()))
+        if written:
+            time.sleep(LAST_WORDS_S)

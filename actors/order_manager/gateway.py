@@ -1,0 +1,369 @@
+"""The order manager's sockets to the venue: orders by WebSocket API, REST beside it, and the private stream.
+
+An intent whose bytes were given to any socket is never written again, by no way. Signing comes first; the last check (stop file, age of
+the decision) stands immediately before the write, so that what is delayed after it dies by its window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.order_manager.latency import Histogram
+from actors.runtime.rest_client import RestClient
+from actors.runtime.shell import Host
+from actors.runtime.stop_file import StopFile
+from actors.runtime.web_socket import ReconnectingWebSocket
+from configs.keys import ApiKeys
+from configs.schema import Settings
+from protocols.binance_usdm.damage import DamagedPayload
+from protocols.binance_usdm.order_frames import OrderFrames
+from protocols.binance_usdm.responses import decode_ws_api, ws_outcome
+from protocols.binance_usdm.urls import VenueUrls, private_url
+from protocols.binance_usdm.user_stream import UserStreamDecoder
+from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.messages.control import ActorSpec
+from protocols.messages.journal import OrderWritten
+from protocols.venue import (
+    BadFrame,
+    CancelOrder,
+    NotSent,
+    OrderAnswered,
+    OrderUpdate,
+    OutcomeUnknown,
+    PlaceOrder,
+    StreamChanged,
+    StreamHeard,
+    Usage,
+    UserStreamExpired,
+    VenueRequest,
+)
+
+ORDERS = "orders"
+PRIVATE = "private"
+
+DECISION_AGE_NS_MAX = 250_000_000
+"""A new order that reaches its socket later than this after its decision is not written."""
+
+REST_CALLS_MAX = 64
+"""REST calls at one time."""
+
+WAITING_MAX = 2_000
+"""Requests on the WebSocket API whose answer is remembered as outstanding."""
+
+TOLD_MAX = 2_000
+"""Client order ids of the private stream remembered for the watch on acknowledged orders."""
+
+MUTE_NS_MAX = 3_000_000_000
+"""An acknowledged order of which the private stream says nothing for so long proves that stream mute (facts section 1.3)."""
+
+BAD_FRAMES_MAX = 5
+BAD_FRAMES_WINDOW_NS = 60_000_000_000
+"""More damaged frames than this in a minute have the socket opened anew."""
+
+PERIOD_S = 0.1
+"""Period of passing on signs of life and of the watches."""
+
+REASON_CHARACTERS_MAX = 200
+
+
+class Gateway:
+    """Carries requests out and brings outcomes and events back, all on one loop."""
+
+    def __init__(
+        self,
+        spec: ActorSpec,
+        settings: Settings,
+        keys: ApiKeys,
+        host: Host,
+        stop_file: StopFile,
+        *,
+        venue_offset_ns: Callable[[], int],
+        listen_key: Callable[[], str],
+        written: Callable[[OrderWritten], None],
+    ) -> None:
+        """Describe the connections; `start` opens them.
+
+        Args:
+            venue_offset_ns: the venue's time minus ours, as the core knows it.
+            listen_key: the newest key of the private stream; "" means not yet known.
+            written: told after an order's bytes were given to a socket.
+        """
+        venue = settings.venue
+        self._host = host
+        self._stop_file = stop_file
+        self._offset_ns = venue_offset_ns
+        self._listen_key = listen_key
+        self._written = written
+        self._urls = VenueUrls(rest=venue.rest_url, streams=venue.stream_url, ws_api=venue.ws_api_url)
+        self._wires = WireInstruments(spec.instruments)
+        self._frames = OrderFrames(self._wires, keys.api_key, keys.signer)
+        self._decoder = UserStreamDecoder(self._wires)
+        self._rest = RestClient(
+            venue.rest_url, keys.api_key, keys.signer, spec.instruments, host.clock, venue.request_timeout_ms
+        )
+        market_data = settings.market_data
+        self._orders = ReconnectingWebSocket(
+            venue.ws_api_url,
+            self._order_frame,
+            self._orders_changed,
+            linger_off=True,
+            user_timeout_ms=settings.order_manager.window_ms,
+            frame_bytes_max=market_data.frame_bytes_max,
+            clock=host.clock,
+            delay_ms=market_data.reconnect_delay_ms,
+            delay_ms_max=market_data.reconnect_delay_ms_max,
+        )
+        self._private = ReconnectingWebSocket(
+            self._private_url,
+            self._private_frame,
+            self._private_changed,
+            frame_bytes_max=market_data.frame_bytes_max,
+            clock=host.clock,
+            delay_ms=market_data.reconnect_delay_ms,
+            delay_ms_max=market_data.reconnect_delay_ms_max,
+        )
+        self._waiting: dict[int, VenueRequest] = {}
+        self._calls: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._key_in_use = ""
+        self._told: dict[str, None] = {}
+        self._untold_ns: dict[str, int] = {}
+        self._heard_told_ns = 0
+        self._bad_since_ns = 0
+        self._bad_frames = self._bad_frames_total = 0
+        self._not_sent_total = 0
+        self.tick_to_order = Histogram()
+        self.shut = ""
+        """Why no new order may be written any more; "" while it may."""
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._orders.start()
+        self._private.start()
+        self._watch = asyncio.get_running_loop().create_task(self._look(), name="gateway watches")
+
+    async def stop(self) -> None:
+        """Close every socket and drop calls on their way."""
+        self.shut = self.shut or "stopping"
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        await self._orders.stop()
+        await self._private.stop()
+        if self._calls:
+            for task in self._calls:
+                task.cancel()
+            await asyncio.wait(self._calls)
+        await self._rest.close()
+
+    def call(self, request: VenueRequest) -> None:
+        """Carry out one request; exactly one outcome is delivered for it."""
+        if isinstance(request, PlaceOrder):
+            self._place(request)
+        elif isinstance(request, CancelOrder) and self._write(request, self._frames.cancel(request)):
+            return
+        else:
+            self._call_rest(request)
+
+    def cancel_now(self, request: CancelOrder) -> bool:
+        """Write a cancel whose answer nobody will read, from a process that is about to end."""
+        return self._orders.write(self._frames.cancel(request))
+
+    def snapshot(self) -> dict[str, Any]:
+        """State of the sockets and the tick-to-order histogram (microseconds; counts are cumulative), builtins only."""
+        return {
+            "tick_to_order_us": self.tick_to_order.view(),
+            "orders_open": self._orders.is_open,
+            "orders_failures_in_a_row": self._orders.failures,
+            "private_open": self._private.is_open,
+            "private_failures_in_a_row": self._private.failures,
+            "waiting": len(self._waiting),
+            "rest_calls": len(self._calls),
+            "not_sent": self._not_sent_total,
+            "bad_frames": self._bad_frames_total,
+            "unmodelled": dict(self._decoder.unmodelled),
+        }
+
+    # orders
+
+    def _place(self, request: PlaceOrder) -> None:
+        if not self._orders.is_open:
+            self._call_rest(request)
+            return
+        frame = self._frames.place(request)
+        reason = self._last_check(request)
+        if reason:
+            self._not_sent(request, reason)
+        elif self._write(request, frame):
+            self._note_written(request)
+        else:
+            self._call_rest(request)
+
+    def _last_check(self, request: PlaceOrder) -> str:
+        """Why a new order may not be written now; "" lets it go."""
+        if self.shut:
+            return self.shut
+        if self._stop_file.is_present():
+            return "the stop file is there, or cannot be looked at"
+        age_ns = self._host.clock.now_ns() + self._offset_ns() - request.venue_time_ns
+        if age_ns > DECISION_AGE_NS_MAX:
+            return f"decided {age_ns // 1_000_000} ms ago"
+        return ""
+
+    def _write(self, request: VenueRequest, frame: bytes) -> bool:
+        if not self._orders.write(frame):
+            return False
+        self._waiting[request.request_id] = request
+        if len(self._waiting) > WAITING_MAX:
+            del self._waiting[next(iter(self._waiting))]
+        return True
+
+    def _note_written(self, request: PlaceOrder) -> None:
+        written_ns = self._host.clock.now_ns()
+        origin_ns = self._host.origin_ns
+        if origin_ns:
+            self.tick_to_order.observe((written_ns - origin_ns) // 1_000)
+        self._written(OrderWritten(client_order_id=request.client_order_id, origin_ns=origin_ns, written_ns=written_ns))
+
+    def _not_sent(self, request: VenueRequest, reason: str) -> None:
+        self._not_sent_total += 1
+        self._host.deliver(
+            NotSent(request_id=request.request_id, received_ns=self._host.clock.now_ns(), usage=Usage(), reason=reason)
+        )
+
+    def _order_frame(self, payload: bytes, received_ns: int) -> None:
+        try:
+            answer = decode_ws_api(payload)
+        except DamagedPayload as damage:
+            self._damaged(ORDERS, damage, received_ns)
+            return
+        request = self._waiting.pop(answer.request_id, None) if answer.request_id is not None else None
+        if request is None:
+            if answer.request_id is None:
+                self._damaged(ORDERS, DamagedPayload(field="id", reason=answer.text or "names no request"), received_ns)
+                self._orders.reconnect("the venue refused the session")
+            return
+        outcome = ws_outcome(answer, request, received_ns, self._wires)
+        if isinstance(request, PlaceOrder) and isinstance(outcome, OrderAnswered):
+            self._expect_word(request.client_order_id, received_ns)
+        self._host.deliver(outcome)
+
+    def _orders_changed(self, up: bool, reason: str) -> None:
+        now_ns = self._host.clock.now_ns()
+        if not up:
+            lost, self._waiting = self._waiting, {}
+            for request in lost.values():
+                self._host.deliver(
+                    OutcomeUnknown(
+                        request_id=request.request_id,
+                        received_ns=now_ns,
+                        usage=Usage(),
+                        reason=f"the order socket was lost: {reason[:REASON_CHARACTERS_MAX]}",
+                    )
+                )
+        self._host.deliver(
+            StreamChanged(stream=ORDERS, up=up, changed_ns=now_ns, reason=reason[:REASON_CHARACTERS_MAX])
+        )
+
+    # REST
+
+    def _call_rest(self, request: VenueRequest) -> None:
+        if len(self._calls) >= REST_CALLS_MAX:
+            self._not_sent(request, f"{REST_CALLS_MAX} calls are already on their way")
+            return
+        task = asyncio.get_running_loop().create_task(self._ask(request), name=type(request).__name__)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _ask(self, request: VenueRequest) -> None:
+        if isinstance(request, PlaceOrder):
+            origin_ns = self._host.origin_ns
+            outcome = await self._rest.send(request, last_check=lambda: self._check_and_note(request, origin_ns))
+            if isinstance(outcome, OrderAnswered):
+                self._expect_word(request.client_order_id, outcome.received_ns)
+        else:
+            outcome = await self._rest.send(request)
+        self._host.deliver(outcome)
+
+    def _check_and_note(self, request: PlaceOrder, origin_ns: int) -> str:
+        reason = self._last_check(request)
+        if not reason:
+            written_ns = self._host.clock.now_ns()
+            record = OrderWritten(client_order_id=request.client_order_id, origin_ns=origin_ns, written_ns=written_ns)
+            asyncio.get_running_loop().call_soon(self._written, record)
+        return reason
+
+    # private stream
+
+    def _private_url(self) -> str | None:
+        self._key_in_use = self._listen_key()
+        return private_url(self._urls, self._key_in_use) if self._key_in_use else None
+
+    def _private_frame(self, payload: bytes, received_ns: int) -> None:
+        try:
+            events = self._decoder.decode(payload, received_ns)
+        except DamagedPayload as damage:
+            self._damaged(PRIVATE, damage, received_ns)
+            return
+        for event in events:
+            if isinstance(event, OrderUpdate):
+                self._word_came(event.order.client_order_id)
+            self._host.deliver(event)
+            if isinstance(event, UserStreamExpired):
+                self._key_in_use = ""
+
+    def _private_changed(self, up: bool, reason: str) -> None:
+        self._untold_ns.clear()
+        self._host.deliver(
+            StreamChanged(
+                stream=PRIVATE, up=up, changed_ns=self._host.clock.now_ns(), reason=reason[:REASON_CHARACTERS_MAX]
+            )
+        )
+
+    def _damaged(self, stream: str, damage: DamagedPayload, received_ns: int) -> None:
+        self._bad_frames_total += 1
+        if received_ns - self._bad_since_ns > BAD_FRAMES_WINDOW_NS:
+            self._bad_since_ns, self._bad_frames = received_ns, 0
+        self._bad_frames += 1
+        self._host.deliver(
+            BadFrame(
+                stream=stream,
+                reason=damage.reason[:REASON_CHARACTERS_MAX],
+                field=damage.field,
+                received_ns=received_ns,
+            )
+        )
+        if self._bad_frames > BAD_FRAMES_MAX:
+            self._bad_frames = 0
+            (self._private if stream == PRIVATE else self._orders).reconnect("too many damaged frames")
+
+    # watches
+
+    def _expect_word(self, client_order_id: str, now_ns: int) -> None:
+        if client_order_id not in self._told and len(self._untold_ns) < TOLD_MAX:
+            self._untold_ns[client_order_id] = now_ns
+
+    def _word_came(self, client_order_id: str) -> None:
+        self._untold_ns.pop(client_order_id, None)
+        self._told[client_order_id] = None
+        if len(self._told) > TOLD_MAX:
+            del self._told[next(iter(self._told))]
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            now_ns = self._host.clock.now_ns()
+            if self._private.is_open:
+                newest_key = self._listen_key()
+                if newest_key and newest_key != self._key_in_use:
+                    self._private.reconnect("the key has changed")
+                    continue
+                if any(now_ns - since_ns > MUTE_NS_MAX for since_ns in self._untold_ns.values()):
+                    self._private.reconnect("an acknowledged order was not told")
+                    continue
+            heard_ns = self._private.heard_ns
+            if self._private.is_open and heard_ns > self._heard_told_ns:
+                self._heard_told_ns = heard_ns
+                self._host.deliver(StreamHeard(stream=PRIVATE, heard_ns=heard_ns))
