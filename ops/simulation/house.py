@@ -129,13 +129,14 @@ class House:
         )
 
     def _inhabit(self, spec: ActorSpec) -> None:
+        envelope: Any = Envelope
         self.world.inhabit(
             Inhabitant(
                 name=spec.name,
                 role=spec.role,
                 reads=tuple(spec.peers),
                 make_core=lambda epoch, journal: self._make_core(spec, epoch, journal),
-                decoder=msgspec.msgpack.Decoder(Envelope[_MAILBOXES[spec.role]]),
+                decoder=msgspec.msgpack.Decoder(envelope[_MAILBOXES[spec.role]]),
                 call=self.venue.call,
                 journal=[],
             )
