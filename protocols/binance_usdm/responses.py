@@ -7,57 +7,29 @@ is an unknown outcome, and the reason names the field.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from protocols.binance_usdm import payloads
-from protocols.binance_usdm.costs import PAGE_ROWS_MAX
+from protocols.binance_usdm.answers import BODY_BYTES_MAX as BODY_BYTES_MAX
+from protocols.binance_usdm.answers import TEXT_CHARACTERS_MAX, Head, outcome_of_success, sized
 from protocols.binance_usdm.damage import DECODE_ERRORS, DamagedPayload, damaged
 from protocols.binance_usdm.errors import BANNED_UNTIL, ErrorClass, classify, request_kind
-from protocols.binance_usdm.market_streams import FRAME_BYTES_MAX, snapshot_levels
+from protocols.binance_usdm.market_streams import FRAME_BYTES_MAX
 from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
-from protocols.values import InstrumentId
 from protocols.venue import (
     AmendOrder,
     AnyOutcome,
-    BalanceReport,
-    BalancesAnswered,
-    BookSnapshot,
-    CancelAll,
     CancelOrder,
-    Done,
-    FillsAnswered,
-    IncomeAnswered,
-    KeepUserStream,
-    OpenOrdersAnswered,
-    OpenUserStream,
-    OrderAnswered,
     OutcomeUnknown,
     PlaceOrder,
-    PositionReport,
-    PositionsAnswered,
-    QueryBalances,
-    QueryBook,
-    QueryFills,
-    QueryIncome,
-    QueryOpenOrders,
-    QueryOrder,
-    QueryPositions,
-    QueryTime,
     Refused,
-    SetCountdown,
     Throttled,
-    TimeAnswered,
     Usage,
-    UserStreamOpened,
     VenueRequest,
 )
-
-BODY_BYTES_MAX = 8_388_608
-"""A longer answer is refused unread."""
 
 WEIGHT_WAIT_S = 60
 """Wait after a broken limit on weight where the venue names none: its window is a minute."""
@@ -71,7 +43,6 @@ WAIT_S_MAX = 259_200
 """The longest ban (3 days); a longer wait is not believed."""
 
 _NS_PER_S = 1_000_000_000
-_TEXT_CHARACTERS_MAX = 300
 _USAGE_HEADER = re.compile(r"x-mbx-(used-weight|order-count)-(\d+[smhd])", re.IGNORECASE)
 _USAGE_FIELDS = {
     ("used-weight", "1m"): "weight_1m",
@@ -85,16 +56,7 @@ _WS_USAGE_FIELDS = {
 }
 
 _error_decoder = payloads.decoder_of(payloads.ErrorBody)
-_order_decoder = payloads.decoder_of(payloads.OrderBody)
-_orders_decoder = payloads.decoder_of(list[payloads.OrderBody])
 _items_decoder = payloads.decoder_of(list[msgspec.Raw])
-_fills_decoder = payloads.decoder_of(list[payloads.FillBody])
-_positions_decoder = payloads.decoder_of(list[payloads.PositionBody])
-_balances_decoder = payloads.decoder_of(list[payloads.BalanceBody])
-_income_decoder = payloads.decoder_of(list[payloads.IncomeBody])
-_depth_decoder = payloads.decoder_of(payloads.DepthBody)
-_time_decoder = payloads.decoder_of(payloads.TimeBody)
-_key_decoder = payloads.decoder_of(payloads.ListenKeyBody)
 _ws_decoder = payloads.decoder_of(payloads.WsBody)
 
 
@@ -150,7 +112,7 @@ def decode_rest_batch(
         return tuple(decode_rest(request, http_status, headers, body, received_ns, instruments) for request in requests)
     usage = usage_of_headers(headers)
     try:
-        items = _sized(_items_decoder, body)
+        items = sized(_items_decoder, body)
     except DamagedPayload as damage:
         return tuple(_unreadable(request, damage, usage, received_ns) for request in requests)
     if len(items) != len(requests):
@@ -186,7 +148,7 @@ def decode_ws_api(frame: bytes | str) -> WsAnswer:
         usage=Usage(**fields),
         result=bytes(body.result) if isinstance(body.result, msgspec.Raw) else b"",
         venue_code=_bounded(failure.code),
-        text=failure.msg[:_TEXT_CHARACTERS_MAX],
+        text=failure.msg[:TEXT_CHARACTERS_MAX],
     )
 
 
@@ -218,10 +180,8 @@ def _succeeded(
     sent_ns: int,
 ) -> AnyOutcome:
     try:
-        decode = _DECODERS.get(type(request))
-        if decode is None:
-            raise DamagedPayload(field="request", reason=f"{type(request).__name__} has no answer")
-        return decode(request, body, _Base(request.request_id, received_ns, usage), instruments, sent_ns)
+        head = Head(request.request_id, received_ns, usage)
+        return outcome_of_success(request, body, head, instruments, sent_ns)
     except DamagedPayload as damage:
         code, text = _error_of(body)
         if code < 0:
@@ -239,16 +199,16 @@ def _failed(
     retry_after_s: int | None,
 ) -> AnyOutcome:
     verdict = classify(request_kind(request), http_status, code, text)
-    base = _Base(request.request_id, received_ns, usage)
+    head = Head(request.request_id, received_ns, usage)
     if verdict.error_class is ErrorClass.REFUSED:
         assert verdict.refusal is not None
-        return Refused(**base.fields, kind=verdict.refusal, venue_code=code, text=text)
+        return Refused(**head.fields, kind=verdict.refusal, venue_code=code, text=text)
     if verdict.error_class is ErrorClass.UNKNOWN:
-        return OutcomeUnknown(**base.fields, reason=f"status {http_status}: {text}", venue_code=code)
+        return OutcomeUnknown(**head.fields, reason=f"status {http_status}: {text}", venue_code=code)
     banned = verdict.error_class is ErrorClass.BANNED
     wait_ns = _wait_ns(request, http_status, text, retry_after_s, banned=banned, orders_only=verdict.orders_only)
     return Throttled(
-        **base.fields,
+        **head.fields,
         retry_at_ns=received_ns + wait_ns,
         banned=banned,
         orders_only=verdict.orders_only,
@@ -286,7 +246,7 @@ def _wait_ns(
 
 
 def _unreadable(request: VenueRequest, damage: DamagedPayload, usage: Usage, received_ns: int) -> OutcomeUnknown:
-    reason = f"the answer cannot be read: {damage}"[:_TEXT_CHARACTERS_MAX]
+    reason = f"the answer cannot be read: {damage}"[:TEXT_CHARACTERS_MAX]
     return OutcomeUnknown(request_id=request.request_id, received_ns=received_ns, usage=usage, reason=reason)
 
 
@@ -299,8 +259,8 @@ def _error_of(body: bytes) -> tuple[int, str]:
             pass
         else:
             if error.code or error.msg:
-                return _bounded(error.code), error.msg[:_TEXT_CHARACTERS_MAX]
-    return 0, body[:_TEXT_CHARACTERS_MAX].decode("utf-8", "replace")
+                return _bounded(error.code), error.msg[:TEXT_CHARACTERS_MAX]
+    return 0, body[:TEXT_CHARACTERS_MAX].decode("utf-8", "replace")
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> int | None:
@@ -312,143 +272,3 @@ def _retry_after_s(headers: Mapping[str, str]) -> int | None:
 
 def _bounded(number: int) -> int:
     return max(-(2**62), min(number, 2**62))
-
-
-def _sized(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    if len(body) > BODY_BYTES_MAX:
-        raise DamagedPayload(field="body", reason=f"{len(body)} bytes, more than {BODY_BYTES_MAX}")
-    try:
-        return decoder.decode(body)
-    except DECODE_ERRORS as error:
-        raise damaged(error) from None
-
-
-class _Base:
-    """The fields that every outcome has."""
-
-    __slots__ = ("fields",)
-
-    def __init__(self, request_id: int, received_ns: int, usage: Usage) -> None:
-        self.fields: dict[str, Any] = {"request_id": request_id, "received_ns": received_ns, "usage": usage}
-
-
-def _order(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    return OrderAnswered(**base.fields, order=payloads.order_report(_sized(_order_decoder, body), instruments))
-
-
-def _done(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    """Successes say `code` 200, or name what was set; neither is needed, but an error must not pass for one."""
-    answer: payloads.ErrorBody = _sized(_error_decoder, body)
-    if answer.code < 0:
-        raise DamagedPayload(field="code", reason=answer.msg[:_TEXT_CHARACTERS_MAX])
-    return Done(**base.fields)
-
-
-def _open_orders(
-    request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int
-) -> AnyOutcome:
-    assert isinstance(request, QueryOpenOrders)
-    rows = _sized(_orders_decoder, body)
-    orders = tuple(_row(index, payloads.order_report, row, instruments) for index, row in enumerate(rows))
-    return OpenOrdersAnswered(**base.fields, instrument_id=request.instrument_id, orders=orders)
-
-
-def _fills(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    assert isinstance(request, QueryFills)
-    rows = _sized(_fills_decoder, body)
-    fills = tuple(_row(index, payloads.fill_report, row, instruments) for index, row in enumerate(rows))
-    return FillsAnswered(
-        **base.fields, instrument_id=request.instrument_id, fills=fills, complete=len(rows) < PAGE_ROWS_MAX
-    )
-
-
-def _positions(
-    request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int
-) -> AnyOutcome:
-    """Positions of our symbols. The two rows of a hedge-mode account are netted: exposure is what counts."""
-    reports: dict[InstrumentId, PositionReport] = {}
-    for index, row in enumerate(_sized(_positions_decoder, body)):
-        wire = instruments.by_symbol.get(row.symbol)
-        if wire is None:
-            continue
-        report = PositionReport(
-            instrument_id=wire.instrument_id,
-            position_lots=payloads.signed_lots_of(wire, row.position_amt, f"[{index}].positionAmt"),
-            entry_price=payloads.decimal_of(row.entry_price, f"[{index}].entryPrice"),
-            mark_price=payloads.decimal_of(row.mark_price, f"[{index}].markPrice"),
-            venue_time_ns=row.update_time * NS_PER_MS,
-        )
-        other = reports.get(wire.instrument_id)
-        if other is not None:
-            larger = max(report, other, key=lambda position: abs(position.position_lots))
-            report = msgspec.structs.replace(larger, position_lots=report.position_lots + other.position_lots)
-        reports[wire.instrument_id] = report
-    return PositionsAnswered(**base.fields, positions=tuple(reports.values()))
-
-
-def _balances(
-    request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int
-) -> AnyOutcome:
-    rows: list[payloads.BalanceBody] = _sized(_balances_decoder, body)
-    balances = tuple(
-        BalanceReport(asset=row.asset, wallet_balance=payloads.decimal_of(row.balance, f"[{index}].balance"))
-        for index, row in enumerate(rows)
-    )
-    return BalancesAnswered(**base.fields, balances=balances)
-
-
-def _income(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    rows: list[payloads.IncomeBody] = _sized(_income_decoder, body)
-    records = tuple(_row(index, payloads.income_report, row) for index, row in enumerate(rows))
-    return IncomeAnswered(**base.fields, records=records, complete=len(rows) < PAGE_ROWS_MAX)
-
-
-def _book(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    assert isinstance(request, QueryBook)
-    wire = instruments.by_id[request.instrument_id]
-    depth: payloads.DepthBody = _sized(_depth_decoder, body)
-    return BookSnapshot(
-        **base.fields,
-        instrument_id=wire.instrument_id,
-        last_update_id=depth.last_update_id,
-        venue_time_ns=(depth.T or depth.E) * NS_PER_MS,
-        bids=tuple(snapshot_levels(depth.bids, wire, "bids")),
-        asks=tuple(snapshot_levels(depth.asks, wire, "asks")),
-    )
-
-
-def _time(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    clock: payloads.TimeBody = _sized(_time_decoder, body)
-    return TimeAnswered(**base.fields, venue_time_ns=clock.server_time * NS_PER_MS, sent_ns=sent_ns)
-
-
-def _key(request: VenueRequest, body: bytes, base: _Base, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
-    answer: payloads.ListenKeyBody = _sized(_key_decoder, body)
-    return UserStreamOpened(**base.fields, listen_key=answer.listen_key)
-
-
-def _row(index: int, report: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return report(*arguments)
-    except DamagedPayload as damage:
-        raise DamagedPayload(field=f"[{index}].{damage.field}", reason=damage.reason) from None
-
-
-_Decode = Callable[[VenueRequest, bytes, _Base, WireInstruments, int], AnyOutcome]
-_DECODERS: dict[type[VenueRequest], _Decode] = {
-    PlaceOrder: _order,
-    AmendOrder: _order,
-    CancelOrder: _order,
-    QueryOrder: _order,
-    CancelAll: _done,
-    SetCountdown: _done,
-    KeepUserStream: _done,
-    QueryOpenOrders: _open_orders,
-    QueryFills: _fills,
-    QueryPositions: _positions,
-    QueryBalances: _balances,
-    QueryIncome: _income,
-    QueryBook: _book,
-    QueryTime: _time,
-    OpenUserStream: _key,
-}

@@ -1,0 +1,222 @@
+"""Bodies of success to neutral outcomes, one function for each kind of answer (facts section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from protocols.binance_usdm import payloads
+from protocols.binance_usdm.costs import PAGE_ROWS_MAX
+from protocols.binance_usdm.damage import DECODE_ERRORS, DamagedPayload, damaged
+from protocols.binance_usdm.market_streams import snapshot_levels
+from protocols.binance_usdm.payloads import NS_PER_MS
+from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.values import InstrumentId
+from protocols.venue import (
+    AmendOrder,
+    AnyOutcome,
+    BalanceReport,
+    BalancesAnswered,
+    BookSnapshot,
+    CancelAll,
+    CancelOrder,
+    Done,
+    FillsAnswered,
+    IncomeAnswered,
+    KeepUserStream,
+    OpenOrdersAnswered,
+    OpenUserStream,
+    OrderAnswered,
+    PlaceOrder,
+    PositionReport,
+    PositionsAnswered,
+    QueryBalances,
+    QueryBook,
+    QueryFills,
+    QueryIncome,
+    QueryOpenOrders,
+    QueryOrder,
+    QueryPositions,
+    QueryTime,
+    SetCountdown,
+    TimeAnswered,
+    Usage,
+    UserStreamOpened,
+    VenueRequest,
+)
+
+BODY_BYTES_MAX = 8_388_608
+"""A longer answer is refused unread."""
+
+TEXT_CHARACTERS_MAX = 300
+"""Characters of the venue's text that are kept."""
+
+_error_decoder = payloads.decoder_of(payloads.ErrorBody)
+_order_decoder = payloads.decoder_of(payloads.OrderBody)
+_orders_decoder = payloads.decoder_of(list[payloads.OrderBody])
+_fills_decoder = payloads.decoder_of(list[payloads.FillBody])
+_positions_decoder = payloads.decoder_of(list[payloads.PositionBody])
+_balances_decoder = payloads.decoder_of(list[payloads.BalanceBody])
+_income_decoder = payloads.decoder_of(list[payloads.IncomeBody])
+_depth_decoder = payloads.decoder_of(payloads.DepthBody)
+_time_decoder = payloads.decoder_of(payloads.TimeBody)
+_key_decoder = payloads.decoder_of(payloads.ListenKeyBody)
+
+
+class Head:
+    """The fields that every outcome has."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, request_id: int, received_ns: int, usage: Usage) -> None:
+        self.fields: dict[str, Any] = {"request_id": request_id, "received_ns": received_ns, "usage": usage}
+
+
+def outcome_of_success(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    """The outcome that a body of success says.
+
+    Raises:
+        DamagedPayload: the body cannot be understood, or is an error in spite of its status.
+    """
+    decode = _DECODERS.get(type(request))
+    if decode is None:
+        raise DamagedPayload(field="request", reason=f"{type(request).__name__} has no answer")
+    return decode(request, body, head, instruments, sent_ns)
+
+
+def sized(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Decode a body of bounded size.
+
+    Raises:
+        DamagedPayload: it is too long or cannot be understood.
+    """
+    if len(body) > BODY_BYTES_MAX:
+        raise DamagedPayload(field="body", reason=f"{len(body)} bytes, more than {BODY_BYTES_MAX}")
+    try:
+        return decoder.decode(body)
+    except DECODE_ERRORS as error:
+        raise damaged(error) from None
+
+
+def _order(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    return OrderAnswered(**head.fields, order=payloads.order_report(sized(_order_decoder, body), instruments))
+
+
+def _done(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    """Successes say `code` 200, or name what was set; neither is needed, but an error must not pass for one."""
+    answer: payloads.ErrorBody = sized(_error_decoder, body)
+    if answer.code < 0:
+        raise DamagedPayload(field="code", reason=answer.msg[:TEXT_CHARACTERS_MAX])
+    return Done(**head.fields)
+
+
+def _open_orders(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    assert isinstance(request, QueryOpenOrders)
+    rows = sized(_orders_decoder, body)
+    orders = tuple(_row(index, payloads.order_report, row, instruments) for index, row in enumerate(rows))
+    return OpenOrdersAnswered(**head.fields, instrument_id=request.instrument_id, orders=orders)
+
+
+def _fills(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    assert isinstance(request, QueryFills)
+    rows = sized(_fills_decoder, body)
+    fills = tuple(_row(index, payloads.fill_report, row, instruments) for index, row in enumerate(rows))
+    return FillsAnswered(
+        **head.fields, instrument_id=request.instrument_id, fills=fills, complete=len(rows) < PAGE_ROWS_MAX
+    )
+
+
+def _positions(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    """Positions of our symbols. The two rows of a hedge-mode account are netted: exposure is what counts."""
+    reports: dict[InstrumentId, PositionReport] = {}
+    for index, row in enumerate(sized(_positions_decoder, body)):
+        wire = instruments.by_symbol.get(row.symbol)
+        if wire is None:
+            continue
+        report = PositionReport(
+            instrument_id=wire.instrument_id,
+            position_lots=payloads.signed_lots_of(wire, row.position_amt, f"[{index}].positionAmt"),
+            entry_price=payloads.decimal_of(row.entry_price, f"[{index}].entryPrice"),
+            mark_price=payloads.decimal_of(row.mark_price, f"[{index}].markPrice"),
+            venue_time_ns=row.update_time * NS_PER_MS,
+        )
+        other = reports.get(wire.instrument_id)
+        if other is not None:
+            larger = max(report, other, key=lambda position: abs(position.position_lots))
+            report = msgspec.structs.replace(larger, position_lots=report.position_lots + other.position_lots)
+        reports[wire.instrument_id] = report
+    return PositionsAnswered(**head.fields, positions=tuple(reports.values()))
+
+
+def _balances(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    rows: list[payloads.BalanceBody] = sized(_balances_decoder, body)
+    balances = tuple(
+        BalanceReport(asset=row.asset, wallet_balance=payloads.decimal_of(row.balance, f"[{index}].balance"))
+        for index, row in enumerate(rows)
+    )
+    return BalancesAnswered(**head.fields, balances=balances)
+
+
+def _income(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    rows: list[payloads.IncomeBody] = sized(_income_decoder, body)
+    records = tuple(_row(index, payloads.income_report, row) for index, row in enumerate(rows))
+    return IncomeAnswered(**head.fields, records=records, complete=len(rows) < PAGE_ROWS_MAX)
+
+
+def _book(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    assert isinstance(request, QueryBook)
+    wire = instruments.by_id[request.instrument_id]
+    depth: payloads.DepthBody = sized(_depth_decoder, body)
+    return BookSnapshot(
+        **head.fields,
+        instrument_id=wire.instrument_id,
+        last_update_id=depth.last_update_id,
+        venue_time_ns=(depth.T or depth.E) * NS_PER_MS,
+        bids=tuple(snapshot_levels(depth.bids, wire, "bids")),
+        asks=tuple(snapshot_levels(depth.asks, wire, "asks")),
+    )
+
+
+def _time(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    clock: payloads.TimeBody = sized(_time_decoder, body)
+    return TimeAnswered(**head.fields, venue_time_ns=clock.server_time * NS_PER_MS, sent_ns=sent_ns)
+
+
+def _key(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    answer: payloads.ListenKeyBody = sized(_key_decoder, body)
+    return UserStreamOpened(**head.fields, listen_key=answer.listen_key)
+
+
+def _row(index: int, report: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return report(*arguments)
+    except DamagedPayload as damage:
+        raise DamagedPayload(field=f"[{index}].{damage.field}", reason=damage.reason) from None
+
+
+_Decode = Callable[[VenueRequest, bytes, Head, WireInstruments, int], AnyOutcome]
+_DECODERS: dict[type[VenueRequest], _Decode] = {
+    PlaceOrder: _order,
+    AmendOrder: _order,
+    CancelOrder: _order,
+    QueryOrder: _order,
+    CancelAll: _done,
+    SetCountdown: _done,
+    KeepUserStream: _done,
+    QueryOpenOrders: _open_orders,
+    QueryFills: _fills,
+    QueryPositions: _positions,
+    QueryBalances: _balances,
+    QueryIncome: _income,
+    QueryBook: _book,
+    QueryTime: _time,
+    OpenUserStream: _key,
+}
