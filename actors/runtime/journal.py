@@ -42,7 +42,9 @@ SYNC_PERIOD_S = 1.0
 SEGMENTS_MAX = 8
 """Segments kept; the oldest beyond it is deleted when a new one begins."""
 PAGE_ROWS = 1_000
-BUSY_TIMEOUT_S = 0.2
+BUSY_TIMEOUT_S = 5.0
+WAL_FRAMES_MAX = 8_192
+"""Pages of 4 KiB in the log before it is made to begin anew."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -268,7 +270,10 @@ class _Syncer:
                 ended = False
                 while not ended:
                     ended = self._ending.wait(self.period_s)
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if frames > WAL_FRAMES_MAX:
+                        # Appends never paused long enough for the log to begin anew: hold them up for the moment it takes.
+                        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         except (sqlite3.Error, OSError) as error:
             self._on_failure(error)
 
