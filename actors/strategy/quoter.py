@@ -62,7 +62,7 @@ class SymbolQuoter:
         self._volatility.observe((top.bids[0][0] + top.asks[0][0]) / 2, top.received_ns)
         if self._live_since_ns == 0 and self._feed is not None and self._feed.state is FeedState.LIVE:
             self._live_since_ns = now_ns
-        if now_ns - self._told_ns < self._period_ns and not stopped:
+        if self._period_ns and not stopped and now_ns < self._told_ns + self._period_ns and self._quotes():
             return None
         return self.requote(stopped, now_ns)
 
@@ -104,17 +104,17 @@ class SymbolQuoter:
         return targets
 
     def due_ns(self) -> int:
-        """When the least quote period since the last targets is over; 0 when nothing waits for it."""
-        waits = self._top is not None and self._targets is not None and self._period_ns > 0
-        if not waits or self._top is None or self._targets is None:
+        """When a book that waits for the end of the least quote period may be priced; 0 when none waits."""
+        top, told = self._top, self._targets
+        if not self._period_ns or top is None or told is None or told.book_update_id == top.update_id:
             return 0
-        return self._told_ns + self._period_ns if self._targets.book_update_id != self._top.update_id else 0
+        return self._told_ns + self._period_ns if self._quotes() else 0
 
     def snapshot(self, now_ns: int) -> SymbolSnapshot:
         """What status shows; ages as of `now_ns`."""
         top, targets = self._top, self._targets
         return SymbolSnapshot(
-            quoting=targets is not None and bool(targets.bids or targets.asks),
+            quoting=self._quotes(),
             reason=targets.reason if targets is not None else "no book yet",
             feed=self._feed.state.value if self._feed is not None else "",
             book_update_id=top.update_id if top is not None else 0,
@@ -154,7 +154,12 @@ class SymbolQuoter:
     def _says_nothing(self, reason: str) -> bool:
         """Whether the last targets were empty for this very reason, whatever the book."""
         told = self._targets
-        return told is not None and not told.bids and not told.asks and told.reason == reason
+        return told is not None and told.reason == reason and not self._quotes()
+
+    def _quotes(self) -> bool:
+        """Whether the last targets had a level."""
+        told = self._targets
+        return told is not None and bool(told.bids or told.asks)
 
     def _nothing(self, reason: str) -> QuoteTargets:
         top = self._top

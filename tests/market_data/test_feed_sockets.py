@@ -78,7 +78,7 @@ async def venue() -> AsyncIterator[Venue]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    one.url = "127.0.0.1:{}".format(runner.addresses[0][1])
+    one.url = f"127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield one
     finally:

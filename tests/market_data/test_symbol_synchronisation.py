@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from market_feed_driver import ASKS, BIDS, Feed
 from market_samples import (
     BTC,
@@ -23,12 +21,11 @@ from market_samples import (
 )
 
 from actors.market_data.core import MarketDataCore
-from configs.schema import MarketDataSettings
-from protocols.effects import Call, Effect, SetTimer, TimerFired
+from protocols.effects import Call, SetTimer, TimerFired
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import make_instrument_id
-from protocols.venue import OutcomeUnknown, QueryBook, StreamChanged, StreamHeard, Throttled, Usage
+from protocols.venue import OutcomeUnknown, StreamChanged, StreamHeard, Throttled, Usage
 
 
 def test_the_first_diff_asks_for_the_snapshot_that_makes_the_book_live() -> None:
