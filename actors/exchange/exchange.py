@@ -106,8 +106,6 @@ class Exchange:
         times = [due for due in (self.venue.next_due_ns, self._agenda.next_ns) if due is not None]
         return min(times, default=None)
 
-    # ---- in ----
-
     def receive_rest(self, request: RestRequest, now_ns: int) -> int:
         """Take in an HTTP request; its answer comes out of `drain` under the returned ticket."""
         self.advance(now_ns)
@@ -168,8 +166,6 @@ class Exchange:
     def close_user_session(self, session: int) -> None:
         """Stop sending to a session."""
         self._sessions.pop(session, None)
-
-    # ---- time and out ----
 
     def advance(self, now_ns: int) -> None:
         """Do everything that is due by `now_ns`, in order of time."""

@@ -7,12 +7,9 @@ frames. Nothing is decided here.
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import secrets
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,12 +20,13 @@ from aiohttp import WSMsgType, web
 from actors.exchange import ledger
 from actors.exchange.api import Answer, RestRequest, WsSession
 from actors.exchange.authentication import Credential, hmac_credential
+from actors.exchange.channels import Subscriber
 from actors.exchange.errors import ExchangeError, SourceError
 from actors.exchange.exchange import Exchange, Output
 from actors.exchange.frames import Frame
 from actors.exchange.sources import MarketSource, open_source
+from actors.exchange.spool import LedgerFile, LedgerFileError
 from actors.exchange.subscriptions import (
-    MESSAGES_PER_SECOND_MAX,
     StreamAddress,
     control,
     is_served,
@@ -59,107 +57,6 @@ def demo_credentials() -> list[Credential]:
     return [hmac_credential(DEMO_KEY, DEMO_SECRET, DEMO_ACCOUNT)]
 
 
-class LedgerFile:
-    """The append-only file. A line that a killed process left unfinished is cut off; one venue at a time may hold it."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise ServerError(f"the ledger {path} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._descriptor)
-            raise ServerError(f"the ledger {path} is in use by another venue") from None
-        self._path = path
-
-    def read(self) -> Iterator[ledger.LedgerRecord]:
-        """The records of earlier runs."""
-        with self._path.open("rb") as lines:
-            yield from ledger.decode_lines(lines)
-        self._cut_torn_line()
-
-    def append(self, records: list[ledger.LedgerRecord]) -> None:
-        """Write records; when this returns they have left the process.
-
-        Raises:
-            OSError: they could not be written.
-        """
-        data = b"".join(map(ledger.encode, records))
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-
-    def close(self) -> None:
-        """Release the file."""
-        os.close(self._descriptor)
-
-    def _cut_torn_line(self) -> None:
-        size = os.fstat(self._descriptor).st_size
-        keep = size
-        while keep > 0:
-            start = max(0, keep - 65_536)
-            block = os.pread(self._descriptor, keep - start, start)
-            newline = block.rfind(b"\n")
-            if newline >= 0:
-                keep = start + newline + 1
-                break
-            keep = start
-        if keep < size:
-            os.ftruncate(self._descriptor, keep)
-
-
-class Subscriber:
-    """One WebSocket: what it is subscribed to, and what waits to be sent, bounded."""
-
-    def __init__(
-        self, socket: web.WebSocketResponse, bytes_max: int, *, group: str = "", combined: bool = False
-    ) -> None:
-        self.socket = socket
-        self.group = group
-        self.combined = combined
-        self.streams: dict[str, int | None] = {}
-        self.dropped = False
-        self._bytes_max = bytes_max
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._more = asyncio.Event()
-        self._window_s = 0
-        self._messages = 0
-
-    def send(self, payload: bytes) -> None:
-        """Queue a frame; a subscriber that is too slow is dropped."""
-        if self.dropped:
-            return
-        self._waiting_bytes += len(payload)
-        if self._waiting_bytes > self._bytes_max:
-            self.dropped = True
-            self._waiting.clear()
-        else:
-            self._waiting.append(payload)
-        self._more.set()
-
-    def allows_message(self, now_s: float) -> bool:
-        """Count a message of the client; false beyond the venue's limit a second."""
-        if int(now_s) != self._window_s:
-            self._window_s, self._messages = int(now_s), 0
-        self._messages += 1
-        return self._messages <= MESSAGES_PER_SECOND_MAX
-
-    async def write(self) -> None:
-        """Send what is queued until the connection ends."""
-        while not self.socket.closed:
-            await self._more.wait()
-            self._more.clear()
-            while self._waiting:
-                payload = self._waiting.popleft()
-                await self.socket.send_frame(payload, WSMsgType.TEXT)
-                self._waiting_bytes -= len(payload)
-            if self.dropped:
-                await self.socket.close(code=1008, message=b"Too slow")
-
-
 class VenueServer:
     """The venue on a port of loopback."""
 
@@ -174,7 +71,10 @@ class VenueServer:
             self._source: MarketSource = open_source(settings)
         except SourceError as error:
             raise ServerError(str(error)) from error
-        self._ledger = LedgerFile(Path(settings.ledger)) if settings.ledger else None
+        try:
+            self._ledger = LedgerFile(Path(settings.ledger)) if settings.ledger else None
+        except LedgerFileError as error:
+            raise ServerError(str(error)) from error
         self._wall_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         try:
             self.exchange = Exchange(
@@ -260,8 +160,6 @@ class VenueServer:
             "market_streams": len(self._by_stream),
         }
 
-    # ---- turns ----
-
     def _begin_market(self) -> None:
         if self._frames is None:
             self._frames = self._source.frames(self.now_ns())
@@ -327,8 +225,6 @@ class VenueServer:
                     subscriber.send(combined)
                 else:
                     subscriber.send(payload)
-
-    # ---- connections ----
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
