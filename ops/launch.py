@@ -35,7 +35,7 @@ from configs.schema import Settings, SupervisionSettings
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
 from ops.views import live_symbols
-from protocols.messages.control import ActorState, Answer, GetStatus, Shutdown, SystemStatus
+from protocols.messages.control import ActorState, ActorStatus, Answer, GetStatus, Shutdown, SystemStatus
 
 __all__ = [
     "AlreadyRunning",
@@ -112,12 +112,14 @@ def wait_until_quoting(
     """Wait, with a line at each step, until every actor runs and every book is synchronised; None when `is_over` came first.
 
     Raises:
-        LaunchFailed: it takes longer than READY_TIMEOUT_S, with what is missing.
+        LaunchFailed: it takes longer than READY_TIMEOUT_S, with what is missing, or a shard was given up.
     """
     deadline = time.monotonic() + READY_TIMEOUT_S
     told = ""
     while not is_over():
         status = status_of(client)
+        if status.halted_shards:
+            raise LaunchFailed("; ".join(sorted(set(status.halted_shards.values()))))
         missing = _missing(status, settings)
         if not missing:
             return status
@@ -205,8 +207,12 @@ def _missing(status: SystemStatus, settings: Settings) -> str:
     running = [actor for actor in children if actor.state is ActorState.RUNNING]
     wanted = sum(settings.shards if role in SHARDED else 1 for role in START_ORDER)
     if len(running) < wanted:
-        waiting = ", ".join(actor.name for actor in children if actor.state is not ActorState.RUNNING)
+        waiting = ", ".join(_named(actor) for actor in children if actor.state is not ActorState.RUNNING)
         return f"starting actors: {len(running)} of {wanted} run" + (f", waiting for {waiting}" if waiting else "")
     live = {symbol for actor in children for symbol in live_symbols(actor)}
     unsynchronised = [symbol for symbol in settings.symbols if symbol not in live]
     return f"synchronising books: {', '.join(unsynchronised)}" if unsynchronised else ""
+
+
+def _named(actor: ActorStatus) -> str:
+    return f"{actor.name} ({actor.text})" if actor.text else actor.name

@@ -13,7 +13,7 @@ from protocols.messages.control import ActorStatus, SystemStatus
 ABSENT = "-"
 
 POSITION_COLUMNS = ("symbol", "position", "average_price", "price", "realised", "unrealised", "fees", "funding", "net")
-ORDER_COLUMNS = ("symbol", "side", "price", "quantity", "filled_lots", "state", "age_ms", "client_order_id")
+ORDER_COLUMNS = ("symbol", "side", "price", "quantity", "filled", "state", "age_ms", "client_order_id")
 FILL_COLUMNS = ("symbol", "side", "price", "quantity", "maker", "fee", "fee_asset", "trade_id", "client_order_id")
 ALERT_COLUMNS = ("code", "severity", "subject", "source", "repeats", "text")
 
@@ -55,8 +55,8 @@ def symbol_rows(status: SystemStatus) -> list[SymbolRow]:
             SymbolRow(
                 symbol=symbol,
                 mid=_text(feeds.get(symbol, {}).get("mid")),
-                our_bid=_text(order.get("bid")),
-                our_ask=_text(order.get("ask")),
+                our_bid=_text(order.get("best_bid")),
+                our_ask=_text(order.get("best_ask")),
                 position=_text(position.get("position")),
                 open_orders=_text(order.get("open_orders")),
                 fills=_text(position.get("fills")),
@@ -94,11 +94,7 @@ def position_rows(status: SystemStatus) -> list[dict[str, Any]]:
 
 def order_rows(status: SystemStatus) -> list[dict[str, Any]]:
     """Live orders of every shard, and those of unknown fate."""
-    rows = [
-        {"symbol": symbol, **row}
-        for symbol, shown in _by_symbol(status, "order_manager").items()
-        for row in _rows(shown.get("orders"))
-    ]
+    rows = [row for actor in _of(status, "order_manager") for row in _rows(actor.snapshot.get("orders"))]
     return sorted(rows, key=lambda row: (str(row.get("symbol")), str(row.get("side")), str(row.get("price"))))
 
 

@@ -79,11 +79,9 @@ def _show(found: SystemStatus, as_json: bool) -> None:
 
         print(msgspec.json.encode(found).decode(), flush=True)
         return
-    from rich.console import Console
+    from ops.cli.table import tables, wide_console
 
-    from ops.cli.table import tables
-
-    Console().print(tables(found, found.metrics_url or "status"))
+    wide_console().print(tables(found, f"metrics: {found.metrics_url or 'none'}"))
 
 
 def _watch(state: Path, as_json: bool) -> None:
@@ -107,12 +105,11 @@ def _rows(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]], as_j
 
         print(msgspec.json.encode(rows).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
+    from ops.cli.table import plain_table, wide_console
 
-    table = Table(title=title, title_justify="left")
+    table = plain_table(title)
     for column in columns:
         table.add_column(column)
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in columns))
-    Console().print(table)
+    wide_console().print(table)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from ops.cli.table import plain_table, wide_console
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
@@ -17,7 +19,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
 
 def print_report(report: dict[str, Any]) -> None:
     """Print what a person wants to know of it."""
-    console = Console()
+    console = wide_console()
     console.print(_symbol_table(report["symbols"]))
     latency = report["latency_us"]["tick_to_order"]
     console.print(
@@ -36,22 +38,12 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def _symbol_table(symbols: dict[str, Any]) -> Table:
-    table = Table(title="report", title_justify="left")
-    table.add_column("symbol")
-    for heading in (
-        *("quotes", "accepted", "canceled", "rejected", "fills", "maker", "volume", "position"),
-        *("gross", "fees", "funding", "net", "both sides", "markout 1s/5s/30s bps"),
-    ):
-        table.add_column(heading, justify="right")
-    for symbol, run in symbols.items():
-        orders, pnl = run["orders"], run["pnl"]
-        table.add_row(
-            symbol,
-            *(str(number) for number in (run["quotes"], orders["accepted"], orders["canceled"], orders["rejected"])),
-            *(str(run["fills"]), _share(run["maker_share"]), _money(run["volume"]), run["position"]),
-            *(_money(pnl[part]) for part in ("gross", "fees", "funding", "net")),
-            *(_share(run["quoted_both_share"]), "/".join(_bps(value) for value in run["markout_bps"].values())),
-        )
+    table = plain_table("report")
+    table.add_column("")
+    for symbol in symbols:
+        table.add_column(symbol, justify="right")
+    for heading, cell in _ROWS:
+        table.add_row(heading, *(cell(run) for run in symbols.values()))
     return table
 
 
@@ -69,3 +61,21 @@ def _bps(value: float | None) -> str:
 
 def _us(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} us"
+
+
+_ROWS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+    ("quotes", lambda run: str(run["quotes"])),
+    ("orders accepted", lambda run: str(run["orders"]["accepted"])),
+    ("orders canceled", lambda run: str(run["orders"]["canceled"])),
+    ("orders rejected", lambda run: str(run["orders"]["rejected"])),
+    ("fills", lambda run: str(run["fills"])),
+    ("maker share", lambda run: _share(run["maker_share"])),
+    ("volume", lambda run: _money(run["volume"])),
+    ("position", lambda run: str(run["position"])),
+    ("PnL gross", lambda run: _money(run["pnl"]["gross"])),
+    ("fees", lambda run: _money(run["pnl"]["fees"])),
+    ("funding", lambda run: _money(run["pnl"]["funding"])),
+    ("PnL net", lambda run: _money(run["pnl"]["net"])),
+    ("both sides quoted", lambda run: _share(run["quoted_both_share"])),
+    ("markout bps 1 s, 5 s, 30 s", lambda run: ", ".join(_bps(value) for value in run["markout_bps"].values())),
+)

@@ -41,7 +41,7 @@ class Watch:
         self._settings = settings
         self._began_s = began_s
         self._duration_s = duration_s
-        self._console = Console()
+        self._console = wide_console()
         self._live: Live | None = None
         self._printed_s = 0.0
 
@@ -101,13 +101,24 @@ def plain_lines(status: SystemStatus) -> list[str]:
     return lines
 
 
+def plain_table(title: str) -> Table:
+    """An empty table that fits a terminal of 80 columns: one blank between columns, no lines."""
+    return Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def wide_console() -> Console:
+    """The terminal; where the output is no terminal, wide enough that nothing is cut."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
 def _symbol_table(status: SystemStatus) -> Table:
-    table = Table(title="symbols", title_justify="left", expand=False)
+    table = plain_table("symbols")
     table.add_column("symbol")
     for heading in ("mid", "our bid", "our ask", "position", "orders", "fills", "PnL"):
         table.add_column(heading, justify="right")
     table.add_column("risk")
-    table.add_column("quote age", justify="right")
+    table.add_column("age", justify="right")
     for row in symbol_rows(status):
         table.add_row(*_symbol_cells(row))
     return table
@@ -129,7 +140,7 @@ def _symbol_cells(row: SymbolRow) -> list[str | Text]:
 
 
 def _actor_table(status: SystemStatus) -> Table:
-    table = Table(title="actors", title_justify="left", expand=False)
+    table = plain_table("actors")
     table.add_column("actor")
     table.add_column("state")
     for heading in ("pid", "epoch", "restarts"):
