@@ -13,6 +13,9 @@ from protocols.venue import OrderReport
 ASK_PERIOD_NS = 300_000_000
 """Time between two looks at a symbol's open orders."""
 
+CANCEL_EACH_MAX = 4
+"""More orders than this, when all that rest must go, are cancelled by one request for the whole symbol."""
+
 EMPTY_LOOKS = 2
 """So many looks in a row must find nothing."""
 
@@ -20,6 +23,7 @@ EMPTY_LOOKS = 2
 class _Look(msgspec.Struct):
     request_id: int = 0
     asked_ns: int = 0
+    next_ns: int = 0
     empty: int = 0
     done: bool = False
 
@@ -50,11 +54,11 @@ class Clearance:
     def step(self, now_ns: int) -> None:
         """Ask for what is due."""
         for instrument_id, look in self._looks.items():
-            if look.done or look.request_id or (look.asked_ns and now_ns - look.asked_ns < ASK_PERIOD_NS):
+            if look.done or look.request_id or now_ns < look.next_ns:
                 continue
             request_id = self._desk.query_open_orders(instrument_id, now_ns)
             if request_id:
-                look.request_id, look.asked_ns = request_id, now_ns
+                look.request_id, look.asked_ns, look.next_ns = request_id, now_ns, now_ns + ASK_PERIOD_NS
 
     def failed(self, instrument_id: InstrumentId, request_id: int) -> None:
         """A look had no answer: it is repeated."""
@@ -81,11 +85,16 @@ class Clearance:
         look.request_id = 0
         left = [order for order in orders if self._concerns(order.client_order_id)]
         self.found_total += len(left)
+        if len(left) > CANCEL_EACH_MAX and len(left) == len(orders):
+            self._desk.cancel_all(instrument_id, now_ns)
+            look.empty = 0
+            return
         for order in left:
             self._desk.cancel_foreign(instrument_id, order.client_order_id, order.venue_order_id, now_ns)
         if left:
             look.empty = 0
         elif look.empty + 1 < EMPTY_LOOKS:
             look.empty += 1
+            look.next_ns = max(look.next_ns, certain_from_ns)
         elif look.asked_ns >= certain_from_ns:
             look.done = True

@@ -24,6 +24,12 @@ from protocols.venue import (
     SetCountdown,
 )
 
+ANSWER_MARGIN_NS = 500_000_000
+"""A read is given up so long after its own timeout."""
+
+CANCEL_PATIENCE_NS = 1_000_000_000
+"""A cancel without an answer is repeated after this; repeating it is harmless."""
+
 CANCEL_RETRY_NS = 500_000_000
 """An unanswered or refused cancel is repeated after this."""
 
@@ -100,7 +106,7 @@ class Desk:
     def place(self, instrument_id: InstrumentId, order: Order, now_ns: int) -> int:
         """Send a new order. The caller has checked budget and gate, and journaled the intent."""
         window_ms = self._settings.window_ms
-        request_id = self._open(Purpose.PLACE, instrument_id, order.client_order_id, now_ns, window_ms)
+        request_id = self._open(Purpose.PLACE, instrument_id, order.client_order_id, now_ns)
         self._budget.placed()
         self.last_write_deadline_venue_ns = max(self.last_write_deadline_venue_ns, order.deadline_venue_ns)
         self._outbox.call(
@@ -142,7 +148,7 @@ class Desk:
         if not self._may(Urgency.CANCEL, "cancel_all", now_ns):
             return False
         window_ms = self._settings.cancel_window_ms
-        request_id = self._open(Purpose.CANCEL_ALL, instrument_id, "", now_ns, window_ms)
+        request_id = self._open(Purpose.CANCEL_ALL, instrument_id, "", now_ns)
         self._budget.spent(WEIGHTS["cancel_all"])
         self._outbox.call(
             CancelAll(
@@ -159,7 +165,7 @@ class Desk:
         if not self._may(Urgency.QUERY, "countdown", now_ns):
             return 0
         window_ms = self._settings.window_ms
-        request_id = self._open(Purpose.COUNTDOWN, instrument_id, "", now_ns, window_ms)
+        request_id = self._open(Purpose.COUNTDOWN, instrument_id, "", now_ns)
         self._budget.spent(WEIGHTS["countdown"])
         self._outbox.call(
             SetCountdown(
@@ -176,7 +182,7 @@ class Desk:
         """Ask for one order by our id; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "order", now_ns):
             return 0
-        request_id = self._open(Purpose.ORDER, instrument_id, client_order_id, now_ns, self._settings.window_ms)
+        request_id = self._open(Purpose.ORDER, instrument_id, client_order_id, now_ns)
         self._budget.spent(WEIGHTS["order"])
         self._outbox.call(
             QueryOrder(
@@ -192,7 +198,7 @@ class Desk:
         """Ask for everything open on a symbol; the request's number, 0 when refused now."""
         if not self._may(urgency, "open_orders", now_ns):
             return 0
-        request_id = self._open(Purpose.OPEN_ORDERS, instrument_id, "", now_ns, self._settings.window_ms)
+        request_id = self._open(Purpose.OPEN_ORDERS, instrument_id, "", now_ns)
         self._budget.spent(WEIGHTS["open_orders"])
         self._outbox.call(
             QueryOpenOrders(request_id=request_id, instrument_id=instrument_id, venue_time_ns=self._clock.at(now_ns))
@@ -210,7 +216,7 @@ class Desk:
         """Ask for executions from a trade id on (0: from a time on); the request's number, 0 when refused now."""
         if not self._may(urgency, "fills", now_ns):
             return 0
-        request_id = self._open(Purpose.FILLS, instrument_id, "", now_ns, self._settings.window_ms)
+        request_id = self._open(Purpose.FILLS, instrument_id, "", now_ns)
         self._budget.spent(WEIGHTS["fills"])
         self._outbox.call(
             QueryFills(
@@ -227,7 +233,7 @@ class Desk:
         """Ask for the account's positions; the request's number, 0 when refused now."""
         if not self._may(urgency, "positions", now_ns):
             return 0
-        request_id = self._open(Purpose.POSITIONS, None, "", now_ns, self._settings.window_ms)
+        request_id = self._open(Purpose.POSITIONS, None, "", now_ns)
         self._budget.spent(WEIGHTS["positions"])
         self._outbox.call(QueryPositions(request_id=request_id, venue_time_ns=self._clock.at(now_ns)))
         return request_id
@@ -236,7 +242,7 @@ class Desk:
         """Ask for the venue's clock; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "time", now_ns):
             return 0
-        request_id = self._open(Purpose.TIME, None, "", now_ns, self._settings.window_ms)
+        request_id = self._open(Purpose.TIME, None, "", now_ns)
         self._budget.spent(WEIGHTS["time"])
         self._outbox.call(QueryTime(request_id=request_id))
         return request_id
@@ -245,7 +251,7 @@ class Desk:
         self, purpose: Purpose, instrument_id: InstrumentId, client_order_id: str, venue_order_id: int, now_ns: int
     ) -> int:
         window_ms = self._settings.cancel_window_ms
-        request_id = self._open(purpose, instrument_id, client_order_id, now_ns, window_ms)
+        request_id = self._open(purpose, instrument_id, client_order_id, now_ns)
         self._budget.spent(WEIGHTS["cancel"])
         self._outbox.call(
             CancelOrder(
@@ -266,17 +272,20 @@ class Desk:
             return False
         return self._budget.may_spend(WEIGHTS[name], urgency, now_ns)
 
-    def _open(
-        self, purpose: Purpose, instrument_id: InstrumentId | None, client_order_id: str, now_ns: int, window_ms: int
-    ) -> int:
+    def _open(self, purpose: Purpose, instrument_id: InstrumentId | None, client_order_id: str, now_ns: int) -> int:
+        if purpose is Purpose.PLACE:
+            patience_ns = (self._settings.window_ms + self._settings.dead_slack_ms) * 1_000_000
+        elif purpose in (Purpose.CANCEL, Purpose.CANCEL_FOREIGN, Purpose.CANCEL_ALL):
+            patience_ns = CANCEL_PATIENCE_NS
+        else:
+            patience_ns = self._timeout_ns + ANSWER_MARGIN_NS
         self._request_id += 1
-        slack_ns = self._settings.dead_slack_ms * 1_000_000
         self.in_flight[self._request_id] = InFlight(
             request_id=self._request_id,
             purpose=purpose,
             instrument_id=instrument_id,
             client_order_id=client_order_id,
             sent_ns=now_ns,
-            expires_ns=now_ns + max(window_ms * 1_000_000, self._timeout_ns) + slack_ns,
+            expires_ns=now_ns + patience_ns,
         )
         return self._request_id

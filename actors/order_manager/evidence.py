@@ -25,7 +25,8 @@ class Evidence:
         if order is None:
             self._stranger(symbol, report, now_ns)
             return None
-        if order.client_order_id in table.tombstones:
+        is_over = order.state in (OrderState.REJECTED, OrderState.DENIED)
+        if is_over and (not report.status.is_terminal or report.filled_lots):
             self._zombie(symbol, order, report, now_ns)
             return order
         was = order.state
@@ -97,7 +98,9 @@ class Evidence:
         else:
             symbol.table.rise(order, report)
             self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
-        self._shard.halt(symbol, AlertCode.ORDER_ZOMBIE, f"{order.client_order_id} was presumed dead and lives", now_ns)
+        self._shard.halt(
+            symbol, AlertCode.ORDER_ZOMBIE, f"{order.client_order_id} was taken for dead and lives", now_ns
+        )
 
     def _cancel(self, symbol: Symbol, report: OrderReport, now_ns: int) -> None:
         self._shard.desk.cancel_foreign(symbol.instrument_id, report.client_order_id, report.venue_order_id, now_ns)

@@ -127,7 +127,7 @@ class Gateway:
         self._waiting: dict[int, VenueRequest] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
-        self._key_in_use = ""
+        self._key_in_use = self._dead_key = ""
         self._told: dict[str, None] = {}
         self._untold_ns: dict[str, int] = {}
         self._heard_told_ns = 0
@@ -298,7 +298,8 @@ class Gateway:
     # private stream
 
     def _private_url(self) -> str | None:
-        self._key_in_use = self._listen_key()
+        newest = self._listen_key()
+        self._key_in_use = newest if newest != self._dead_key else ""
         return private_url(self._urls, self._key_in_use) if self._key_in_use else None
 
     def _private_frame(self, payload: bytes, received_ns: int) -> None:
@@ -312,7 +313,8 @@ class Gateway:
                 self._word_came(event.order.client_order_id)
             self._host.deliver(event)
             if isinstance(event, UserStreamExpired):
-                self._key_in_use = ""
+                self._dead_key, self._key_in_use = self._key_in_use, ""
+                self._private.reconnect("the key has expired")
 
     def _private_changed(self, up: bool, reason: str) -> None:
         self._untold_ns.clear()

@@ -21,6 +21,9 @@ from protocols.venue import OrderReport
 COMPLAIN_NS = 30_000_000_000
 """A recovery that takes so long raises an alert."""
 
+POSITION_DOUBT_NS = 500_000_000
+"""A position of the private stream that our executions do not explain within this starts a comparison."""
+
 AUDIT_WEIGHT_PER_SYMBOL = 6
 AUDIT_WEIGHT_SHARED = 5
 AUDIT_WEIGHT_SHARE = 0.2
@@ -82,7 +85,7 @@ class Lifecycle:
         shard.outbox.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, shard.spec.name, reason, now_ns)
         if shard.dry_run:
             return
-        self._stop = Clearance(list(shard.symbols), shard.desk, shard.must_go)
+        self._stop = Clearance(list(shard.symbols), shard.desk, shard.must_go_on_stop)
         for symbol in shard.symbols.values():
             shard.desk.cancel_all(symbol.instrument_id, now_ns)
             self._quoter.pull(symbol, now_ns)
@@ -145,7 +148,7 @@ class Lifecycle:
             self._older.seen(instrument_id, request_id, orders, certain_ns, now_ns)
         for clearance in (self._stop, self._drain):
             if clearance is not None:
-                clearance.seen(instrument_id, request_id, orders, self._certain_ns(now_ns), now_ns)
+                clearance.seen(instrument_id, request_id, orders, self._certain_ns(), now_ns)
 
     def look_failed(self, instrument_id: InstrumentId, request_id: int) -> None:
         """A question for open orders had no answer."""
@@ -208,8 +211,8 @@ class Lifecycle:
         shard = self._shard
         return max(self._began_ns + self._fence_ns, shard.older_deadline_venue_ns - shard.clock.offset_ns)
 
-    def _certain_ns(self, now_ns: int) -> int:
-        """The instant past which no send of ours can still be accepted; now when each has been answered for."""
+    def _certain_ns(self) -> int:
+        """The instant past which no send of ours can still be accepted; 0 when each has been answered for."""
         shard = self._shard
         deadlines = [
             order.deadline_venue_ns - shard.clock.offset_ns
@@ -217,6 +220,8 @@ class Lifecycle:
             for order in symbol.table.live.values()
             if order.state in (OrderState.PENDING, OrderState.UNKNOWN)
         ]
+        if not all(symbol.recovered for symbol in shard.symbols.values()):
+            deadlines.append(self._older_certain_ns())
         return max(deadlines, default=0)
 
     def _step_drain(self, now_ns: int) -> None:
@@ -251,6 +256,7 @@ class Lifecycle:
         venue_now_ns = shard.clock.at(now_ns)
         waiting = []
         for instrument_id, sync in shard.syncs.items():
+            self._look_at_position(shard.symbols[instrument_id], now_ns)
             sync.step(now_ns, venue_now_ns)
             agreement = sync.finish(now_ns)
             if agreement is not None:
@@ -272,6 +278,15 @@ class Lifecycle:
             request_id = shard.desk.query_positions(now_ns, Urgency.AUDIT if is_audit else Urgency.QUERY)
             for sync in waiting:
                 sync.positions_asked(request_id, now_ns)
+
+    def _look_at_position(self, symbol: Symbol, now_ns: int) -> None:
+        """A position told by the venue that differs from ours for too long is looked into."""
+        told_lots = symbol.told_lots
+        if told_lots is None or told_lots == symbol.table.position_lots:
+            symbol.told_lots = None
+        elif symbol.recovered and now_ns - symbol.told_ns >= POSITION_DOUBT_NS:
+            symbol.told_lots = None
+            self._shard.syncs[symbol.instrument_id].begin(Cause.AUDIT, now_ns)
 
     def _agreed(self, symbol: Symbol, cause: Cause, differences: tuple[str, ...], adopted: bool, now_ns: int) -> None:
         shard = self._shard

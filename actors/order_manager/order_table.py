@@ -222,7 +222,7 @@ class OrderTable:
         self._outbox.event(
             OrderFilled,
             instrument_id=self.instrument_id,
-            client_order_id=order.client_order_id if order is not None else client_order_id,
+            client_order_id=order.client_order_id if order is not None else "",
             venue_order_id=fill.venue_order_id,
             venue_time_ns=fill.venue_time_ns,
             side=fill.side,

@@ -125,6 +125,8 @@ class Outcomes:
             case OrderAnswered():
                 symbol.faults_in_a_row = 0
                 self._evidence.order(symbol, outcome.order, now_ns)
+            case Refused() | Throttled() if order.accepted:
+                shard.suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
             case Refused():
                 symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
                 symbol.wait_until_ns[order.side] = now_ns + (

@@ -157,7 +157,7 @@ class Quoter:
                 return
         code = check_order(symbol, limits, side, level.price_ticks, lots, reduce_only, shard.notional_room(symbol))
         if code is None:
-            code = self._capacity(now_ns)
+            code = self._capacity(level.rank, now_ns)
         if code is not None:
             is_waiting = code in _WAITS_FOR_CANCELS and any(order.cancel_wanted for order in table.live.values())
             if not is_waiting:
@@ -207,11 +207,11 @@ class Quoter:
         shard.desk.place(symbol.instrument_id, order, now_ns)
         shard.refresh_notional(symbol)
 
-    def _capacity(self, now_ns: int) -> DenialCode | None:
+    def _capacity(self, rank: int, now_ns: int) -> DenialCode | None:
         shard = self._shard
         if shard.dry_run:
             return DenialCode.DRY_RUN
-        if not shard.budget.may_place(now_ns) or not shard.desk.has_room_for_order:
+        if not shard.budget.may_place(now_ns, rank) or not shard.desk.has_room_for_order:
             return DenialCode.RATE
         if sum(len(symbol.table.live) for symbol in shard.symbols.values()) >= shard.own.live_orders_max:
             return DenialCode.OPEN_ORDERS

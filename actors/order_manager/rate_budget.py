@@ -17,6 +17,9 @@ WEIGHT_1M_DEFAULT = 2_400
 QUERY_SHARE = 0.9
 """Part of the weight that queries may use; the rest is for cancels."""
 
+OUTER_SHARE = 0.8
+"""Part of the orders that outer levels may use; the rest is for the innermost."""
+
 AUDIT_SHARE = 0.7
 """Part of the weight that periodic comparisons may use."""
 
@@ -81,12 +84,13 @@ class RateBudget:
         """Whether a Retry-After window forbids every request."""
         return now_ns < self.blocked_until_ns
 
-    def may_place(self, now_ns: int) -> bool:
-        """Whether one more order fits."""
+    def may_place(self, now_ns: int, rank: int = 0) -> bool:
+        """Whether one more order fits; outer levels (`rank` above 0) leave a reserve for the inner ones."""
         if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
             return False
-        return _fits(self._orders_10s, self.orders_10s_max, self._orders_share, self._shards) and _fits(
-            self._orders_1m, self.orders_1m_max, self._orders_share, self._shards
+        share = self._orders_share * (OUTER_SHARE if rank else 1.0)
+        return _fits(self._orders_10s, self.orders_10s_max, share, self._shards) and _fits(
+            self._orders_1m, self.orders_1m_max, share, self._shards
         )
 
     def may_spend(self, weight: int, urgency: Urgency, now_ns: int) -> bool:

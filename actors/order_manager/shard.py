@@ -92,6 +92,10 @@ class Shard:
         owner = self.owner(client_order_id)
         return owner is not Owner.NEWER and (owner is not Owner.FOREIGN or self.own.foreign_orders == "cancel")
 
+    def must_go_on_stop(self, client_order_id: str) -> bool:
+        """Whether an open order has to go in an emergency stop: everybody's, but for a newer incarnation's."""
+        return self.owner(client_order_id) is not Owner.NEWER
+
     def is_older(self, client_order_id: str) -> bool:
         """Whether an open order has to be cancelled before this incarnation may quote."""
         owner = self.owner(client_order_id)

@@ -106,7 +106,7 @@ class Suspects:
         return dead
 
     def _ask(self, suspect: Suspect, now_ns: int, fills_from: Callable[[InstrumentId], tuple[int, int]]) -> None:
-        if suspect.step is Step.EARLY and self._clock.at(now_ns) > suspect.order.deadline_venue_ns:
+        if suspect.step is Step.EARLY and suspect.attempts and self._clock.at(now_ns) > suspect.order.deadline_venue_ns:
             suspect.step = Step.CLOCK
         match suspect.step:
             case Step.EARLY | Step.FIRST | Step.SECOND:

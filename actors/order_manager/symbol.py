@@ -57,6 +57,8 @@ class Symbol:
         self.gate_open = False
         self.gate_reasons: tuple[str, ...] = ("not yet evaluated",)
         self.gate_was_told = False
+        self.told_lots: int | None = None
+        self.told_ns = 0
         self.denials: Counter[DenialCode] = Counter()
         self.wait_for_book: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.wait_until_ns: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}

@@ -44,6 +44,8 @@ class UserEvents:
                 self._balance(event)
             case PositionUpdate():
                 if event.instrument_id in shard.symbols:
+                    symbol = shard.symbols[event.instrument_id]
+                    symbol.told_lots, symbol.told_ns = event.position_lots, now_ns
                     shard.outbox.event(
                         VenuePosition,
                         instrument_id=event.instrument_id,
