@@ -8,7 +8,7 @@ quotes      reservation * (1 -+ half spread), then level by level (ladder.py, si
 from __future__ import annotations
 
 from actors.strategy.fair_value import fair_price_ticks, others_levels
-from actors.strategy.ladder import LadderShape, ask_ladder, bid_ladder
+from actors.strategy.ladder import LadderShape, ask_prices, bid_prices
 from actors.strategy.own_orders import OwnOrders
 from actors.strategy.position_view import PositionView
 from actors.strategy.sizing import Sizer
@@ -176,21 +176,19 @@ class SymbolQuoter:
     def _priced(self) -> QuoteTargets:
         top, settings, position = self._top, self._settings, self.position.lots
         assert top is not None, "priced without a book"
-        own = self.own
-        fair = fair_price_ticks(
-            others_levels(top.bids, own.bids), others_levels(top.asks, own.asks), settings.imbalance_levels
-        )
+        bids_seen, asks_seen = others_levels(top.bids, self.own.bids), others_levels(top.asks, self.own.asks)
+        fair = fair_price_ticks(bids_seen, asks_seen, settings.imbalance_levels)
         half = half_spread_bps(
             self._volatility.bps_per_root_second(),
             settings.volatility_multiplier,
             settings.half_spread_bps_min,
             settings.half_spread_bps_max,
         )
-        limit_lots = self._sizer.position_lots_max(max(top.bids[0][0], 1))
-        skew = skew_bps(position, limit_lots, settings.skew_bps_at_limit)
+        best_bid, best_ask = top.bids[0][0], top.asks[0][0]
+        skew = skew_bps(position, self._sizer.position_lots_max(best_bid), settings.skew_bps_at_limit)
         reservation = fair * (1.0 + skew * 1e-4)
-        bids = bid_ladder(reservation, half, top.asks[0][0], position, self._shape, self._sizer)
-        asks = ask_ladder(reservation, half, top.bids[0][0], position, self._shape, self._sizer)
+        bids = self._sizer.sized(bid_prices(reservation, half, best_ask, self._shape), position)
+        asks = self._sizer.sized(ask_prices(reservation, half, best_bid, self._shape), -position)
         self._fair_ticks, self._half_spread_bps, self._skew_bps = fair, half, skew
         return QuoteTargets(
             instrument_id=self.instrument.instrument_id,

@@ -5,9 +5,10 @@ Amounts of quote currency are counted in units of one tick times one lot, so tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from protocols.values import Instrument
+from protocols.values import Instrument, Level
 
 
 class Sizer:
@@ -27,22 +28,36 @@ class Sizer:
         """The largest position at this price, in lots."""
         return self._position_units_max // price_ticks
 
-    def full_lots(self, price_ticks: int) -> int:
-        """Size of a level that nothing shrinks."""
-        return min(self._order_units // price_ticks, self._lots_max)
+    def sized(self, prices_ticks: Sequence[int], signed_position_lots: int) -> tuple[Level, ...]:
+        """Levels of one side at these prices, best first; it ends where the venue would take no order.
 
-    def room_lots(self, signed_position_lots: int, price_ticks: int) -> int:
-        """Lots that a side may still add. `signed_position_lots` is positive when the position lies on that side already."""
-        return max(self.position_lots_max(price_ticks) - signed_position_lots, 0)
+        A level is full while the side reduces the position, and falls linearly to nothing as the position grows to its limit; all
+        levels together never carry it past the limit.
 
-    def shrunk_lots(self, signed_position_lots: int, price_ticks: int) -> int:
-        """Size of a level: full while the side reduces, then falling linearly to nothing at the limit."""
-        full = self.full_lots(price_ticks)
-        if signed_position_lots <= 0:
-            return full
-        limit = self.position_lots_max(price_ticks)
-        return full * max(limit - signed_position_lots, 0) // limit if limit else 0
-
-    def tradable(self, price_ticks: int, lots: int) -> bool:
-        """Whether the venue takes an order of this size at this price."""
-        return lots >= self._lots_min and lots * price_ticks >= self._notional_units_min
+        Args:
+            prices_ticks: positive, best first.
+            signed_position_lots: positive when the position lies on this side already.
+        """
+        if not prices_ticks:
+            return ()
+        order_units, notional_units_min = self._order_units, self._notional_units_min
+        lots_min, lots_max = self._lots_min, self._lots_max
+        limit_lots = self._position_units_max // prices_ticks[0]
+        room_lots = limit_lots - signed_position_lots
+        if room_lots <= 0:
+            return ()
+        shrinks, full_room_lots = signed_position_lots > 0, room_lots
+        levels: list[Level] = []
+        for ticks in prices_ticks:
+            lots = order_units // ticks
+            if lots > lots_max:
+                lots = lots_max
+            if shrinks:
+                lots = lots * full_room_lots // limit_lots
+            if lots > room_lots:
+                lots = room_lots
+            if lots < lots_min or lots * ticks < notional_units_min:
+                break
+            levels.append((ticks, lots))
+            room_lots -= lots
+        return tuple(levels)

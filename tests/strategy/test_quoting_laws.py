@@ -6,12 +6,12 @@ import math
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from market_samples import instrument
 
 from actors.strategy.fair_value import fair_price_ticks, others_levels
-from actors.strategy.ladder import LadderShape, ask_ladder, bid_ladder
+from actors.strategy.ladder import LadderShape, ask_prices, bid_prices
 from actors.strategy.sizing import Sizer
 from actors.strategy.spread import half_spread_bps, skew_bps
 from protocols.values import Level
@@ -118,15 +118,15 @@ ladders = st.tuples(
 
 
 def both_sides(
-    case: tuple[float, float, int, float, int, int, int], sign: int = 1
+    case: tuple[float, float, int, float, int, int, int],
 ) -> tuple[tuple[Level, ...], tuple[Level, ...], Sizer, int, int]:
     reservation, half, levels, spacing, below, spread, position = case
     best_bid = int(reservation) - below + 50
     best_ask = best_bid + spread
     shape = LadderShape.of(INSTRUMENT, levels, spacing)
     sizer = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
-    bids = bid_ladder(reservation, half, best_ask, sign * position, shape, sizer)
-    asks = ask_ladder(reservation, half, best_bid, sign * position, shape, sizer)
+    bids = sizer.sized(bid_prices(reservation, half, best_ask, shape), position)
+    asks = sizer.sized(ask_prices(reservation, half, best_bid, shape), -position)
     return bids, asks, sizer, best_bid, best_ask
 
 
@@ -174,29 +174,32 @@ def test_a_longer_position_never_buys_more_and_never_sells_less(
 
 @given(st.integers(100_000, 10_000_000), st.integers(-50_000, 50_000), st.integers(0, 50_000))
 def test_a_size_shrinks_towards_the_limit_and_is_full_while_it_reduces(price: int, position: int, more: int) -> None:
+    def lots(held: int) -> int:
+        return sum(size for _, size in sizer.sized([price], held))
+
     sizer = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
-    assume(sizer.position_lots_max(price) > 0)
-    assert sizer.shrunk_lots(position + more, price) <= sizer.shrunk_lots(position, price) <= sizer.full_lots(price)
-    assert sizer.shrunk_lots(min(position, 0), price) == sizer.full_lots(price)
-    assert sizer.shrunk_lots(sizer.position_lots_max(price), price) == 0
+    assert lots(position + more) <= lots(position) <= lots(min(position, 0)) == 5_000_000 // price
+    assert lots(sizer.position_lots_max(price)) == 0
 
 
 def test_a_half_spread_of_nothing_joins_a_touch_of_one_tick() -> None:
     shape = LadderShape.of(INSTRUMENT, 1, 1.0)
-    sizer = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
-    bids = bid_ladder(640_000.4, 0.0, 640_001, 0, shape, sizer)
-    asks = ask_ladder(640_000.4, 0.0, 640_000, 0, shape, sizer)
-    assert (bids, asks) == (((640_000, 7),), ((640_001, 7),))
+    assert bid_prices(640_000.4, 0.0, 640_001, shape) == [640_000]
+    assert ask_prices(640_000.4, 0.0, 640_000, shape) == [640_001]
 
 
 def test_prices_beyond_the_instruments_bounds_are_left_out() -> None:
-    shape = LadderShape(levels=3, level_spacing_bps=10.0, price_ticks_min=99_950, price_ticks_max=100_050)
-    sizer = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
-    assert [ticks for ticks, _ in bid_ladder(100_000.0, 0.0, 100_001, 0, shape, sizer)] == [100_000]
-    assert [ticks for ticks, _ in ask_ladder(100_000.0, 0.0, 99_999, 0, shape, sizer)] == [100_000]
-    assert ask_ladder(200_000.0, 0.0, 99_999, 0, shape, sizer) == ()
+    shape = LadderShape(steps=(0.0, 0.001, 0.002), price_ticks_min=99_950, price_ticks_max=100_050)
+    assert bid_prices(100_000.0, 0.0, 100_001, shape) == [100_000]
+    assert ask_prices(100_000.0, 0.0, 99_999, shape) == [100_000]
+    assert ask_prices(200_000.0, 0.0, 99_999, shape) == []
 
 
 def test_a_price_above_the_position_limit_has_no_size() -> None:
     sizer = Sizer(INSTRUMENT, Decimal("0.00005"), Decimal("0.00005"))
-    assert (sizer.shrunk_lots(1, 10), sizer.room_lots(1, 10)) == (0, 0)
+    assert sizer.sized([10], 0) == sizer.sized([10], 1) == sizer.sized([], 0) == ()
+
+
+def test_the_instruments_largest_order_bounds_a_level() -> None:
+    sizer = Sizer(instrument(quantity_lots_max=3), Decimal(500), Decimal(5_000))
+    assert sizer.sized([640_000, 639_000], 0) == ((640_000, 3), (639_000, 3))
