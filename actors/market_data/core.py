@@ -68,6 +68,8 @@ REFRESH_NS = 1_000_000_000
 
 _MS = 1_000_000
 _CLOCK_BURST_NS = 200 * _MS
+_CLOCK_RETRY_NS = 1_000 * _MS
+_FAILURE_LOG_NS = 10_000 * _MS
 _STATUS_TIMER = "status"
 _CLOCK_TIMER = "clock"
 _BAD_STREAMS_MAX = 16
@@ -94,6 +96,9 @@ class MarketDataCore:
         self._heard_ns = 0
         self._refreshed_ns = 0
         self._request_id = 0
+        self._times_asked = 0
+        self._requests_failed = 0
+        self._failure_logged_ns = -_FAILURE_LOG_NS
         self._frames = 0
         self._unknown_instruments = 0
         self._now_ns = spec.started_ns
@@ -161,6 +166,7 @@ class MarketDataCore:
             unknown_instruments=self._unknown_instruments,
             snapshots_in_flight=self._desk.in_flight,
             snapshots_failed=self._desk.failed,
+            requests_failed=self._requests_failed,
             clock_offset_ns=clock.offset_ns if clock else 0,
             clock_error_ns=clock.error_ns if clock else -1,
             clock_age_ns=self._now_ns - clock.sampled_ns if clock else -1,
@@ -273,15 +279,16 @@ class MarketDataCore:
                 return self._take_time(outcome, now_ns)
             case Throttled():
                 self._desk.throttled(outcome.retry_at_ns)
-                effects = self._snapshot_failed(outcome.request_id)
                 text = f"the venue limits our requests until {outcome.retry_at_ns}: {outcome.text}"
-                return effects + self._alert(AlertCode.RATE_LIMITED, Severity.WARNING, "requests", text, now_ns)
+                return [
+                    *self._request_failed(outcome.request_id, text, now_ns),
+                    *self._alert(AlertCode.RATE_LIMITED, Severity.WARNING, "requests", text, now_ns),
+                ]
             case Refused():
-                text = f"request {outcome.request_id} was refused: {outcome.venue_code} {outcome.text}"
-                return [Log(LogLevel.WARNING, text), *self._snapshot_failed(outcome.request_id)]
+                reason = f"was refused: {outcome.venue_code} {outcome.text}"
+                return self._request_failed(outcome.request_id, reason, now_ns)
             case OutcomeUnknown() | NotSent():
-                text = f"request {outcome.request_id} was not answered: {outcome.reason}"
-                return [Log(LogLevel.WARNING, text), *self._snapshot_failed(outcome.request_id)]
+                return self._request_failed(outcome.request_id, f"was not answered: {outcome.reason}", now_ns)
             case (
                 OrderAnswered()
                 | Done()
@@ -306,12 +313,18 @@ class MarketDataCore:
             effects.append(Publish(self._venue_time.clock))
         return effects
 
-    def _snapshot_failed(self, request_id: int) -> list[Effect]:
+    def _request_failed(self, request_id: int, reason: str, now_ns: int) -> list[Effect]:
+        """A snapshot is asked for again and the time at its next turn; the log says so once in a while."""
+        self._requests_failed += 1
         instrument_id = self._desk.answered(request_id)
         if instrument_id is not None:
             self._desk.failed += 1
             self._feeds[instrument_id].snapshot_failed()
-        return []
+        if now_ns < self._failure_logged_ns + _FAILURE_LOG_NS:
+            return []
+        self._failure_logged_ns = now_ns
+        text = f"request {request_id} {reason} ({self._requests_failed} failed since the start)"
+        return [Log(LogLevel.WARNING, text)]
 
     def _ask_snapshot(self, feed: SymbolFeed, now_ns: int) -> list[Effect]:
         instrument_id = feed.instrument.instrument_id
@@ -322,9 +335,13 @@ class MarketDataCore:
         return [Call(self._desk.ask(self._request_id, instrument_id, now_ns))]
 
     def _ask_time(self, now_ns: int) -> list[Effect]:
-        soon = self._venue_time.samples + 1 < CLOCK_BURST
-        wait_ns = _CLOCK_BURST_NS if soon else self._settings.clock_sample_period_ms * _MS
-        timer = SetTimer(_CLOCK_TIMER, now_ns + min(wait_ns, self._settings.clock_sample_period_ms * _MS))
+        period_ns = self._settings.clock_sample_period_ms * _MS
+        self._times_asked += 1
+        if self._times_asked < CLOCK_BURST:
+            period_ns = min(_CLOCK_BURST_NS, period_ns)
+        elif self._venue_time.samples < CLOCK_BURST:
+            period_ns = min(_CLOCK_RETRY_NS, period_ns)
+        timer = SetTimer(_CLOCK_TIMER, now_ns + period_ns)
         if not self._desk.open_at(now_ns):
             return [timer]
         self._request_id += 1

@@ -57,6 +57,7 @@ class Feed:
             self._listening.cancel()
             await asyncio.wait([self._listening])
         for socket in self._sockets.values():
+            socket.closing = True
             await socket.connection.stop()
 
     def snapshot(self) -> dict[str, Any]:
@@ -78,6 +79,8 @@ class _Socket:
 
     def __init__(self, name: str, url: str, wires: WireInstruments, settings: Settings, host: Host) -> None:
         self.told_ns = 0
+        self.closing = False
+        """We end it ourselves: its loss is no news."""
         self._name = name
         self._host = host
         self._decoder = MarketStreamDecoder(wires)
@@ -134,6 +137,8 @@ class _Socket:
         return on_frame
 
     def _on_change(self, up: bool, reason: str) -> None:
+        if self.closing:
+            return
         self._connections += up
         now_ns = self._host.clock.now_ns()
         self._host.deliver(StreamChanged(stream=self._name, up=up, changed_ns=now_ns, reason=reason))

@@ -45,6 +45,7 @@ class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     unknown_instruments: int
     snapshots_in_flight: int
     snapshots_failed: int
+    requests_failed: int
     clock_offset_ns: int
     clock_error_ns: int
     clock_age_ns: int

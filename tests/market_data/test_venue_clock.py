@@ -11,7 +11,7 @@ from actors.market_data.venue_time import WINDOW_NS, VenueTime
 from protocols.effects import Call, SetTimer, TimerFired
 from protocols.messages.alerts import Alert, AlertCode
 from protocols.messages.market import VenueClock
-from protocols.venue import QueryTime, TimeAnswered, Usage
+from protocols.venue import NotSent, QueryTime, TimeAnswered, Usage
 
 
 def answer(sent_ns: int, there_ns: int, back_ns: int, offset_ns: int, request_id: int = 1) -> TimeAnswered:
@@ -81,7 +81,24 @@ def test_the_time_is_asked_often_at_first_and_then_at_its_period() -> None:
         waits += [effect.at_ns - feed.now_ns for effect in effects if isinstance(effect, SetTimer)]
         assert len(published(feed.tell(answer(feed.now_ns, 1, 1, 0, request.request_id)), VenueClock)) == 1
         feed.now_ns += number
-    assert waits == [200 * MS] * 4 + [30 * S] * 3
+    assert waits == [200 * MS] * 3 + [S] * 2 + [30 * S] * 2
+
+
+def test_a_venue_that_does_not_answer_is_asked_once_a_second_and_logged_seldom() -> None:
+    feed = Feed(clock_sample_period_ms=30_000)
+    waits, logged = [], 0
+    for _ in range(20):
+        effects = feed.tell(TimerFired(name="clock"))
+        (request,) = [effect.request for effect in effects if isinstance(effect, Call)]
+        (timer,) = [effect for effect in effects if isinstance(effect, SetTimer)]
+        waits.append(timer.at_ns - feed.now_ns)
+        assert isinstance(request, QueryTime)
+        lost = NotSent(request_id=request.request_id, received_ns=feed.now_ns, usage=Usage(), reason="refused")
+        logged += len(feed.tell(lost))
+        feed.now_ns = timer.at_ns
+    assert waits == [200 * MS] * 3 + [S] * 17
+    assert logged == 2
+    assert feed.core.snapshot().requests_failed == 20
 
 
 def test_a_jump_of_the_venues_clock_is_told() -> None:
