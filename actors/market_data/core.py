@@ -10,7 +10,7 @@ from typing import assert_never
 
 from actors.market_data.alert_throttle import AlertThrottle
 from actors.market_data.side_streams import MarkTracker, TradeTotals
-from actors.market_data.snapshot import MarketDataSnapshot, SymbolSnapshot
+from actors.market_data.snapshot import MarketDataSnapshot, symbol_snapshot
 from actors.market_data.snapshot_desk import SnapshotDesk
 from actors.market_data.symbol_feed import SymbolFeed
 from actors.market_data.venue_time import VenueTime
@@ -159,7 +159,10 @@ class MarketDataCore:
         """Everything that status, reports and metrics show; ages as of the last message."""
         clock = self._venue_time.clock
         return MarketDataSnapshot(
-            symbols={feed.instrument.symbol: self._symbol_snapshot(feed) for feed in self._feeds.values()},
+            symbols={
+                feed.instrument.symbol: symbol_snapshot(feed, self._trades[key], self._marks[key], self._now_ns)
+                for key, feed in self._feeds.items()
+            },
             streams=dict(self._streams),
             bad_frames=dict(self._bad_frames),
             frames=self._frames,
@@ -378,34 +381,3 @@ class MarketDataCore:
 
     def _status_timer(self, now_ns: int) -> SetTimer:
         return SetTimer(_STATUS_TIMER, now_ns + self._settings.status_period_ms * _MS)
-
-    def _symbol_snapshot(self, feed: SymbolFeed) -> SymbolSnapshot:
-        top, instrument = feed.top, feed.instrument
-        marks = self._marks[instrument.instrument_id]
-        mark = marks.price
-        mid = "" if top is None else str(instrument.price(top.bids[0][0] + top.asks[0][0]) / 2)
-        return SymbolSnapshot(
-            state=feed.state.value,
-            reason=feed.reason,
-            since_ns=feed.since_ns,
-            update_id=feed.update_id,
-            bid=top.bids[0] if top else None,
-            ask=top.asks[0] if top else None,
-            bids=top.bids if top else (),
-            asks=top.asks if top else (),
-            mid=mid,
-            book_age_ns=self._now_ns - top.received_ns if top else -1,
-            mark_price=str(mark.mark_price) if mark else "",
-            mark_age_ns=self._now_ns - mark.received_ns if mark else -1,
-            funding_rate=str(mark.funding_rate) if mark else "",
-            diffs=feed.diffs,
-            tickers=feed.tickers,
-            trades=self._trades[instrument.instrument_id].trades_total,
-            gaps=feed.gaps,
-            resyncs=feed.resyncs,
-            invalid=feed.invalid,
-            refused=feed.refused + marks.refused + self._trades[instrument.instrument_id].refused,
-            ignored=feed.ignored + self._trades[instrument.instrument_id].ignored,
-            buffered=feed.buffered,
-            levels_trimmed=feed.levels_trimmed,
-        )

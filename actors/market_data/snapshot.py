@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.market_data.side_streams import MarkTracker, TradeTotals
+from actors.market_data.symbol_feed import SymbolFeed
 from protocols.values import Level
 
 
@@ -53,3 +55,33 @@ class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     clock_jumps: int
     drained: bool
     now_ns: int
+
+
+def symbol_snapshot(feed: SymbolFeed, trades: TradeTotals, marks: MarkTracker, now_ns: int) -> SymbolSnapshot:
+    """One symbol as it is; ages as of `now_ns`."""
+    top, mark = feed.top, marks.price
+    return SymbolSnapshot(
+        state=feed.state.value,
+        reason=feed.reason,
+        since_ns=feed.since_ns,
+        update_id=feed.update_id,
+        bid=top.bids[0] if top else None,
+        ask=top.asks[0] if top else None,
+        bids=top.bids if top else (),
+        asks=top.asks if top else (),
+        mid=str(feed.instrument.price(top.bids[0][0] + top.asks[0][0]) / 2) if top else "",
+        book_age_ns=now_ns - top.received_ns if top else -1,
+        mark_price=str(mark.mark_price) if mark else "",
+        mark_age_ns=now_ns - mark.received_ns if mark else -1,
+        funding_rate=str(mark.funding_rate) if mark else "",
+        diffs=feed.diffs,
+        tickers=feed.tickers,
+        trades=trades.trades_total,
+        gaps=feed.gaps,
+        resyncs=feed.resyncs,
+        invalid=feed.invalid,
+        refused=feed.refused + marks.refused + trades.refused,
+        ignored=feed.ignored + trades.ignored,
+        buffered=feed.buffered,
+        levels_trimmed=feed.levels_trimmed,
+    )
