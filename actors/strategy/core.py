@@ -62,6 +62,7 @@ class StrategyCore:
         }
         self._links: dict[str, bool] = dict.fromkeys(_NEEDED_ROLES, False)
         self._order_epoch = 0
+        self._heard_from_ns = spec.started_ns
         self._events = EventOrder()
         self._stops: dict[str, str] = {}
         self._stopped = ""
@@ -152,7 +153,7 @@ class StrategyCore:
             return []
         if not heard_before and event.event_seq > 1:
             for quoter in self._quoters.values():
-                quoter.position.missed(event.event_seq - 1, now_ns)
+                quoter.position.missed(event.event_seq - 1, self._heard_from_ns)
         target = self._quoters.get(event.instrument_id)
         if target is None:
             return self._unknown_instrument()
@@ -167,6 +168,8 @@ class StrategyCore:
         if role not in self._links:
             return []
         self._links[role] = change.up
+        if role == "order_manager" and change.up and self._events.first_seq is None:
+            self._heard_from_ns = now_ns
         if role == "order_manager" and change.up and change.epoch != self._order_epoch:
             self._order_epoch = change.epoch
             for quoter in self._quoters.values():

@@ -14,7 +14,7 @@ from protocols.messages.orders import OrderFilled
 FILLS_MAX = 256
 """Fills remembered above inventory's number; inventory is never further behind in life, and if it is, the position is unknown."""
 SETTLE_NS = 2_000_000_000
-"""What happened before the first event heard is in inventory's position when its number says so, or else after this long."""
+"""What happened before we could hear events is in inventory's position when its number says so, or else after this long."""
 
 
 class EventOrder:
@@ -65,10 +65,10 @@ class PositionView:
         self._base = None
         self._why = why
 
-    def missed(self, until_seq: int, now_ns: int) -> None:
-        """Events up to `until_seq` were not heard."""
+    def missed(self, until_seq: int, heard_from_ns: int) -> None:
+        """Events up to `until_seq` happened before `heard_from_ns`, when we began to hear them."""
         self._missing_until = until_seq
-        self._settled_ns = now_ns + SETTLE_NS
+        self._settled_ns = heard_from_ns + SETTLE_NS
 
     def take_position(self, position: PositionChanged) -> None:
         """Inventory's word."""
