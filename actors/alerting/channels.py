@@ -118,14 +118,12 @@ class Webhook:
     async def post(self, request: PostAlert) -> PostAnswered:
         """Give an alert to the webhook; never raises for what the network or the other side does."""
         alert = request.alert
-        body = {
-            "text": f"[{alert.severity}] {alert.code} {alert.subject}: {alert.text}",
-            **msgspec.to_builtins(_plain(alert)),
-        }
+        summary = f"[{alert.severity}] {alert.code} {alert.subject}: {alert.text}"
+        body = {"summary": summary, **msgspec.to_builtins(_plain(alert))}
         try:
             async with self._http.stream("POST", self._url, json=body) as response:
                 return self._judged(request.number, response)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             return PostAnswered(number=request.number, delivered=False, again=False, text="its URL cannot be used")
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             return PostAnswered(number=request.number, delivered=False, again=True, text=type(error).__name__)

@@ -1,0 +1,109 @@
+"""The risk monitor's shell: its memory survives it, and a damaged one halts trading instead of being forgotten."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from account_samples import START_NS, lease_request, settings, spec
+from loguru import logger
+
+from actors.risk_monitor.actor import RiskMonitorActor
+from actors.risk_monitor.memory import GrantRecord, Latch, RiskMemory
+from actors.risk_monitor.spool import MEMORY_BYTES_MAX, MemoryDamaged, MemorySpool
+from actors.runtime.journal_error import JournalFailed
+from actors.runtime.state_dir import StateDir
+from protocols.effects import Append
+from protocols.messages.control import ActorState, EmergencyStop, EpochAnnounced
+from protocols.messages.risk import TradingState
+
+MEMORY = RiskMemory(
+    day=3,
+    day_equity=Decimal("100.5"),
+    loss_stopped=True,
+    transfers=("a",),
+    latches=(Latch(subject="account", state=TradingState.HALTED, reason="stop"),),
+    epochs={0: 5},
+    grants=(GrantRecord(shard=0, epoch=5, share_id=1, amount=Decimal("1.5")),),
+    share_id_last=1,
+)
+
+
+class HostDouble:
+    def __init__(self) -> None:
+        self.log: Any = logger
+        self.clock: Any = None
+        self.origin_ns = 0
+
+    def deliver(self, message: Any, origin_ns: int = 0) -> None:
+        raise AssertionError("the risk monitor's shell has nothing to deliver")
+
+
+def actor(path: Path) -> RiskMonitorActor:
+    StateDir(path).create()
+    return RiskMonitorActor(spec("risk_monitor", state_dir=str(path)), settings())
+
+
+def test_a_memory_is_read_back_whole(tmp_path: Path) -> None:
+    MemorySpool(tmp_path / "risk.msgpack").write(MEMORY)
+    assert MemorySpool(tmp_path / "risk.msgpack").read() == MEMORY
+
+
+def test_the_first_life_remembers_nothing(tmp_path: Path) -> None:
+    assert MemorySpool(tmp_path / "risk.msgpack").read() is None
+
+
+def test_a_half_written_successor_leaves_the_memory_alone(tmp_path: Path) -> None:
+    spool = MemorySpool(tmp_path / "risk.msgpack")
+    spool.write(MEMORY)
+    (tmp_path / "risk.msgpack.next").write_bytes(b"\x93")
+    assert spool.read() == MEMORY
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x91\xa3foo", bytes(MEMORY_BYTES_MAX + 1)], ids=len)
+def test_a_damaged_memory_is_told_apart_from_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "risk.msgpack").write_bytes(content)
+    with pytest.raises(MemoryDamaged, match="move the file away, then resume"):
+        MemorySpool(tmp_path / "risk.msgpack").read()
+
+
+def test_a_memory_that_cannot_be_read_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(MemoryDamaged, match="cannot be read: Is a directory"):
+        MemorySpool(tmp_path).read()
+
+
+def test_a_disk_that_does_not_take_the_memory_is_fatal(tmp_path: Path) -> None:
+    with pytest.raises(JournalFailed, match="No such file or directory"):
+        MemorySpool(tmp_path / "missing" / "risk.msgpack").write(MEMORY)
+
+
+async def test_a_restarted_shell_goes_on_where_the_last_one_was(tmp_path: Path) -> None:
+    first = actor(tmp_path)
+    assert first.state() is ActorState.STARTING
+    await first.start(HostDouble())
+    announced = EpochAnnounced(name="order_manager-0", shard=0, epoch=5, announced_ns=0)
+    for message in (announced, lease_request(1), EmergencyStop(reason="x")):
+        for effect in first.core.handle(message, START_NS):
+            if isinstance(effect, Append):
+                first.append(effect.record)
+    assert (first.state(), first.extra_snapshot()) == (ActorState.RUNNING, {"memory_writes": 3, "memory_damaged": ""})
+    assert first.replay("events", 0, 1) == []
+    await first.stop()
+    shard = actor(tmp_path).core.snapshot().shards[0]
+    assert (shard.epoch, shard.share_id, shard.notional_counted) == (5, 1, "50000.00")
+
+
+async def test_a_damaged_memory_is_set_aside_and_halts(tmp_path: Path) -> None:
+    path = StateDir(tmp_path).create().risk_journal.with_suffix(".msgpack")
+    path.write_bytes(b"garbage")
+    damaged = actor(tmp_path)
+    await damaged.start(HostDouble())
+    assert path.with_name(path.name + ".damaged").read_bytes() == b"garbage"
+    assert "is damaged" in damaged.core.snapshot().latches["account"]
+
+
+def test_the_risk_monitor_has_no_way_to_the_venue(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="no socket"):
+        actor(tmp_path).call(lease_request(1))
