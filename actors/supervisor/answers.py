@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from actors.supervisor.child import Child, Phase
@@ -49,6 +49,7 @@ class Pending:
     children: list[Child]
     epochs: dict[str, int]
     untold: set[str]
+    missed: set[str] = field(default_factory=set)
     message: EmergencyStop | Resume | None = None
 
 
@@ -97,8 +98,15 @@ class Answers:
                 continue
             if message.reached:
                 pending.untold.discard(message.name)
-            elif (child := self._state.current(message.name, message.epoch)) and child.is_reachable:
-                self._state.tell(child, message.message)
+            else:
+                pending.missed.add(message.name)
+
+    def tick(self) -> None:
+        """Tell again who missed a stop or a resume."""
+        for pending in self._pending:
+            missed, pending.missed = pending.missed, set()
+            if pending.message is not None:
+                self._state.tell_all(pending.message, [self._state.children[name] for name in sorted(missed)])
 
     def note_cleared(self, message: VenueCleared) -> None:
         """The arm at the venue has ended."""
@@ -163,7 +171,7 @@ class Answers:
 
     def _await_told(self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume) -> None:
         deadline_ns = self._state.now_ns + TOLD_WAIT_NS
-        self._pending.append(Pending(ask_id, Goal.TOLD, text, deadline_ns, [], {}, told, message))
+        self._pending.append(Pending(ask_id, Goal.TOLD, text, deadline_ns, [], {}, told, message=message))
 
     def _is_reached(self, pending: Pending) -> bool:
         match pending.goal:

@@ -73,7 +73,7 @@ class Child:
     """State of one child.
 
     `tried`: a process of it was started once; `expected_end`: this one is being ended on purpose; `stopped`: the last one was; `drained`:
-    it confirmed that no order of its is left. `told` holds the epochs of others that this incarnation knows; `telling` those on their
+    it confirmed that no order of its is left; `survived`: the last attempt to end it failed. `told` holds the epochs of others that this incarnation knows; `telling` those on their
     way, negated when they did not arrive.
     """
 
@@ -89,6 +89,7 @@ class Child:
     tried: bool = False
     expected_end: bool = False
     stopped: bool = False
+    survived: bool = False
     drained: bool = False
     misses: int = 0
     probing: bool = False
@@ -127,7 +128,7 @@ class Child:
         """No process is left: forget what belonged to it. Its last snapshot goes with it, for it is true of nothing now."""
         self.pid = 0
         self.misses = 0
-        self.probing = self.reading = False
+        self.probing = self.reading = self.survived = False
         self.told, self.telling = {}, {}
         self.vitals = None
         self.snapshot, self.io = {}, {}

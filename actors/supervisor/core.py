@@ -171,7 +171,8 @@ class SupervisorCore:
 
     def _tick(self, now_ns: int) -> list[Effect]:
         late_ns = now_ns - self._tick_due_ns
-        self._lifecycle.repeat_missed_announcements()
+        self._lifecycle.tick()
+        self._answers.tick()
         self._health.tick(late_ns)
         return [self._next_tick(now_ns)]
 

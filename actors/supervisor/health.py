@@ -23,7 +23,7 @@ class Health:
         """Ask for signs of life and, less often, for snapshots. `late_ns` is how late this tick is."""
         state = self._state
         if late_ns > state.settings.health_timeout_ms * 1_000_000:
-            self._note_starved(f"the supervisor itself was {late_ns // 1_000_000} ms late")
+            self._note_starved(f"the supervisor itself was {late_ns // 1_000_000} ms late", misses_left=0)
         state.request(Beat(pids={child.name: child.pid for child in state.children.values() if child.pid}))
         reading = state.now_ns - self._read_ns >= state.settings.snapshot_period_ms * 1_000_000
         if reading:
@@ -51,7 +51,7 @@ class Health:
         if child.misses < state.settings.health_misses_max:
             self._probe(child)
         elif self._nobody_answers(child):
-            self._note_starved("no child of this node shows a sign of life")
+            self._note_starved("no child of this node shows a sign of life", misses_left=1)
         else:
             self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
 
@@ -73,10 +73,11 @@ class Health:
         others = [other for other in self._state.children.values() if other.phase is Phase.UP and other is not child]
         return len(others) > 0 and all(other.misses for other in others)
 
-    def _note_starved(self, text: str) -> None:
+    def _note_starved(self, text: str, misses_left: int) -> None:
+        """Nobody is blamed: of what was missed so far at most `misses_left` counts on."""
         state = self._state
         for child in state.children.values():
-            child.misses = 0
+            child.misses = min(child.misses, misses_left)
         if not state.starved:
             state.starved = True
             state.alert(

@@ -44,6 +44,7 @@ class Lifecycle:
         self._state = state
         self._halting = halting
         self._epoch_retry_ns = 0
+        self._announce_due = False
 
     def advance(self) -> None:
         """Take every step that can be taken now."""
@@ -102,6 +103,7 @@ class Lifecycle:
             restarts={**desired.restarts, child.name: child.restarts},
         )
         child.enter(Phase.ANNOUNCING, self._state.now_ns)
+        self._announce_due = True
 
     def note_epoch_refused(self, message: EpochRefused) -> None:
         """Nothing starts without an epoch; it is asked for again."""
@@ -138,6 +140,7 @@ class Lifecycle:
         child.text = ""
         child.drained = False
         child.enter(Phase.UP, state.now_ns)
+        self._announce_due = True
         state.request(WatchChild(name=child.name, epoch=child.epoch))
         self._halting.tell_newcomer(child)
         if child.restarts:
@@ -168,9 +171,9 @@ class Lifecycle:
         if child is None or child.phase not in (Phase.KILLING, Phase.STOPPING):
             return
         if not message.gone:
-            state.alert(AlertCode.ACTOR_HUNG, Severity.CRITICAL, child.name, f"pid {child.pid} survives being killed")
+            state.alert(AlertCode.ACTOR_HUNG, Severity.CRITICAL, child.name, f"pid {child.pid} is not verified gone")
             child.enter(Phase.KILLING, state.now_ns)
-            self._request_kill(child)
+            child.survived = True
             return
         child.forget_process()
         child.stopped, child.expected_end = child.expected_end, False
@@ -191,6 +194,7 @@ class Lifecycle:
         if found.answered:
             child.epoch = found.epoch
         child.enter(Phase.UP, state.now_ns)
+        self._announce_due = True
         state.request(WatchChild(name=child.name, epoch=child.epoch))
         state.log(LogLevel.INFO, f"{child.name}: adopted under epoch {child.epoch}, pid {child.pid}")
         self._halting.tell_newcomer(child)
@@ -256,6 +260,9 @@ class Lifecycle:
                     self.end(child)
 
     def _announce(self) -> None:
+        if not self._announce_due:
+            return
+        self._announce_due = False
         state = self._state
         for subject in state.children.values():
             if subject.phase in (Phase.ABSENT, Phase.ALLOCATING) or not subject.epoch:
@@ -268,10 +275,14 @@ class Lifecycle:
                 reader.telling[subject.name] = subject.epoch
                 state.tell(reader, self._announcement(subject))
 
-    def repeat_missed_announcements(self) -> None:
-        """Once per tick: forget that they were missed, so that they go out again."""
+    def tick(self) -> None:
+        """Repeat what did not succeed: announcements that were missed, ends that were not verified."""
         for child in self._state.children.values():
             child.telling = {name: epoch for name, epoch in child.telling.items() if epoch > 0}
+            if child.phase is Phase.KILLING and child.survived:
+                child.survived = False
+                self._request_kill(child)
+        self._announce_due = True
 
     def _announcement(self, subject: Child) -> EpochAnnounced:
         spec = subject.plan.spec

@@ -35,6 +35,7 @@ class SystemState:
             child.wanted = child.name not in desired.unwanted
             child.epoch = desired.epochs.get(child.name, 0)
             child.tried = desired.booted
+            child.stopped = not child.wanted
             child.restarts = desired.restarts.get(child.name, 0)
             child.given_up = child.shard in desired.halted_shards and child.shard is not None
             self.children[child.name] = child
@@ -78,7 +79,8 @@ class SystemState:
 
     def tell_all(self, message: Control, children: Iterable[Child] | None = None) -> set[str]:
         """Give a message to every reachable child (of those named); returns their names."""
-        reachable = [child for child in children or self.children.values() if child.is_reachable]
+        among = self.children.values() if children is None else children
+        reachable = [child for child in among if child.is_reachable]
         for child in reachable:
             self.tell(child, message)
         return {child.name for child in reachable}
