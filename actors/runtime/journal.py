@@ -20,6 +20,8 @@ from typing import Any
 import msgspec
 
 from actors.runtime.file_system import network_file_system
+from actors.runtime.journal_error import JournalError as JournalError
+from actors.runtime.journal_error import JournalFailed as JournalFailed
 from protocols.envelope import Message
 from protocols.messages import journal as records
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
@@ -54,14 +56,6 @@ CREATE INDEX IF NOT EXISTS events ON records (event_seq) WHERE event_seq IS NOT 
 CREATE TABLE IF NOT EXISTS snapshots (seq INTEGER PRIMARY KEY, snapshot BLOB NOT NULL);
 """
 _INSERT = "INSERT INTO records (seq, shard, event_seq, record) VALUES (?, ?, ?, ?)"
-
-
-class JournalError(Exception):
-    """A journal cannot be opened or read; the text names the file and says what to do."""
-
-
-class JournalFailed(Exception):
-    """A write or sync failed: what was promised cannot be kept, so the process must end."""
 
 
 class Journal:

@@ -17,7 +17,7 @@ import msgspec
 
 from actors.runtime.clock import BootClock
 from actors.runtime.exit_codes import ExitCode
-from actors.runtime.journal import JournalFailed
+from actors.runtime.journal_error import JournalFailed
 from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.frames import FROM_NOW, VERSION, Hello
 from actors.runtime.links.reader import LinkReader
@@ -174,8 +174,6 @@ class ActorProcess:
         await self._shell.stop()
         await self._writer.close()
         self.log.info("{} stopped", self._spec.name)
-        if self._owns_process:
-            self.log.complete()
 
     def _make_readers(self) -> dict[str, LinkReader]:
         spec = self._spec

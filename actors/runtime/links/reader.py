@@ -104,7 +104,9 @@ class LinkReader:
         delay_s = delay_s_min = self._settings.reconnect_delay_ms / 1_000
         delay_s_max = self._settings.reconnect_delay_ms_max / 1_000
         while True:
-            if await self._dial():
+            began_ns = self._clock.now_ns()
+            welcomed = await self._dial()
+            if welcomed and self._clock.now_ns() - began_ns > 1e9 * delay_s_max:
                 delay_s = delay_s_min
             await asyncio.sleep(delay_s * (0.5 + random.random() / 2))
             delay_s = min(delay_s * 2, delay_s_max)
@@ -127,15 +129,18 @@ class LinkReader:
         self._connection = connection
         resume = {**self._hello.resume, **self.last}
         connection.write(control_frame(Kind.HELLO, msgspec.structs.replace(self._hello, resume=resume)))
+        waiting = loop.call_later(WELCOME_TIMEOUT_S, self._give_up, connection)
         try:
-            await asyncio.wait_for(self._lost.wait(), WELCOME_TIMEOUT_S)
-        except TimeoutError:
-            if not self._epoch:
-                self.refused += 1
-                connection.close("no welcome in time")
             await self._lost.wait()
+        finally:
+            waiting.cancel()
         self._connection = None
         return self._epoch > 0
+
+    def _give_up(self, connection: Connection) -> None:
+        if not self._epoch:
+            self.refused += 1
+            connection.close("no welcome in time")
 
     def _heard(self, kind: int, number: int, payload: memoryview) -> None:
         if kind == Kind.LATEST and self.up:

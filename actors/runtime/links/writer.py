@@ -42,6 +42,9 @@ BEAT_PERIOD_S = 0.1
 LATEST_KEYS_MAX = 10_000
 """Newest values kept for readers that come later; beyond it the oldest key is forgotten."""
 
+ALERT_CHARACTERS_MAX = 4_000
+"""Longer texts of alerts are cut."""
+
 READER_ORDER = {"strategy": 0, "order_manager": 1}
 """Who gets a frame first: the path from a book to an order."""
 
@@ -113,6 +116,7 @@ class LinkWriter:
 
         Raises:
             KeyError: the message has no route (protocols/mailboxes.py).
+            ValueError: the message is longer than readers accept.
         """
         route = ROUTES[type(body)]
         self.messages_out += 1
@@ -162,11 +166,8 @@ class LinkWriter:
     def _publish_latest(self, body: Message, route: Route, origin_ns: int, cause: str, to: str) -> None:
         now_ns = self._clock.now_ns()
         self._seq += 1
-        frame = envelope_frame(
-            Kind.LATEST,
-            self._seq,
-            Envelope(self._name, self._epoch, self._seq, now_ns, origin_ns, cause or self._chain(), body),
-        )
+        envelope = Envelope(self._name, self._epoch, self._seq, now_ns, origin_ns, cause or self._chain(), body)
+        frame = self._checked(envelope_frame(Kind.LATEST, self._seq, envelope), body)
         key = (type(body), route.key(body) if route.key is not None else "", to)
         if key not in self._latest and len(self._latest) >= LATEST_KEYS_MAX:
             del self._latest[next(iter(self._latest))]
@@ -192,8 +193,9 @@ class LinkWriter:
             self._judge(session)
 
     def _publish_alert(self, alert: Alert) -> None:
-        if not alert.source:
-            alert = msgspec.structs.replace(alert, source=self._name)
+        if not alert.source or len(alert.text) > ALERT_CHARACTERS_MAX:
+            source, text = alert.source or self._name, alert.text[:ALERT_CHARACTERS_MAX]
+            alert = msgspec.structs.replace(alert, source=source, text=text)
         try:
             self._spool.add(alert)
         except OSError as error:
@@ -204,7 +206,16 @@ class LinkWriter:
     def _ordered_frame(self, stream: str, number: int, body: Message, origin_ns: int, cause: str) -> bytes:
         kind = Kind.EVENT if stream == "events" else Kind.ORDERED
         envelope = Envelope(self._name, self._epoch, number, self._clock.now_ns(), origin_ns, cause, body)
-        return envelope_frame(kind, number, envelope)
+        return self._checked(envelope_frame(kind, number, envelope), body)
+
+    def _checked(self, frame: bytes, body: Message) -> bytes:
+        """A frame that every reader accepts: one that is too long would end each connection that it is written to."""
+        if len(frame) > self._settings.frame_bytes_max:
+            limit = self._settings.frame_bytes_max
+            raise ValueError(
+                f"{type(body).__name__} takes {len(frame)} bytes, more than links.frame_bytes_max ({limit})"
+            )
+        return frame
 
     def _alert_frame(self, number: int, alert: Alert) -> bytes:
         envelope = Envelope[Message](self._name, self._epoch, number, self._clock.now_ns(), 0, "", alert)
