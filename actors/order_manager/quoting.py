@@ -79,7 +79,10 @@ class Quoter:
             resting = [
                 order
                 for order in table.live.values()
-                if order.side is side and not order.is_terminal and not order.cancel_wanted
+                if order.side is side
+                and not order.is_terminal
+                and not order.cancel_wanted
+                and order.state is not OrderState.UNKNOWN
             ]
             wanted = self._wanted(symbol, targets, limits, side)
             if wanted is None:

@@ -134,7 +134,7 @@ class Suspects:
         elif suspect.step is Step.SECOND:
             suspect.step, suspect.next_ns = Step.OPEN_ORDERS, now_ns
         else:
-            suspect.next_ns = now_ns + self._wait_ns(suspect)
+            suspect.next_ns = self._next_ns(suspect, now_ns)
 
     def clock_read(self, request_id: int, venue_time_ns: int, now_ns: int) -> None:
         """The venue told its own time."""
@@ -145,7 +145,7 @@ class Suspects:
             suspect.step, suspect.next_ns = Step.FIRST, now_ns
             suspect.certain_from_ns = now_ns
         else:
-            suspect.next_ns = now_ns + self._wait_ns(suspect)
+            suspect.next_ns = self._next_ns(suspect, now_ns)
 
     def open_orders_read(self, request_id: int, orders: tuple[OrderReport, ...], now_ns: int) -> None:
         """A list of open orders arrived for a suspect; one that is in it has been cleared by the caller."""
@@ -166,7 +166,7 @@ class Suspects:
         """A question had no usable answer: ask again later; the proof starts over where it depended on it."""
         suspect = self._answered(request_id)
         if suspect is not None:
-            suspect.next_ns = now_ns + self._wait_ns(suspect)
+            suspect.next_ns = self._next_ns(suspect, now_ns)
 
     def _answered(self, request_id: int) -> Suspect | None:
         for suspect in self.by_id.values():
@@ -175,7 +175,9 @@ class Suspects:
                 return suspect
         return None
 
-    def _wait_ns(self, suspect: Suspect) -> int:
+    def _next_ns(self, suspect: Suspect, now_ns: int) -> int:
         if suspect.attempts >= self._attempts_max:
-            return SLOW_PERIOD_NS
-        return EARLY_QUERIES_NS[min(suspect.attempts, len(EARLY_QUERIES_NS) - 1)]
+            return now_ns + SLOW_PERIOD_NS
+        next_ns = now_ns + EARLY_QUERIES_NS[min(suspect.attempts, len(EARLY_QUERIES_NS) - 1)]
+        past_deadline_ns = suspect.order.deadline_venue_ns - self._clock.offset_ns + 1
+        return min(next_ns, past_deadline_ns) if past_deadline_ns > now_ns else next_ns
