@@ -10,12 +10,13 @@ from typing import assert_never
 from actors.inventory.ledger import AccountBooks
 from actors.inventory.notices import Notices
 from actors.inventory.records import DayBegan, JournalRecord, StreamMissed
-from actors.inventory.reporting import Reporting, text
+from actors.inventory.reporting import Reporting
 from actors.inventory.snapshot import InventorySnapshot
 from actors.inventory.user_stream import UserStreamKeeper
 from actors.inventory.valuation import Valuation
 from actors.inventory.venue_check import VenueCheck
 from configs.schema import Settings
+from protocols.arithmetic.plain_text import plain_text
 from protocols.arithmetic.sequences import Arrival
 from protocols.effects import Append, Effect, LinkChanged, Log, LogLevel, OutboxFull, Publish, SetTimer, TimerFired
 from protocols.mailboxes import InventoryMailbox
@@ -139,9 +140,9 @@ class InventoryCore:
         income = self._check.income
         return InventorySnapshot(
             symbols={symbol_of(i): self._reporting.symbol(i, self._now_ns) for i in self._account.books},
-            wallets={asset: str(balance) for asset, balance in self._account.wallets.balances().items()},
-            equity=text(equity.equity if equity else None),
-            day_pnl=text(equity.day_pnl if equity else None),
+            wallets={asset: plain_text(balance) for asset, balance in self._account.wallets.balances().items()},
+            equity=plain_text(equity.equity if equity else None),
+            day_pnl=plain_text(equity.day_pnl if equity else None),
             day=self._account.day,
             event_seq=self._account.streams.known(),
             events=self._events,
@@ -154,7 +155,9 @@ class InventoryCore:
             user_stream_failures=self._keeper.failures,
             income_windows=income.windows,
             income_records=income.records,
-            income_differences={f"{kind} {asset}": str(rest) for (kind, asset), rest in income.differences.items()},
+            income_differences={
+                f"{kind} {asset}": plain_text(rest) for (kind, asset), rest in income.differences.items()
+            },
         )
 
     def _on_event(self, event: AnyOrderEvent | AnyAccountEvent, now_ns: int) -> list[Effect]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from actors.inventory.ledger import AccountBooks
 from actors.inventory.snapshot import SymbolInventory
 from actors.inventory.valuation import Valuation
+from protocols.arithmetic.plain_text import plain_text
 from protocols.arithmetic.positions import exact_arithmetic
 from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged
 from protocols.values import InstrumentId
@@ -77,28 +78,23 @@ class Reporting:
         day = book.day_pnl(price)
         return SymbolInventory(
             position_lots=self._account.lots(instrument_id),
-            position=str(book.average.quantity),
+            position=plain_text(book.average.quantity),
             known=self._account.is_known(instrument_id),
-            average_price=str(book.average.average_price),
-            price=text(price),
-            realised=str(book.realised),
-            realised_fifo=str(book.realised_fifo),
-            unrealised=text(book.unrealised(price)),
-            fees=str(book.fees),
-            funding=str(book.funding),
-            day_realised=text(day.realised if day else None),
-            day_unrealised=text(day.unrealised if day else None),
-            day_fees=text(day.fees if day else None),
-            day_funding=text(day.funding if day else None),
-            day_net=text(day.net if day else None),
+            average_price=plain_text(book.average.average_price),
+            price=plain_text(price),
+            realised=plain_text(book.realised),
+            realised_fifo=plain_text(book.realised_fifo),
+            unrealised=plain_text(book.unrealised(price)),
+            fees=plain_text(book.fees),
+            funding=plain_text(book.funding),
+            day_realised=plain_text(day.realised if day else None),
+            day_unrealised=plain_text(day.unrealised if day else None),
+            day_fees=plain_text(day.fees if day else None),
+            day_funding=plain_text(day.funding if day else None),
+            day_net=plain_text(day.net if day else None),
             fills=book.fills,
-            volume=str(book.volume),
+            volume=plain_text(book.volume),
         )
-
-
-def text(amount: Decimal | None) -> str:
-    """An amount for the snapshot; empty while unknown."""
-    return "" if amount is None else str(amount)
 
 
 def _sum_known(parts: Iterable[Decimal | None]) -> Decimal | None:

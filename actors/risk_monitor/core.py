@@ -14,6 +14,7 @@ from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.snapshot import RiskSnapshot, SymbolRiskView
 from configs.schema import Settings
 from protocols.arithmetic.intervals import Intervals
+from protocols.arithmetic.plain_text import plain_text
 from protocols.arithmetic.sequences import Arrival, StreamNumbers
 from protocols.effects import (
     Append,
@@ -149,12 +150,12 @@ class RiskMonitorCore:
         return RiskSnapshot(
             state=self._account.verdict.state,
             reason=self._account.verdict.reason,
-            equity="" if equity is None else str(equity),
-            day_pnl="" if pnl is None else str(pnl),
+            equity=plain_text(equity),
+            day_pnl=plain_text(pnl),
             day=self._day.day,
-            daily_loss_max=str(self._risk.daily_loss_max),
-            notional=str(self._notional()),
-            account_notional_max=str(self._risk.account_notional_max),
+            daily_loss_max=plain_text(self._risk.daily_loss_max),
+            notional=plain_text(self._notional()),
+            account_notional_max=plain_text(self._risk.account_notional_max),
             latches=self._latches.texts(),
             symbols={symbol_of(i): self._symbol_view(view) for i, view in self._symbols.items()},
             shards=self._desk.views(),
@@ -315,6 +316,7 @@ class RiskMonitorCore:
     def _judge(self, now_ns: int) -> list[Effect]:
         """Bring every verdict up to date, and tell what changed."""
         self._advance_day(now_ns)
+        self._desk.clock(now_ns)
         mark_age_ns_max = self._risk.mark_age_ms_max * _MS
         before = self._account.verdict
         pnl = self._day.pnl(self._account.equity)
@@ -380,14 +382,14 @@ class RiskMonitorCore:
             reason=worst([self._account.verdict, view.verdict]).reason,
             position_lots=view.position_lots,
             position_known=view.position_known and view.position_ns > 0,
-            mark_price="" if view.mark_price is None else str(view.mark_price),
-            notional=str(view.notional),
-            worst_case_notional=str(view.worst_case_notional),
+            mark_price=plain_text(view.mark_price),
+            notional=plain_text(view.notional),
+            worst_case_notional=plain_text(view.worst_case_notional),
             worst_case_complete=view.orders.complete,
             open_orders=view.orders.count(),
             open_orders_max=limits.open_orders_max,
             position_lots_max=limits.position_lots_max,
             order_lots_max=limits.order_lots_max,
-            position_notional_max=str(view.limits.position_notional_max),
-            order_notional_max=str(view.limits.order_notional_max),
+            position_notional_max=plain_text(view.limits.position_notional_max),
+            order_notional_max=plain_text(view.limits.order_notional_max),
         )

@@ -11,6 +11,7 @@ from actors.risk_monitor.memory import GrantRecord, RiskMemory
 from actors.risk_monitor.shares import ShareLedger, wanted_shares
 from actors.risk_monitor.snapshot import ShardLease
 from configs.schema import Settings
+from protocols.arithmetic.plain_text import plain_text
 from protocols.messages.orders import RateUsage
 from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
 from protocols.values import InstrumentId
@@ -86,6 +87,10 @@ class LeaseDesk:
         for shard in self._shards:
             shard.halted = ""
 
+    def clock(self, now_ns: int) -> None:
+        """Take the time, for the ages that are shown."""
+        self._now_ns = now_ns
+
     def use(self, usage: RateUsage) -> None:
         """Remember the venue's count of a shard's requests."""
         if 0 <= usage.shard < len(self._shards):
@@ -111,7 +116,7 @@ class LeaseDesk:
         self._ledger.report(request)
         self._divide(now_ns)
         grant = self._ledger.grant(request, self._wanted[request.shard])
-        shard.answered_ns = self._now_ns = now_ns
+        shard.answered_ns = now_ns
         shard.leases += 1
         halted = [Verdict(TradingState.HALTED, shard.halted)] if shard.halted else []
         verdict = worst([account, *halted])
@@ -146,7 +151,7 @@ class LeaseDesk:
         return self._ledger.share_id_last
 
     def views(self) -> dict[int, ShardLease]:
-        """What is shown of each shard; ages as of the last answer to any shard."""
+        """What is shown of each shard; ages as of the last `clock`."""
         return {index: self._view(index, shard) for index, shard in enumerate(self._shards)}
 
     def _divide(self, now_ns: int) -> None:
@@ -168,9 +173,9 @@ class LeaseDesk:
             refused=shard.refused,
             halted=shard.halted,
             share_id=newest.share_id if newest is not None else 0,
-            notional_share=str(newest.amount) if newest is not None else "0",
-            notional_counted=str(self._ledger.counted(index)),
-            worst_case_reported=str(self._ledger.reported()[index]),
+            notional_share=plain_text(newest.amount) if newest is not None else "0",
+            notional_counted=plain_text(self._ledger.counted(index)),
+            worst_case_reported=plain_text(self._ledger.reported()[index]),
             weight_used_1m=usage.weight_used_1m if usage is not None else -1,
             orders_used_10s=usage.orders_used_10s if usage is not None else -1,
             orders_used_1m=usage.orders_used_1m if usage is not None else -1,

@@ -92,7 +92,7 @@ async def test_a_restarted_shell_goes_on_where_the_last_one_was(tmp_path: Path) 
     assert first.replay("events", 0, 1) == []
     await first.stop()
     shard = actor(tmp_path).core.snapshot().shards[0]
-    assert (shard.epoch, shard.share_id, shard.notional_counted) == (5, 1, "50000.00")
+    assert (shard.epoch, shard.share_id, shard.notional_counted) == (5, 1, "50000")
 
 
 async def test_a_damaged_memory_is_set_aside_and_halts(tmp_path: Path) -> None:

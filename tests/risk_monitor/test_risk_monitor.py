@@ -409,7 +409,7 @@ def test_an_event_that_is_repeated_counts_once_and_a_gap_makes_the_orders_incomp
     )
     risk.tell(accepted, accepted)
     view = risk.core.snapshot().symbols["BTCUSDC"]
-    assert (view.open_orders, view.worst_case_notional, view.worst_case_complete) == (1, "100.000", True)
+    assert (view.open_orders, view.worst_case_notional, view.worst_case_complete) == (1, "100", True)
     risk.tell(fill(5, Side.BUY, 2, 500_000))
     assert not risk.core.snapshot().symbols["BTCUSDC"].worst_case_complete
 
@@ -468,7 +468,7 @@ def test_lease_ages_and_shares_are_shown() -> None:
     risk.ask(worst_case_notional=Decimal(120))
     shard = risk.core.snapshot().shards[0]
     assert (shard.epoch, shard.lease_age_ms, shard.leases) == (5, 0, 1)
-    assert (shard.notional_share, shard.worst_case_reported) == ("50000.00", "120")
+    assert (shard.notional_share, shard.worst_case_reported) == ("50000", "120")
 
 
 def test_shares_are_divided_anew_where_a_shard_needs_more() -> None:
