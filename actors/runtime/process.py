@@ -105,6 +105,7 @@ class ActorProcess:
             AlertSpool(self._state.spool(spec.name), settings.alerting.spool_bytes_max, spec.epoch),
             shell.replay,
             self._outbox_changed,
+            self._gap,
         )
         self._readers = self._make_readers()
 
@@ -297,6 +298,10 @@ class ActorProcess:
             self._raise_alert(AlertCode.OUTBOX_FULL, reader, text)
         if OutboxFull in self._accepted:
             self._accept(OutboxFull(reader=reader, full=full), 0, "")
+
+    def _gap(self, reader: str, text: str) -> None:
+        self.log.error("link: {}", text)
+        self._raise_alert(AlertCode.BAD_DATA, reader, text)
 
     def _bad_data(self, peer: str, what: str) -> None:
         now_ns = self.clock.now_ns()

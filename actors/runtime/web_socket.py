@@ -13,7 +13,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 from websockets.client import ClientProtocol
@@ -108,7 +108,7 @@ class WebSocketClient(asyncio.Protocol):
         self._protocol = ClientProtocol(self._uri, max_size=self._frame_bytes_max, logger=_silent)
         try:
             async with asyncio.timeout(self._open_timeout_s):
-                context = ssl.create_default_context() if self._uri.secure else None
+                context = _tls_context() if self._uri.secure else None
                 await loop.create_connection(lambda: self, self._uri.host, self._uri.port, ssl=context)
                 await self._opened
         except TimeoutError as error:
@@ -384,6 +384,12 @@ class ReconnectingWebSocket:
         if not up:
             self._lost.set()
         self._on_change(up, reason)
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """Made once: reading the certificates takes tens of milliseconds of the loop."""
+    return ssl.create_default_context()
 
 
 def _parse(url: str) -> WebSocketURI:

@@ -76,6 +76,7 @@ async def writer_at(path: Path, settings: LinkSettings = SETTINGS) -> AsyncItera
         AlertSpool(None, 100_000, 1),
         lambda stream, at, limit: [],
         lambda reader, full: None,
+        lambda reader, text: None,
     )
     await writer.listen(f"unix:{path}")
     try:

@@ -280,6 +280,30 @@ async def test_a_reader_that_is_away_too_long_fills_the_outbox_until_it_is_back(
         assert of(back, OrderAccepted) == orders.records
 
 
+async def test_numbers_that_go_back_raise_an_alert_and_are_not_lost_in_silence(folder: Path) -> None:
+    async with house_in(folder) as house:
+        source = await house.open("order_manager-0", publisher())
+        inventory = ResumingShell(InventoryMailbox)
+        inventory.booked = 100
+        await house.open("inventory", inventory, ("order_manager-0",))
+        await until(lambda: of(inventory, LinkChanged))
+        publish(source, accepted(1))
+        await until(lambda: len(source._writer._spool.queue))
+        assert "gone back" in source._writer._spool.queue.after(0, 10)[0][1].text
+
+
+async def test_events_that_nobody_holds_raise_an_alert(folder: Path) -> None:
+    async with house_in(folder) as house:
+        orders = publisher()
+        orders.records = [accepted(7)]
+        source = await house.open("order_manager-0", orders)
+        inventory = ResumingShell(InventoryMailbox)
+        await house.open("inventory", inventory, ("order_manager-0",))
+        await until(lambda: of(inventory, OrderAccepted))
+        await until(lambda: len(source._writer._spool.queue))
+        assert "lacks 6 ordered messages" in source._writer._spool.queue.after(0, 10)[0][1].text
+
+
 async def test_alerts_wait_for_alerting_and_go_once(folder: Path) -> None:
     async with house_in(folder) as house:
         source = await house.open("market_data-0", publisher())

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from eventually import until
 from websockets.asyncio.server import ServerConnection, serve
 
+from actors.runtime import web_socket
 from actors.runtime.web_socket import ReconnectingWebSocket, WebSocketClient, WebSocketError
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -310,3 +319,64 @@ async def test_attempts_go_on_until_the_server_is_there_and_the_url_is_known() -
         assert (await ears.changes.get())[0] is True
         assert keeper.failures == 0
         await keeper.stop()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
+    """TLS of a server that this process's clients trust."""
+    certificate, key = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    web_socket._tls_context.cache_clear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    yield context
+    web_socket._tls_context.cache_clear()
+
+
+async def test_over_tls_messages_go_out_and_come_back_and_the_socket_is_set_up(trusted: ssl.SSLContext) -> None:
+    ears = Ears()
+    async with serve(echo, "127.0.0.1", 0, compression=None, ssl=trusted) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        client = WebSocketClient(f"wss://127.0.0.1:{port}", ears.frame, ears.change, user_timeout_ms=1_500)
+        await client.open()
+        assert client._descriptor == -1  # nothing goes around the encryption
+        assert client._transport is not None
+        connection = client._transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1_500
+        assert client.write(b"x" * 100_000) is True
+        assert await ears.frames.get() == b"x" * 100_000
+        await client.close()
+    assert not client.is_open
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
+    ears = Ears()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*self_signed(tmp_path))
+    async with serve(echo, "127.0.0.1", 0, ssl=context) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        with pytest.raises(WebSocketError, match="certificate verify failed"):
+            await WebSocketClient(f"wss://127.0.0.1:{port}", ears.frame, ears.change).open()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from typing import Any
 
 from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.connection import Connection
@@ -33,7 +32,7 @@ class ReaderSession:
         spool: AlertSpool,
         alert_frame: Callable[[int, Alert], bytes],
         clock: Clock,
-        log: Any,
+        on_gap: Callable[[str, str], None],
     ) -> None:
         self.name = hello.name
         self.role = hello.role
@@ -55,9 +54,9 @@ class ReaderSession:
         self._alerts_written = hello.resume.get("alerts", 0)
         self._alert_frame = alert_frame
         self._clock = clock
-        self._log = log
+        self._on_gap = on_gap
         self._timer: asyncio.TimerHandle | None = None
-        self._missing_reported = 0
+        self._gap_told = False
         self._goes_on = False
 
     @property
@@ -91,9 +90,9 @@ class ReaderSession:
         if number <= self._cursors[stream].resumed:
             self.ahead += 1
             if self.ahead == 1:
-                self._log.error(
-                    "link: {} says it has handled {} of {}, but {} is new: the numbers of this actor have gone back",
-                    *(self.name, self._cursors[stream].resumed, stream, number),
+                self._tell_gap(
+                    f"{self.name} has handled number {self._cursors[stream].resumed} of {stream}, but {number} is new: "
+                    "the numbers of this actor have gone back, and the reader will not take them"
                 )
 
     def pump(self) -> None:
@@ -164,10 +163,14 @@ class ReaderSession:
                     connection.write(entry.frame)
                 cursor.wrote(entry.number)
             more = more or len(entries) == BATCH_MAX
-            if cursor.missing > self._missing_reported:
-                self._log.error("link: {} lacks {} messages that nobody holds any more", self.name, cursor.missing)
-                self._missing_reported = cursor.missing
+            if cursor.missing and not self._gap_told:
+                self._gap_told = True
+                self._tell_gap(f"{self.name} lacks {cursor.missing} ordered messages that nobody holds any more")
         return more
+
+    def _tell_gap(self, text: str) -> None:
+        """Not in the same turn: the alert goes out through this very session."""
+        asyncio.get_running_loop().call_soon(self._on_gap, self.name, text)
 
     def _pump_alerts(self) -> bool:
         if self.role != ALERT_READER:

@@ -65,12 +65,14 @@ class LinkWriter:
         spool: AlertSpool,
         history: Callable[[str, int, int], list[tuple[int, Message]]],
         on_full: Callable[[str, bool], None],
+        on_gap: Callable[[str, str], None],
     ) -> None:
         """Make the writer; `listen` opens it.
 
         Args:
             history: `(stream, from_number, limit)`: older ordered messages from the actor's journal.
             on_full: told when an ordered link reaches its limit, and when it has half of it free again.
+            on_gap: told when a reader will lack ordered messages, and why.
         """
         self._name = name
         self._epoch = epoch
@@ -80,6 +82,7 @@ class LinkWriter:
         self._spool = spool
         self._history = history
         self._on_full = on_full
+        self._on_gap = on_gap
         self._sessions: dict[str, ReaderSession] = {}
         self._in_order: list[ReaderSession] = []
         self._epochs: dict[str, int] = {}
@@ -310,7 +313,9 @@ class LinkWriter:
             former.drop("the reader dialled again")
             if former.epoch == hello.epoch:
                 hello = msgspec.structs.replace(hello, resume={**former.positions(), **_numbers(hello)})
-        session = ReaderSession(connection, hello, self._logs, self._spool, self._alert_frame, self._clock, self._log)
+        session = ReaderSession(
+            connection, hello, self._logs, self._spool, self._alert_frame, self._clock, self._on_gap
+        )
         if former is not None:
             session.full = former.full
         self._sessions[hello.name] = session
