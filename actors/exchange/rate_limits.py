@@ -59,10 +59,7 @@ class RateLimits:
         """
         state = self._address(address)
         if now_ms < state.banned_until_ms:
-            seconds = -(-(state.banned_until_ms - now_ms) // 1_000)
-            raise VenueRefusal(
-                -1003, f"Way too many requests; IP({address}) banned until {state.banned_until_ms}.", 418, seconds
-            )
+            raise _banned(address, state, now_ms)
         used = state.weight.count(now_ms)
         if used == 0:
             state.refusals = 0
@@ -71,6 +68,7 @@ class RateLimits:
             if state.refusals > BAN_AFTER_REFUSALS:
                 state.banned_until_ms = now_ms + BAN_MS
                 state.refusals = 0
+                raise _banned(address, state, now_ms)
             raise VenueRefusal(
                 -1003,
                 f"Too many requests; current limit of IP({address}) is {self._weight_max} requests per minute. "
@@ -144,6 +142,12 @@ class RateLimits:
         if found is None:
             found = self._orders[account] = (Window(TEN_SECONDS_MS), Window(MINUTE_MS))
         return found
+
+
+def _banned(address: str, state: _Address, now_ms: int) -> VenueRefusal:
+    seconds = -(-(state.banned_until_ms - now_ms) // 1_000)
+    text = f"Way too many requests; IP({address}) banned until {state.banned_until_ms}."
+    return VenueRefusal(-1003, text, 418, seconds)
 
 
 def _limit(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
