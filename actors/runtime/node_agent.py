@@ -1,4 +1,4 @@
-"""The agent of one node: it holds the pids there, kills and verifies, writes the stop file, and watches over the supervisor.
+"""The agent of one node: it holds the pids there, kills and verifies, and watches over the supervisor.
 
 It is told everything again with each beat, so that a restarted agent lacks nothing after one.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from actors.runtime.ray_cluster import is_alive, kill_and_verify, write_durably
+from actors.runtime.ray_cluster import is_alive, kill_and_verify
 
 BEAT_AGE_S_MAX = 6.0
 """A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
@@ -59,14 +58,6 @@ class NodeAgent:
         if not held_pid or not began_s:
             return True
         return await asyncio.to_thread(kill_and_verify, held_pid, began_s, timeout_s)
-
-    async def write_stop_file(self, path: str, reason: str) -> None:
-        """Make the stop file of this node, on the disk when this returns."""
-        await asyncio.to_thread(write_durably, Path(path), reason.encode())
-
-    async def remove_stop_file(self, path: str) -> None:
-        """Remove the stop file of this node."""
-        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
 
     async def _watch(self) -> None:
         due_s = time.monotonic() + WATCH_PERIOD_S

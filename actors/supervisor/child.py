@@ -72,9 +72,9 @@ class RestartHistory:
 class Child:
     """State of one child.
 
-    `tried`: a process of it was started once; `expected_end`: this one is being ended on purpose; `stopped`: the last one was; `drained`:
-    it confirmed that no order of its is left; `survived`: the last attempt to end it failed. `told` holds the epochs of others that this incarnation knows; `telling` those on their
-    way, negated when they did not arrive.
+    `tried`: a process of it was started once; `expected_end`: this one is being ended on purpose; `stopped`: the last one was;
+    `drained`: it confirmed that no order of its is left; `survived`: the last attempt to end it failed. `told` holds the epochs of
+    others that this incarnation knows; `telling` those on their way, negated when they did not arrive.
     """
 
     plan: ChildSpec
