@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from actors.exchange.ledger import LedgerDamagedError, LedgerRecord, decode_lines
+from actors.inventory.core import InventoryCore
+from actors.inventory.records import JournalRecord
 from actors.runtime.journal import JournalError, read_journal
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
@@ -13,26 +15,23 @@ from ops.invariants.history import History
 from ops.report import build_report
 from ops.saved_plan import SavedPlanError, saved_plan
 from protocols.envelope import Message
-from protocols.messages.control import SystemStatus
+from protocols.messages.control import SystemPlan
 
 
 class RunFilesError(Exception):
     """The files of a run cannot be read; the text says which and why."""
 
 
-def report_of_run(state: StateDir, status: SystemStatus | None) -> dict[str, Any]:
+def report_of_run(state: StateDir) -> dict[str, Any]:
     """The report of the run whose files are in `state`, as JSON builtins.
-
-    Args:
-        status: the last one of the run; what inventory said in it is compared with the files. None: nothing is.
 
     Raises:
         RunFilesError: a file is missing or damaged.
     """
-    return build_report(read_history(state, status))
+    return build_report(read_history(state))
 
 
-def read_history(state: StateDir, status: SystemStatus | None) -> History:
+def read_history(state: StateDir) -> History:
     """The history of a run.
 
     Raises:
@@ -52,7 +51,7 @@ def read_history(state: StateDir, status: SystemStatus | None) -> History:
         journals=_journals(state, settings.shards),
         instruments={instrument.symbol: instrument for child in plan.children for instrument in child.spec.instruments},
         install=settings.install,
-        claimed_positions=_claimed(status),
+        claimed_positions=_claimed(state, plan, settings),
     )
 
 
@@ -71,11 +70,12 @@ def _journals(state: StateDir, shards: int) -> dict[int, tuple[Message, ...]]:
         raise RunFilesError(str(error)) from error
 
 
-def _claimed(status: SystemStatus | None) -> dict[str, int]:
-    """Positions in lots as inventory claimed them last."""
-    claimed: dict[str, int] = {}
-    for actor in status.actors if status is not None else ():
-        symbols = actor.snapshot.get("symbols")
-        if actor.role == "inventory" and isinstance(symbols, dict):
-            claimed |= {symbol: shown["position_lots"] for symbol, shown in symbols.items() if shown.get("known")}
-    return claimed
+def _claimed(state: StateDir, plan: SystemPlan, settings: Settings) -> dict[str, int]:
+    """Positions in lots as inventory's own books and journal have them at the end."""
+    spec = next(child.spec for child in plan.children if child.spec.role == "inventory")
+    try:
+        records = [record for _, record in read_journal(state.inventory_journal, JournalRecord)]
+    except JournalError as error:
+        raise RunFilesError(str(error)) from error
+    shown = InventoryCore(spec, settings, cast(list[JournalRecord], records)).snapshot()
+    return {symbol: books.position_lots for symbol, books in shown.symbols.items() if books.known}

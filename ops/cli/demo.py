@@ -149,7 +149,7 @@ def _report(session: Session, report_file: Path | None) -> None:
     from ops.run_files import RunFilesError, report_of_run
 
     try:
-        report = report_of_run(session.state, session.status)
+        report = report_of_run(session.state)
     except RunFilesError as error:
         raise unconfirmed(f"there is no report: {error}.") from None
     print_report(report)
