@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from eventually import until
 from websockets.asyncio.server import ServerConnection, serve
 
-from actors.runtime import web_socket
+from actors.runtime import web_socket_client
 from actors.runtime.web_socket import ReconnectingWebSocket, WebSocketClient, WebSocketError
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -349,11 +349,11 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSL
     """TLS of a server that this process's clients trust."""
     certificate, key = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    web_socket._tls_context.cache_clear()
+    web_socket_client._tls_context.cache_clear()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     yield context
-    web_socket._tls_context.cache_clear()
+    web_socket_client._tls_context.cache_clear()
 
 
 async def test_over_tls_messages_go_out_and_come_back_and_the_socket_is_set_up(trusted: ssl.SSLContext) -> None:
