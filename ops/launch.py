@@ -35,7 +35,7 @@ from configs.schema import Settings, SupervisionSettings
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
 from ops.views import live_symbols
-from protocols.messages.control import ActorState, ActorStatus, Answer, GetStatus, Shutdown, SystemStatus
+from protocols.messages.control import ActorState, ActorStatus, Answer, GetStatus, Shutdown, SystemPlan, SystemStatus
 
 __all__ = [
     "AlreadyRunning",
@@ -74,8 +74,13 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def launch(settings: Settings, state: StateDir, say: Say) -> SupervisorClient:
+def launch(
+    settings: Settings, state: StateDir, say: Say, revise: Callable[[SystemPlan], SystemPlan] | None = None
+) -> SupervisorClient:
     """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
+
+    Args:
+        revise: changes the plan before anything of it starts (benchmarks leave actors out, or host them differently).
 
     Raises:
         AlreadyRunning: a system runs on this directory.
@@ -96,6 +101,8 @@ def launch(settings: Settings, state: StateDir, say: Say) -> SupervisorClient:
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
             plan = build_plan(settings, found.instruments, found.epoch_floor, state)
+            if revise is not None:
+                plan = revise(plan)
             write_durably(state.plan_file, msgspec.msgpack.encode(plan))
             say("starting actors")
             start_supervisor(SHELLS["supervisor"], supervisor_spec(settings, found.epoch_floor, state))

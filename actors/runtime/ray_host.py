@@ -104,6 +104,10 @@ class ActorRef:
         """Call a method of a node agent."""
         return await self._call(getattr(self._handle, method).remote(*arguments), timeout_s)
 
+    def ask_unheard(self, command: bytes) -> None:
+        """Give the shell's `ask` some bytes and never look at the answer: how a data path over Ray would be (make bench)."""
+        self._handle.ask.remote(command)
+
     def discard(self) -> None:
         """Tell Ray to end the process and forget the name. Does not wait: verify that the pid is gone."""
         with contextlib.suppress(RayError, ValueError):

@@ -1,0 +1,211 @@
+"""`make bench`: measure, print the machine, the floor and the ratios, and write bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from configs.loading import load_settings
+from ops.bench.feed import measure_feed
+from ops.bench.order_path import measure_gate, measure_journal
+from ops.bench.tick_to_order import BLOCK_S, BLOCKS, Block, run_blocks
+
+CAPTURE = "data/usdm-btc-eth-20240718"
+P50_RATIO_MAX = 2.5
+P99_RATIO_MAX = 4.0
+RAY_RATIO_MIN = 5.0
+FEED_RATE_MIN = 60_000
+GATE_P99_US_MAX = 20.0
+JOURNAL_P99_US_MAX = 100.0
+MEMORY_MB_MAX = 800.0
+FLOOR_SPREAD_MAX = 2.0
+"""Where the floor's own p99 varies more than this between blocks, the ratio of p99 is printed and judged by nobody."""
+
+
+def main() -> int:
+    """Run everything; 0 when every bar is met, 1 otherwise, 2 without the recorded data."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--blocks", type=int, default=BLOCKS)
+    parser.add_argument("--block-seconds", type=float, default=BLOCK_S)
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    options = parser.parse_args()
+    capture = Path(os.environ.get("RAYMAKER_SHARED", "../shared")) / CAPTURE
+    console = Console(width=110)
+    if not capture.is_dir():
+        console.print(f"the recorded data is absent: {capture} (set RAYMAKER_SHARED to the shared folder)")
+        return 2
+    capture = capture.resolve()
+    demo = load_settings(Path(str(files("configs").joinpath("demo.yaml"))), {})
+    say = console.print
+    say("feed: decode, apply, publish ...")
+    feed = measure_feed(capture)
+    say("gate and journal ...")
+    gate, journal = measure_gate(demo), measure_journal()
+    say(f"tick to order: {options.blocks} blocks of {options.block_seconds:.0f} s of three variants ...")
+    blocks = run_blocks(capture, say, options.blocks, options.block_seconds)
+    ratios = _ratios(blocks)
+    rows = _rows(ratios, feed.frames_per_second, gate.p99_us, journal.p99_us)
+    _print(console, rows)
+    options.out.write_text(
+        json.dumps(
+            {
+                "machine": machine(),
+                "commit": _commit(),
+                "feed": msgspec.to_builtins(feed),
+                "gate": msgspec.to_builtins(gate),
+                "journal": msgspec.to_builtins(journal),
+                "blocks": msgspec.to_builtins(blocks),
+                "ratios": ratios,
+                "bars": [{"what": row[0], "bar": row[1], "measured": row[2], "verdict": row[3]} for row in rows],
+            },
+            indent=2,
+        ),
+        "utf-8",
+    )
+    say(f"written to {options.out}")
+    return 1 if any(row[3] == "missed" for row in rows) else 0
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": sys.version.split()[0],
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text("utf-8").splitlines() if info.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _ratios(blocks: list[Block]) -> dict[str, Any]:
+    """Medians over blocks, against the floor's."""
+
+    def median(variant: str, name: str) -> float:
+        figures: list[float] = [getattr(block, name) for block in blocks if block.variant == variant]
+        return statistics.median(figures)
+
+    floor_p99 = [block.p99_us for block in blocks if block.variant == "floor"]
+    ours = [block for block in blocks if block.variant == "raymaker"]
+    return {
+        "floor_p50_us": median("floor", "p50_us"),
+        "floor_p99_us": median("floor", "p99_us"),
+        "floor_p99_spread": max(floor_p99) / min(floor_p99),
+        "raymaker_p50_us": median("raymaker", "p50_us"),
+        "raymaker_p99_us": median("raymaker", "p99_us"),
+        "ray_calls_p50_us": median("ray calls", "p50_us"),
+        "p50_ratio": median("raymaker", "p50_us") / median("floor", "p50_us"),
+        "p99_ratio": median("raymaker", "p99_us") / median("floor", "p99_us"),
+        "ray_ratio": median("ray calls", "p50_us") / median("raymaker", "p50_us"),
+        "memory_mb": max(block.memory_mb for block in ours),
+        "cpu_share": statistics.median(block.cpu_share for block in ours),
+        "gc_pause_us_max": max(block.gc_pause_us_max for block in ours),
+    }
+
+
+def _rows(
+    ratios: dict[str, Any], feed_rate: float, gate_us: float, journal_us: float
+) -> list[tuple[str, str, str, str]]:
+    """What was measured, its bar, the figure and the verdict."""
+    steady = ratios["floor_p99_spread"] <= FLOOR_SPREAD_MAX
+    p99_bar = f"at most {P99_RATIO_MAX:g} x the floor"
+    if not steady:
+        p99_bar += f", not judged: the floor's own p99 varied {ratios['floor_p99_spread']:.1f}-fold"
+    return [
+        ("floor, p50 / p99", "", f"{ratios['floor_p50_us']:.0f} / {ratios['floor_p99_us']:.0f} us", ""),
+        ("raymaker, p50 / p99", "", f"{ratios['raymaker_p50_us']:.0f} / {ratios['raymaker_p99_us']:.0f} us", ""),
+        (
+            "tick to order, p50",
+            f"at most {P50_RATIO_MAX:g} x the floor",
+            f"{ratios['p50_ratio']:.2f} x",
+            _verdict(ratios["p50_ratio"] <= P50_RATIO_MAX),
+        ),
+        (
+            "tick to order, p99",
+            p99_bar,
+            f"{ratios['p99_ratio']:.2f} x",
+            _verdict(ratios["p99_ratio"] <= P99_RATIO_MAX) if steady else "printed",
+        ),
+        (
+            "the same cores over Ray calls, p50",
+            f"at least {RAY_RATIO_MIN:g} x raymaker",
+            f"{ratios['ray_ratio']:.1f} x ({ratios['ray_calls_p50_us']:.0f} us)",
+            _verdict(ratios["ray_ratio"] >= RAY_RATIO_MIN),
+        ),
+        (
+            "frames decoded, applied, published",
+            f"at least {FEED_RATE_MIN:,} a second",
+            f"{feed_rate:,.0f}",
+            _verdict(feed_rate >= FEED_RATE_MIN),
+        ),
+        (
+            "gate check with 20 live orders, p99",
+            f"at most {GATE_P99_US_MAX:g} us",
+            f"{gate_us:.1f} us",
+            _verdict(gate_us <= GATE_P99_US_MAX),
+        ),
+        (
+            "journal append, p99",
+            f"at most {JOURNAL_P99_US_MAX:g} us",
+            f"{journal_us:.1f} us",
+            _verdict(journal_us <= JOURNAL_P99_US_MAX),
+        ),
+        (
+            "memory of our actors (PSS)",
+            f"at most {MEMORY_MB_MAX:g} MB",
+            f"{ratios['memory_mb']:.0f} MB",
+            _verdict(ratios["memory_mb"] <= MEMORY_MB_MAX),
+        ),
+        ("processor time of our actors", "printed", f"{ratios['cpu_share'] * 100:.0f} % of a core", "printed"),
+        (
+            "longest collection pause, order manager",
+            "printed",
+            f"{ratios['gc_pause_us_max'] / 1_000:.2f} ms",
+            "printed",
+        ),
+    ]
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "missed"
+
+
+def _print(console: Console, rows: list[tuple[str, str, str, str]]) -> None:
+    facts = machine()
+    console.print(
+        f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gb']} GB, {facts['system']}, "
+        f"Python {facts['python']}, commit {_commit()}"
+    )
+    table = Table("what", "bar", "measured", "verdict")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
