@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -79,9 +80,9 @@ def test_each_diff_stream_has_a_chain_of_its_own() -> None:
     rig.wait(100)
     fast, slow_frames = frames(rig, DEPTH), frames(rig, slow)
     assert [diff["b"] for diff in fast] == [[["64000.0", f"0.0{lots}"]] for lots in (11, 12, 13)]
-    assert all(later["pu"] == earlier["u"] for earlier, later in zip(fast, fast[1:], strict=False))
+    assert all(later["pu"] == earlier["u"] for earlier, later in itertools.pairwise(fast))
     assert len(slow_frames) < len(fast)
-    assert all(later["pu"] == earlier["u"] for earlier, later in zip(slow_frames, slow_frames[1:], strict=False))
+    assert all(later["pu"] == earlier["u"] for earlier, later in itertools.pairwise(slow_frames))
     assert slow_frames[-1]["b"] == [["64000.0", "0.013"]]
 
 

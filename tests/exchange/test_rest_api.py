@@ -145,8 +145,9 @@ def test_the_signature_covers_query_and_body_without_a_separator() -> None:
 
 def test_a_signature_over_the_percent_decoded_text_is_accepted_too() -> None:
     rig = WireRig()
-    text = f"symbol=BTCUSDC&side=BUY&type=LIMIT&timeInForce=GTX&quantity=0.010&price=64000.0&newClientOrderId=a:b&timestamp={rig.now_ns // MS}"
-    form = "&".join(f"{k}={quote(v, safe='')}" for k, v in (pair.split("=") for pair in text.split("&")))
+    fields = limit_order(newClientOrderId="a:b", timestamp=rig.now_ns // MS)
+    text = "&".join(f"{name}={value}" for name, value in fields.items())
+    form = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items())
     request = RestRequest(method="POST", path=ORDER, raw_body=f"{form}&signature={sign(text)}", api_key=KEY)
     assert body(rig.send_raw(request))["clientOrderId"] == "a:b"
 
