@@ -10,7 +10,10 @@ from protocols.values import Level, Side
 
 
 class Tolerance(NamedTuple):
-    """What is close enough: this many ticks from the wanted price, this share from the wanted size; no younger order goes."""
+    """What is close enough: so many ticks from the wanted price, so great a share from the wanted size; no younger order goes.
+
+    `ticks` holds for the innermost level and grows by as much with each level outwards, where a tick matters less.
+    """
 
     ticks: int
     size_share: float
@@ -64,11 +67,12 @@ def diff_side(
 
 def _close_level(order: Order, levels: list[tuple[int, Level]], tolerance: Tolerance) -> int | None:
     best: int | None = None
-    best_distance = tolerance.ticks + 1
+    best_distance = -1
     remaining = order.lots - order.booked_lots
-    for index, (_, (ticks, lots)) in enumerate(levels):
+    for index, (rank, (ticks, lots)) in enumerate(levels):
         distance = abs(ticks - order.price_ticks)
-        if distance < best_distance and abs(remaining - lots) <= tolerance.size_share * lots:
+        is_close = distance <= tolerance.ticks * (1 + rank) and (best is None or distance < best_distance)
+        if is_close and abs(remaining - lots) <= tolerance.size_share * lots:
             best, best_distance = index, distance
     return best
 

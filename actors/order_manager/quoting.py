@@ -17,7 +17,13 @@ from protocols.values import Level, Side, TimeInForce
 PENDING_CANCEL_NS = 1_000_000_000
 """A pending order that must go is cancelled without waiting for its answer after this."""
 
-_WAITS_FOR_CANCELS = {DenialCode.POSITION, DenialCode.NOTIONAL, DenialCode.OPEN_ORDERS, DenialCode.SELF_CROSS}
+_WAITS_FOR_CANCELS = {
+    DenialCode.POSITION,
+    DenialCode.NOTIONAL,
+    DenialCode.OPEN_ORDERS,
+    DenialCode.SELF_CROSS,
+    DenialCode.REDUCING,
+}
 """Refusals that end by themselves when cancels in flight are answered."""
 
 
@@ -104,9 +110,10 @@ class Quoter:
         """Levels wanted on a side; None when nothing may rest there."""
         if any(order.state is OrderState.UNKNOWN and order.side is side for order in symbol.table.live.values()):
             return None
-        if limits.state is TradingState.REDUCING and side.sign * symbol.table.position_lots >= 0:
-            return None
-        return targets.bids if side is Side.BUY else targets.asks
+        levels = targets.bids if side is Side.BUY else targets.asks
+        if limits.state is not TradingState.REDUCING:
+            return levels
+        return _within(levels, -side.sign * symbol.table.position_lots)
 
     def _breaching(
         self, symbol: Symbol, limits: Limits, side: Side, resting: list[Order], going: list[Order]
@@ -154,10 +161,6 @@ class Quoter:
             return
         reduce_only = limits.state is TradingState.REDUCING
         lots = level.lots
-        if reduce_only:
-            lots = min(lots, -table.worst_case_lots(side))
-            if lots <= 0:
-                return
         code = check_order(symbol, limits, side, level.price_ticks, lots, reduce_only, shard.notional_room(symbol))
         if code is None:
             code = self._capacity(level.rank, now_ns)
@@ -240,6 +243,19 @@ class Quoter:
             code=code,
             text=text,
         )
+
+
+def _within(levels: tuple[Level, ...], room_lots: int) -> tuple[Level, ...] | None:
+    """Levels cut so that together they do not exceed `room_lots`; None when there is no room at all."""
+    if room_lots <= 0:
+        return None
+    cut: list[Level] = []
+    for ticks, lots in levels:
+        if room_lots <= 0:
+            break
+        cut.append((ticks, min(lots, room_lots)))
+        room_lots -= lots
+    return tuple(cut)
 
 
 def _inner_first(level: Missing) -> int:

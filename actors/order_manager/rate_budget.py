@@ -20,6 +20,9 @@ QUERY_SHARE = 0.9
 OUTER_SHARE = 0.8
 """Part of the orders that outer levels may use; the rest is for the innermost."""
 
+HEAD_START = 0.35
+"""Part of a window's orders that may be used at its very beginning; the rest is released evenly with time."""
+
 AUDIT_SHARE = 0.7
 """Part of the weight that periodic comparisons may use."""
 
@@ -37,16 +40,18 @@ class Urgency(enum.Enum):
 class _Window:
     """A counter that starts anew at each multiple of its length on the venue's clock."""
 
-    __slots__ = ("_length_ns", "_start", "own", "told")
+    __slots__ = ("_length_ns", "_start", "own", "released", "told")
 
     def __init__(self, length_ns: int) -> None:
         self._length_ns = length_ns
         self._start = -1
+        self.released = 1.0
         self.own = 0
         self.told = 0
 
     def roll(self, venue_ns: int) -> None:
-        start = venue_ns // self._length_ns
+        start, elapsed_ns = divmod(venue_ns, self._length_ns)
+        self.released = min(1.0, HEAD_START + elapsed_ns / self._length_ns)
         if start != self._start:
             self._start, self.own, self.told = start, 0, 0
 
@@ -85,7 +90,10 @@ class RateBudget:
         return now_ns < self.blocked_until_ns
 
     def may_place(self, now_ns: int, rank: int = 0) -> bool:
-        """Whether one more order fits; outer levels (`rank` above 0) leave a reserve for the inner ones."""
+        """Whether one more order fits; outer levels (`rank` above 0) leave a reserve for the inner ones.
+
+        Orders are released over the window, so that no minute ends with nothing left to quote with.
+        """
         if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
             return False
         share = self._orders_share * (OUTER_SHARE if rank else 1.0)
@@ -152,4 +160,5 @@ class RateBudget:
 
 
 def _fits(window: _Window, most: int, share: float, shards: int) -> bool:
+    share *= window.released
     return window.own + 1 <= most * share and window.told + 1 <= most * shards * share

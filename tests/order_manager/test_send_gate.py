@@ -1,0 +1,365 @@
+"""Nothing leaves without a reason to: the conditions of the gate and the checks of a single order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from actors.order_manager.gate import Limits, check_order
+from actors.order_manager.orders import Order
+from actors.order_manager.outbox import Outbox
+from actors.order_manager.symbol import Symbol, scaled_notional
+from configs.schema import OrderManagerSettings
+from order_manager_rig import BTC, MID, MS, OFFSET_NS, SECOND, Rig, instrument
+from protocols.effects import LinkChanged, OutboxFull, TimerFired
+from protocols.messages.alerts import AlertCode
+from protocols.messages.control import EpochAnnounced
+from protocols.messages.journal import GateChanged, LimitsChanged, OrderIntended
+from protocols.messages.market import BookTop, FeedState, MarkPrice, VenueClock
+from protocols.messages.orders import DenialCode, OrderDenied
+from protocols.messages.risk import SymbolLimits, TradingState
+from protocols.values import Side, TimeInForce
+from protocols.venue import PlaceOrder, StreamChanged
+
+BIDS, ASKS = [(MID - 5, 10)], [(MID + 5, 10)]
+
+
+def test_an_open_gate_sends_post_only_intents_with_the_facts_that_justify_them():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    intent = rig.intents()[0]
+    assert intent == OrderIntended(
+        instrument_id=BTC,
+        instrument_version=1,
+        client_order_id="rm1-7-000-1",
+        side=Side.BUY,
+        price=Decimal("59999.5"),
+        quantity=Decimal("0.010"),
+        price_ticks=MID - 5,
+        quantity_lots=10,
+        time_in_force=TimeInForce.POST_ONLY,
+        reduce_only=False,
+        venue_time_ns=rig.now_ns + OFFSET_NS,
+        deadline_venue_ns=rig.now_ns + OFFSET_NS + 3_000 * MS + rig.core._shard.clock.error_ns,
+        decided_ns=rig.now_ns,
+        book_update_id=rig.book_id,
+        book_age_ns=0,
+        book_age_ns_max=500 * MS,
+        best_bid_ticks=MID - 1,
+        best_ask_ticks=MID + 1,
+        worst_case_lots=10,
+        limit_lots=1_000,
+        lease_nonce=rig.core._shard.lease.nonce,
+    )
+    assert rig.venue.of(PlaceOrder)[0].client_order_id == intent.client_order_id
+    assert rig.records(GateChanged)[-1].open
+
+
+def test_targets_that_do_not_change_send_nothing_more():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.run(5_000)
+    assert len(rig.venue.of(PlaceOrder)) == 2
+
+
+def test_a_lease_that_is_over_sends_nothing_and_two_seconds_later_every_quote_goes():
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.want(BIDS, ASKS)
+    rig.lease_on = False
+    rig.run(1_250)
+    rig.want([(MID - 50, 10)], ASKS)
+    assert rig.venue.side(Side.BUY) == BIDS
+    assert rig.shown().gate_reasons == ("LEASE",)
+    rig.run(2_000)
+    assert rig.venue.open() == []
+
+
+def test_a_stale_book_pulls_the_quotes():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.feed_on = False
+    rig.run(600)
+    assert rig.venue.open() == []
+    assert "BOOK" in rig.shown().gate_reasons
+
+
+def test_a_book_that_is_not_live_pulls_the_quotes_at_once():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.give(rig.status(BTC, FeedState.INVALID))
+    assert rig.venue.open() == []
+
+
+def test_targets_that_nobody_repeats_are_pulled():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.targets.clear()
+    rig.run(2_100)
+    assert rig.venue.open() == []
+    assert rig.shown().gate_reasons == ("TARGET",)
+
+
+def test_targets_of_an_older_book_place_nothing_when_the_feed_has_a_newer_one():
+    rig = Rig().come_up()
+    rig.want([], [])
+    late = rig.quote(BTC)
+    rig.targets.clear()
+    rig.run(600)
+    rig.targets[BTC] = (tuple(BIDS), ())
+    import msgspec
+
+    rig.give(msgspec.structs.replace(late, bids=tuple(BIDS)))
+    assert rig.intents() == []
+    assert rig.shown().denials == {"STALE_BOOK": 1}
+
+
+def test_a_mute_private_stream_pulls_the_quotes():
+    rig = Rig(user_stream_age_ms_max=2_000).come_up()
+    rig.want(BIDS, ASKS)
+    rig.stream_on = rig.venue.tells = False
+    rig.run(2_200)
+    assert rig.venue.open() == []
+    assert "USER_STREAM" in rig.shown().gate_reasons
+
+
+def test_an_old_clock_sample_shuts_the_gate():
+    rig = Rig(clock_age_ms_max=1_000)
+    rig.give(VenueClock(offset_ns=OFFSET_NS, error_ns=300 * MS, sampled_ns=rig.now_ns))
+    rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
+    assert "CLOCK" in rig.shown().gate_reasons or not rig.shown().gate_open
+
+
+def test_a_process_that_stood_still_pulls_its_quotes_until_it_beats_in_time():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.now_ns += 700 * MS
+    rig.give(rig.top(BTC))
+    rig.give(rig.status(BTC))
+    rig.give(TimerFired(name="heartbeat"))
+    assert "LOOP" in rig.shown().gate_reasons
+    assert rig.venue.open() == []
+    rig.run(1_000)
+    assert len(rig.venue.open()) == 2
+
+
+@pytest.mark.parametrize("peer", ["strategy-0", "market_data-0"])
+def test_a_lost_link_pulls_the_quotes(peer):
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.give(LinkChanged(peer=peer, up=False))
+    assert rig.venue.open() == []
+    rig.give(LinkChanged(peer=peer, up=True))
+    assert len(rig.venue.open()) == 2
+
+
+def test_a_reader_that_does_not_read_stops_quoting():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.give(OutboxFull(reader="inventory", full=True))
+    assert rig.venue.open() == []
+    assert len(rig.alerts(AlertCode.OUTBOX_FULL)) == 1
+    rig.give(OutboxFull(reader="inventory", full=False))
+    assert len(rig.venue.open()) == 2
+
+
+def test_a_newer_epoch_of_this_actor_shuts_the_gate():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.give(EpochAnnounced(name="strategy-0", shard=0, epoch=9, announced_ns=rig.now_ns))
+    assert len(rig.venue.open()) == 2
+    rig.give(EpochAnnounced(name="order_manager-0", shard=0, epoch=9, announced_ns=rig.now_ns))
+    assert rig.venue.open() == []
+
+
+def test_halted_allows_only_cancels():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.state = TradingState.HALTED
+    rig.run(300)
+    assert rig.venue.open() == []
+    assert "LEASE_HALTED" in rig.shown().gate_reasons
+
+
+def test_reducing_withdraws_the_increasing_side_and_sends_only_reduce_only_within_the_position():
+    rig = Rig(order_age_ms_min=0).come_up(position_lots=15)
+    rig.want(BIDS, [])
+    rig.state = TradingState.REDUCING
+    rig.run(300)
+    rig.want(BIDS, [(MID + 5, 10), (MID + 50, 10)])
+    assert rig.venue.side(Side.BUY) == []
+    assert rig.venue.side(Side.SELL) == [(MID + 5, 10), (MID + 50, 5)]
+    assert all(order.request.reduce_only for order in rig.venue.open())
+
+
+def test_reducing_without_a_position_quotes_nothing():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    rig.state = TradingState.REDUCING
+    rig.run(300)
+    assert rig.venue.open() == []
+
+
+def test_a_lowered_limit_withdraws_the_outermost_orders():
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10), (MID - 20, 10)], ASKS)
+    rig.position_lots_max = 12
+    rig.run(300)
+    assert rig.venue.side(Side.BUY) == [(MID - 5, 10)]
+    changes = rig.records(LimitsChanged)
+    assert [(c.position_lots_max, c.state) for c in changes] == [(1_000, "ACTIVE"), (12, "ACTIVE")]
+
+
+def test_the_same_denial_is_told_once_a_second_and_counted_each_time():
+    rig = Rig()
+    rig.position_lots_max = 5
+    rig.come_up()
+    rig.want(BIDS, [])
+    rig.run(950)
+    assert [event.code for event in rig.said(OrderDenied)] == [DenialCode.POSITION]
+    assert rig.shown().denials["POSITION"] >= 19
+
+
+def test_dry_run_decides_and_sends_nothing():
+    rig = Rig(dry_run=True)
+    rig.give(VenueClock(offset_ns=OFFSET_NS, error_ns=MS, sampled_ns=rig.now_ns))
+    rig.run(1_000)
+    rig.want(BIDS, ASKS)
+    assert rig.venue.requests == []
+    assert rig.intents() == []
+    assert rig.shown().denials["DRY_RUN"] >= 2
+
+
+# a single order
+
+
+def symbol() -> Symbol:
+    made = Symbol(
+        instrument(),
+        install="1",
+        epoch=7,
+        shard=0,
+        symbol_code=0,
+        settings=OrderManagerSettings(),
+        price_band_bps_max=100,
+        outbox=Outbox(0, "order_manager-0"),
+    )
+    made.take_top(
+        BookTop(
+            instrument_id=BTC,
+            instrument_version=1,
+            update_id=1,
+            venue_time_ns=1,
+            received_ns=1,
+            bids=((MID - 1, 1),),
+            asks=((MID + 1, 1),),
+        )
+    )
+    return made
+
+
+def limits(state: TradingState = TradingState.ACTIVE, **changes: int) -> Limits:
+    fields = {"position_lots_max": 50, "order_lots_max": 20, "open_orders_max": 3, **changes}
+    told = SymbolLimits(instrument_id=BTC, state=state, notional_max=Decimal(10_000), **fields)
+    return Limits(told, state, scaled_notional(Decimal(1_150)))
+
+
+def rest(made: Symbol, side: Side, price_ticks: int, lots: int) -> Order:
+    order = Order(
+        client_order_id=f"rm1-7-000-{len(made.table.live) + 1}",
+        epoch=7,
+        side=side,
+        price_ticks=price_ticks,
+        lots=lots,
+        time_in_force=TimeInForce.POST_ONLY,
+        reduce_only=False,
+        created_ns=0,
+        deadline_venue_ns=0,
+    )
+    made.table.add(order)
+    return order
+
+
+ROOM = scaled_notional(Decimal(1_000_000))
+
+
+def test_an_order_within_every_limit_passes():
+    assert check_order(symbol(), limits(), Side.BUY, MID - 5, 10, False, ROOM) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "price_ticks", "lots", "code"),
+    [
+        (Side.BUY, MID - 5, 0, DenialCode.FILTER),
+        (Side.BUY, MID - 5, 100_001, DenialCode.FILTER),
+        (Side.BUY, 0, 10, DenialCode.FILTER),
+        (Side.BUY, 10, 1, DenialCode.FILTER),
+        (Side.BUY, MID - 5, 21, DenialCode.ORDER_SIZE),
+        (Side.BUY, MID - 5, 20, DenialCode.NOTIONAL),
+        (Side.BUY, MID - 7_000, 10, DenialCode.PRICE_BAND),
+        (Side.SELL, MID + 7_000, 10, DenialCode.PRICE_BAND),
+    ],
+)
+def test_an_order_that_breaks_a_bound_is_denied(side, price_ticks, lots, code):
+    assert check_order(symbol(), limits(), side, price_ticks, lots, False, ROOM) is code
+
+
+def test_the_venues_own_price_bands_follow_the_mark():
+    made = symbol()
+    made.take_mark(
+        MarkPrice(
+            instrument_id=BTC,
+            mark_price=Decimal(57_000),
+            index_price=Decimal(57_000),
+            funding_rate=Decimal(0),
+            next_funding_venue_ms=0,
+            venue_time_ns=0,
+            received_ns=0,
+        )
+    )
+    assert check_order(made, limits(), Side.BUY, MID - 5, 10, False, ROOM) is DenialCode.PRICE_BAND
+    assert check_order(made, limits(), Side.SELL, MID + 5, 10, False, ROOM) is None
+
+
+def test_every_live_order_of_a_side_counts_and_the_sides_are_not_netted():
+    made = symbol()
+    made.table.position_lots = 25
+    rest(made, Side.BUY, MID - 10, 10)
+    rest(made, Side.SELL, MID + 10, 40)
+    assert check_order(made, limits(), Side.BUY, MID - 5, 16, False, ROOM) is DenialCode.POSITION
+    assert check_order(made, limits(), Side.BUY, MID - 5, 15, False, ROOM) is None
+    assert check_order(made, limits(), Side.SELL, MID + 5, 16, False, ROOM) is None
+
+
+def test_an_order_that_would_meet_one_of_ours_is_denied():
+    made = symbol()
+    rest(made, Side.SELL, MID - 3, 1)
+    assert check_order(made, limits(), Side.BUY, MID - 3, 10, False, ROOM) is DenialCode.SELF_CROSS
+    assert check_order(made, limits(), Side.BUY, MID - 4, 10, False, ROOM) is None
+    rest(made, Side.BUY, MID - 9, 1)
+    assert check_order(made, limits(), Side.SELL, MID - 9, 10, False, ROOM) is DenialCode.SELF_CROSS
+
+
+def test_too_many_open_orders_are_denied():
+    made = symbol()
+    for step in range(3):
+        rest(made, Side.BUY, MID - 10 - step, 1)
+    assert check_order(made, limits(), Side.BUY, MID - 5, 10, False, ROOM) is DenialCode.OPEN_ORDERS
+
+
+def test_the_shards_share_of_the_accounts_notional_holds():
+    room = scaled_notional(Decimal(599))
+    assert check_order(symbol(), limits(), Side.BUY, MID - 5, 10, False, room) is DenialCode.NOTIONAL
+    assert check_order(symbol(), limits(), Side.BUY, MID - 5, 9, False, room) is None
+
+
+def test_states_decide_what_may_be_sent():
+    made = symbol()
+    made.table.position_lots = -10
+    halted, reducing = limits(TradingState.HALTED), limits(TradingState.REDUCING)
+    assert check_order(made, halted, Side.BUY, MID - 5, 5, True, ROOM) is DenialCode.HALTED
+    assert check_order(made, reducing, Side.BUY, MID - 5, 5, False, ROOM) is DenialCode.REDUCING
+    assert check_order(made, reducing, Side.BUY, MID - 5, 11, True, ROOM) is DenialCode.REDUCING
+    assert check_order(made, reducing, Side.BUY, MID - 5, 10, True, ROOM) is None
+    assert check_order(made, reducing, Side.SELL, MID + 5, 1, True, ROOM) is DenialCode.REDUCING
+    assert SECOND
