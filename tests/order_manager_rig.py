@@ -40,8 +40,8 @@ from protocols.venue import (
     QueryOrder,
     QueryPositions,
     QueryTime,
-    Refused,
     RefusalKind,
+    Refused,
     SetCountdown,
     StreamChanged,
     StreamHeard,
@@ -85,7 +85,9 @@ def settings(dry_run: bool = False, **changes: object) -> Settings:
     return Settings(
         symbols=("BTCUSDC", "ETHUSDC"),
         dry_run=dry_run,
-        venue=VenueSettings(rest_url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1", ws_api_url="ws://127.0.0.1:1"),
+        venue=VenueSettings(
+            rest_url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1", ws_api_url="ws://127.0.0.1:1"
+        ),
         order_manager=OrderManagerSettings(**changes),  # type: ignore[arg-type]
         risk=RiskSettings(order_notional_max=Decimal(5_000)),
     )

@@ -20,6 +20,7 @@ from protocols.messages.orders import (
     OrderRejected,
     VenuePosition,
 )
+from protocols.values import InstrumentId
 
 
 class Restorer:
@@ -27,11 +28,15 @@ class Restorer:
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
+        self._adopted_venue_ns: dict[InstrumentId, int] = {}
+        self._newest_id: dict[InstrumentId, tuple[int, int]] = {}
 
     def take(self, record: Message) -> None:
         """Take one record."""
         if isinstance(record, OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled):
-            self._shard.outbox.event_seq = max(self._shard.outbox.event_seq, record.event_seq)
+            if record.event_seq <= self._shard.outbox.event_seq:
+                return
+            self._shard.outbox.event_seq = record.event_seq
         match record:
             case OrderIntended():
                 self._intended(record)
@@ -58,8 +63,12 @@ class Restorer:
         shard.older_deadline_venue_ns = max(shard.older_deadline_venue_ns, record.deadline_venue_ns)
         symbol = shard.symbols.get(record.instrument_id)
         parts = parse_client_order_id(record.client_order_id)
-        if symbol is None or parts is None or symbol.table.find(record.client_order_id) is not None:
+        if symbol is None or parts is None:
             return
+        identity = (parts.epoch, parts.seq)
+        if identity <= self._newest_id.get(record.instrument_id, (0, 0)):
+            return
+        self._newest_id[record.instrument_id] = identity
         order = Order(
             client_order_id=record.client_order_id,
             epoch=parts.epoch,
@@ -82,8 +91,9 @@ class Restorer:
 
     def _adopted(self, record: PositionAdopted) -> None:
         symbol = self._shard.symbols.get(record.instrument_id)
-        if symbol is None:
+        if symbol is None or record.venue_time_ns <= self._adopted_venue_ns.get(record.instrument_id, 0):
             return
+        self._adopted_venue_ns[record.instrument_id] = record.venue_time_ns
         symbol.table.adopt(record.position_lots)
         symbol.table.trade_id_last = max(symbol.table.trade_id_last, record.trade_id_last)
         symbol.table.checkpoint(record.trade_id_last)

@@ -92,5 +92,7 @@ def test_every_level_is_covered_by_at_most_one_order_and_every_order_is_judged(s
     assert len(diff.missing) <= len(wanted)
     for each in kept:
         is_young = NOW - each.created_ns < TOLERANCE.age_ns_min
-        close = any(abs(each.price_ticks - ticks) <= TOLERANCE.ticks * (1 + rank) for rank, (ticks, _) in enumerate(wanted))
+        close = any(
+            abs(each.price_ticks - ticks) <= TOLERANCE.ticks * (1 + rank) for rank, (ticks, _) in enumerate(wanted)
+        )
         assert is_young or close

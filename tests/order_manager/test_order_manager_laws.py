@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from order_manager_rig import BTC, MID, MS, OFFSET_NS, Rig, unknown
 
 from actors.order_manager.orders import RANKS, OrderState
-from order_manager_rig import BTC, MID, MS, OFFSET_NS, Rig, unknown
 from protocols.messages.control import ActorState, Drain, EmergencyStop, Resume
 from protocols.messages.journal import GateChanged, OrderIntended, OrderNotSent, PositionAdopted
 from protocols.messages.market import VenueClock
@@ -29,8 +29,8 @@ from protocols.venue import (
     NotSent,
     OrderStatus,
     PlaceOrder,
-    Refused,
     RefusalKind,
+    Refused,
     StreamChanged,
     Usage,
     VenueRequest,
@@ -41,7 +41,9 @@ STEPS = st.one_of(
     st.tuples(st.just("want"), st.lists(LEVEL, max_size=3), st.lists(LEVEL, max_size=3)),
     st.tuples(st.just("fill"), st.integers(0, 20), st.integers(1, 30), st.booleans()),
     st.tuples(st.just("expire"), st.integers(0, 20)),
-    st.tuples(st.just("fault"), st.sampled_from(["lost", "mute", "unknown", "unknown-done", "refused", "not-sent", "none"])),
+    st.tuples(
+        st.just("fault"), st.sampled_from(["lost", "mute", "unknown", "unknown-done", "refused", "not-sent", "none"])
+    ),
     st.tuples(st.just("limit"), st.integers(0, 60)),
     st.tuples(st.just("state"), st.sampled_from(list(TradingState))),
     st.tuples(st.just("lease"), st.booleans()),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from order_manager_rig import BTC, ETH, MID, MS, OFFSET_NS, Rig, place_request
+from order_manager_rig import BTC, ETH, MID, MS, Rig, place_request
+
 from protocols.messages.alerts import AlertCode
 from protocols.messages.orders import (
     BalanceChanged,
@@ -277,4 +278,3 @@ def test_executions_come_in_pages():
     rig.venue.answer = page
     rig.run(11_000)
     assert rig.shown().position_lots == 3
-    assert OFFSET_NS

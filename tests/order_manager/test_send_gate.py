@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from order_manager_rig import BTC, MID, MS, OFFSET_NS, Rig, instrument
 
 from actors.order_manager.gate import Limits, check_order
 from actors.order_manager.orders import Order
 from actors.order_manager.outbox import Outbox
 from actors.order_manager.symbol import Symbol, scaled_notional
 from configs.schema import OrderManagerSettings
-from order_manager_rig import BTC, MID, MS, OFFSET_NS, SECOND, Rig, instrument
 from protocols.effects import LinkChanged, OutboxFull, TimerFired
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import EpochAnnounced
@@ -362,4 +362,3 @@ def test_states_decide_what_may_be_sent():
     assert check_order(made, reducing, Side.BUY, MID - 5, 11, True, ROOM) is DenialCode.REDUCING
     assert check_order(made, reducing, Side.BUY, MID - 5, 10, True, ROOM) is None
     assert check_order(made, reducing, Side.SELL, MID + 5, 1, True, ROOM) is DenialCode.REDUCING
-    assert SECOND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from order_manager_rig import BTC, MID, MS, SECOND, Rig, unknown
+
 from protocols.messages.alerts import AlertCode
 from protocols.messages.journal import OrderNotSent
 from protocols.messages.orders import DenialCode, OrderAccepted, OrderDenied, OrderFilled, OrderRejected, OrderUnknown
@@ -17,8 +18,8 @@ from protocols.venue import (
     QueryOpenOrders,
     QueryOrder,
     QueryTime,
-    Refused,
     RefusalKind,
+    Refused,
     StreamChanged,
     Throttled,
     Usage,
@@ -136,7 +137,9 @@ def test_a_submit_accepted_late_within_its_window_is_found_and_no_replacement_wa
     rig.venue.answer = lambda request: None
     rig.venue.put(request)
     rig.run(1_500)
-    assert set(rig.states()) >= {request.client_order_id} or rig.venue.orders[request.client_order_id].status.is_terminal
+    assert (
+        set(rig.states()) >= {request.client_order_id} or rig.venue.orders[request.client_order_id].status.is_terminal
+    )
     assert [event.client_order_id for event in rig.said(OrderAccepted)][0] == request.client_order_id
 
 
@@ -220,7 +223,7 @@ def test_a_partial_fill_during_a_cancel_leaves_the_right_exposure():
     def fill_first(request):
         if isinstance(request, CancelOrder):
             rig.venue.fill(order.client_order_id, 4, tell=False)
-        return None
+        return
 
     rig.venue.answer = fill_first
     rig.want([], [])
