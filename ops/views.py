@@ -84,6 +84,15 @@ def live_symbols(actor: ActorStatus) -> Iterator[str]:
                 yield symbol
 
 
+def stopped_order_managers(status: SystemStatus) -> dict[str, str]:
+    """Order managers that hold an emergency stop, with its reason."""
+    return {
+        actor.name: str(actor.snapshot["stopped"])
+        for actor in _of(status, "order_manager")
+        if actor.snapshot.get("stopped")
+    }
+
+
 def position_rows(status: SystemStatus) -> list[dict[str, Any]]:
     """Position and PnL by symbol; `net` is the day's."""
     return [

@@ -6,6 +6,7 @@ The stop file is written before anything heavy is imported: the gates shut whate
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_S = 20.0
 RESUME_TIMEOUT_S = 20.0
+RESUME_ATTEMPTS_MAX = 3
+RESUME_PAUSE_S = 1.5
+"""Longer than the supervisor's period of reading snapshots, so that the status is of after the resume."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,13 +59,26 @@ def resume(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is logged.")] = "resume command",
 ) -> None:
     """Lift an emergency stop or a halt."""
-    from ops.cli.asking import ask
-    from protocols.messages.control import Answer, Resume
+    from ops.cli.asking import Asking
+    from ops.views import stopped_order_managers
+    from protocols.messages.control import Answer, GetStatus, Resume, SystemStatus
 
-    answer = ask(state, Resume(reason=reason), RESUME_TIMEOUT_S)
-    if not isinstance(answer, Answer) or not answer.done or not answer.confirmed:
-        raise unconfirmed(answer.text if isinstance(answer, Answer) else "the supervisor answered something else.")
-    print(answer.text)
+    still: dict[str, str] = {}
+    with Asking(state) as asking:
+        for _ in range(RESUME_ATTEMPTS_MAX):
+            answer = asking.ask(Resume(reason=reason), RESUME_TIMEOUT_S)
+            if not isinstance(answer, Answer) or not answer.done:
+                raise unconfirmed(
+                    answer.text if isinstance(answer, Answer) else "the supervisor answered something else."
+                )
+            time.sleep(RESUME_PAUSE_S)
+            status = asking.ask(GetStatus(), RESUME_TIMEOUT_S)
+            still = stopped_order_managers(status) if isinstance(status, SystemStatus) else {"supervisor": "no status"}
+            if not still:
+                print("resumed: the order managers recover and quote again")
+                return
+    told = "; ".join(f"{name}: {why}" for name, why in still.items())
+    raise unconfirmed(f"resume was given, but not every order manager has lifted its stop: {told}.")
 
 
 def _shut(state: Path, reason: str, needed: bool) -> None:

@@ -108,8 +108,8 @@ def plain_table(title: str) -> Table:
 
 def wide_console() -> Console:
     """The terminal; where the output is no terminal, wide enough that nothing is cut."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=200, highlight=False)
 
 
 def _symbol_table(status: SystemStatus) -> Table:

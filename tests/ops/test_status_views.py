@@ -7,7 +7,16 @@ from typing import Any
 from rich.console import Console
 
 from ops.cli.table import plain_lines, tables
-from ops.views import SymbolRow, alert_rows, fill_rows, live_symbols, order_rows, position_rows, symbol_rows
+from ops.views import (
+    SymbolRow,
+    alert_rows,
+    fill_rows,
+    live_symbols,
+    order_rows,
+    position_rows,
+    stopped_order_managers,
+    symbol_rows,
+)
 from protocols.messages.control import ActorState, ActorStatus, SystemStatus
 
 ORDER = {"symbol": "BTCUSDC", "side": "BUY", "price": "63999.9", "quantity": "0.007", "filled": "0.000", "state": "NEW"}
@@ -93,6 +102,11 @@ def test_an_actor_that_has_shown_nothing_yet_breaks_no_view() -> None:
 def test_a_snapshot_of_another_shape_breaks_no_view() -> None:
     odd = status(actor("order_manager", {"symbols": [1], "orders": "none", "fills": [3]}))
     assert (symbol_rows(odd), order_rows(odd), fill_rows(odd)) == ([], [], [])
+
+
+def test_an_order_manager_that_holds_a_stop_is_named_with_its_reason() -> None:
+    held = status(actor("order_manager", {"stopped": "stop file: x"}), actor("order_manager", {"stopped": ""}, shard=1))
+    assert stopped_order_managers(held) == {"order_manager-0": "stop file: x"}
 
 
 def test_a_stop_and_a_halted_shard_are_told_first() -> None:
