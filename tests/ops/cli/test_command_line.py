@@ -72,12 +72,13 @@ def test_validate_hides_secrets() -> None:
 
 def test_validate_prints_every_error_with_its_path(tmp_path: Path) -> None:
     config = tmp_path / "bad.yaml"
-    config.write_text((CONFIGS / "demo.yaml").read_text() + "shards: 7\nstrategy: {levels: 99, lvls: 1}\n")
+    config.write_text((CONFIGS / "demo.yaml").read_text() + "shards: 0\nlogs: {level: LOUD, lvl: 1}\n")
     assert refused("validate", "--config", str(config)) == (
         2,
-        f"raymaker: {config}: 2 errors in the configuration\n"
-        "  strategy.levels: input should be less than or equal to 8 (it is 99)\n"
-        "  strategy.lvls: unknown key; did you mean levels?\n",
+        f"raymaker: {config}: 3 errors in the configuration\n"
+        "  shards: input should be greater than or equal to 1 (it is 0)\n"
+        "  logs.level: input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR' (it is 'LOUD')\n"
+        "  logs.lvl: unknown key; did you mean level?\n",
     )
 
 
