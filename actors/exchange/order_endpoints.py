@@ -21,7 +21,7 @@ from actors.exchange.order_checks import (
     read_side,
     required,
 )
-from actors.exchange.orders import Order
+from actors.exchange.orders import Order, OrderRequest
 from actors.exchange.shapes import order_row, queried_order_row, trade_row
 
 BATCH_MAX = 5
@@ -140,19 +140,19 @@ def user_trades(desk: Desk, call: Call) -> Any:
     return rows[:limit] if from_id is not None or "startTime" in params else rows[-limit:]
 
 
-def _read(desk: Desk, params: Params) -> Any:
+def _read(desk: Desk, params: Params) -> OrderRequest:
     symbol = required(params, "symbol")
     market = desk.venue.market(symbol)
     return read_order(params, market, f"web_{desk.venue.next_order_id}", desk.venue.now_ms)
 
 
-def _place(desk: Desk, call: Call, params: Params, request: Any) -> Any:
-    order = desk.venue.place(call.account(desk), request)
-    market = desk.venue.market(order.symbol)
-    row = order_row(order, market)
+def _place(desk: Desk, call: Call, params: Params, request: OrderRequest) -> Any:
     response_type = (params.get("newOrderRespType") or "ACK").upper()
     if response_type not in ("ACK", "RESULT"):
         raise VenueRefusal(-1136, "Invalid newOrderRespType.")
+    order = desk.venue.place(call.account(desk), request)
+    market = desk.venue.market(order.symbol)
+    row = order_row(order, market)
     if response_type == "ACK":
         none = market.numbers.quantity_text(0)
         row |= {"status": "NEW", "avgPrice": "0.00", "executedQty": none, "cumQty": none, "cumQuote": "0.00000"}

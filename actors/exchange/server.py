@@ -99,6 +99,7 @@ class VenueServer:
         self._by_session: dict[int, Subscriber] = {}
         self._api_sockets: dict[int, Subscriber] = {}
         self._api_sessions: dict[int, WsSession] = {}
+        self._subscribers: set[Subscriber] = set()
         self._connections = 0
         self._runner: web.AppRunner | None = None
 
@@ -139,7 +140,7 @@ class VenueServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for subscriber in list(self._api_sockets.values()) + [s for group in self._by_stream.values() for s in group]:
+        for subscriber in list(self._subscribers):
             await subscriber.socket.close(code=1001, message=b"Venue stops")
         if self._runner is not None:
             await self._runner.cleanup()
@@ -155,6 +156,7 @@ class VenueServer:
         """How many of what is connected, and the port."""
         return {
             "port": self.port,
+            "sockets": len(self._subscribers),
             "api_sockets": len(self._api_sockets),
             "user_sessions": len(self._by_session),
             "market_streams": len(self._by_stream),
@@ -229,7 +231,7 @@ class VenueServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            if len(self._api_sockets) + len(self._by_session) >= SOCKETS_MAX:
+            if len(self._subscribers) >= SOCKETS_MAX:
                 return web.Response(status=503, text="too many connections")
             if path == "/ws-fapi/v1":
                 return await self._serve_api(request, raw_query)
@@ -271,6 +273,7 @@ class VenueServer:
             connected_ms=self.now_ns() // 1_000_000,
             return_rate_limits="returnRateLimits=false" not in raw_query,
         )
+        self._subscribers.add(subscriber)
         writer = asyncio.create_task(subscriber.write())
         try:
             async for message in socket:
@@ -279,6 +282,7 @@ class VenueServer:
                     self._turn()
         finally:
             writer.cancel()
+            self._subscribers.discard(subscriber)
             del self._api_sockets[connection], self._api_sessions[connection]
         return socket
 
@@ -287,6 +291,7 @@ class VenueServer:
         subscriber = Subscriber(
             socket, self._settings.subscriber_bytes_max, group=address.group, combined=address.combined
         )
+        self._subscribers.add(subscriber)
         writer = asyncio.create_task(subscriber.write())
         for wanted in address.wanted:
             self._attach(subscriber, wanted.name, wanted.kinds)
@@ -304,6 +309,7 @@ class VenueServer:
             for stream in list(subscriber.streams):
                 self._detach(subscriber, stream)
             writer.cancel()
+            self._subscribers.discard(subscriber)
         return socket
 
     async def _accept(self, request: web.Request) -> web.WebSocketResponse:

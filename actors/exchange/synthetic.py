@@ -29,8 +29,8 @@ Happening = Callable[[int], Iterator[Frame]]
 class Flow:
     """Strength of the market's forces. Rates are per second, volatility in basis points of the price per root second."""
 
-    volatility_bps: float = 0.4
-    trade_rate: float = 6.0
+    volatility_bps: float = 0.2
+    trade_rate: float = 5.0
     change_rate: float = 25.0
     informed_share: float = 0.35
     persistence: float = 0.6

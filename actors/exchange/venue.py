@@ -20,7 +20,7 @@ from actors.exchange.matching import TakePlan
 from actors.exchange.order_life import OrderLife, best_prices, new_order
 from actors.exchange.orders import Order, OrderRequest
 from actors.exchange.settlement import Settlement
-from actors.exchange.state import Outcome, VenueState
+from actors.exchange.state import VenueState
 from actors.exchange.user_stream import leverage_update
 from configs.schema import ExchangeSettings
 
@@ -57,11 +57,6 @@ class Venue(VenueState):
     def next_due_ns(self) -> int | None:
         """When `advance` has something to do next."""
         return self._timers.next_ns
-
-    def drain(self) -> Outcome:
-        """Take what happened since the last call."""
-        outcome, self.outcome = self.outcome, Outcome()
-        return outcome
 
     def announce(self, source: str, *, restart: bool) -> None:
         """Write the records that begin a run."""

@@ -13,7 +13,7 @@ from venue_rig import ACCOUNT, MS, START_NS, SYMBOL, VenueRig, contract
 from actors.exchange import ledger, restore
 from actors.exchange.accounts import DEFAULT_LEVERAGE
 from actors.exchange.errors import VenueRefusal
-from actors.exchange.frames import SeamFrame
+from actors.exchange.frames import MarkFrame, SeamFrame
 from actors.exchange.spool import LedgerFile, LedgerFileError
 from actors.exchange.venue import Venue
 
@@ -168,3 +168,34 @@ def test_times_never_fall_from_run_to_run() -> None:
     venue = Venue(rig.settings, [contract()], START_NS - 10**12)
     restore.load(venue, rig.records())
     assert venue.now_ns >= max(record.t for record in rig.records())
+
+
+def test_funding_paid_before_the_restart_is_in_wallet_and_income_and_paid_once() -> None:
+    rig = VenueRig()
+    rig.market_order("BUY", 10)
+    due = rig.venue.now_ns + 1_000 * MS
+    rig.apply(MarkFrame(SYMBOL, rig.venue.now_ns, Decimal(64_000), None, Decimal("0.0001"), due))
+    rig.venue.advance(due)
+    venue = reloaded(rig)
+    assert state(venue) == state(rig.venue)
+    assert [row.kind for row in venue.accounts[ACCOUNT].income] == ["COMMISSION", "FUNDING_FEE"]
+
+
+def test_an_order_of_good_till_date_still_expires_after_the_restart() -> None:
+    rig = VenueRig()
+    order = rig.place("BUY", 640_000, 5, time_in_force="GTD", good_till_ms=rig.venue.now_ms + 700_000)
+    venue = reloaded(rig)
+    venue.apply(rig.market.book())
+    venue.advance(rig.venue.now_ns + 701_000 * MS)
+    assert venue.accounts[ACCOUNT].orders[order.order_id].status == "EXPIRED"
+
+
+def test_records_of_a_symbol_no_longer_listed_keep_the_wallet() -> None:
+    rig = VenueRig()
+    rig.market_order("BUY", 10)
+    rig.place("BUY", 640_000, 5)
+    venue = Venue(rig.settings, [contract("ETHUSDC")], START_NS)
+    restore.load(venue, rig.records())
+    account = venue.accounts[ACCOUNT]
+    assert account.wallets == rig.account.wallets
+    assert (account.orders, account.positions) == ({}, {})

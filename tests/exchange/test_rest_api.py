@@ -418,3 +418,68 @@ def test_depth_shows_our_orders_and_knows_only_its_limits() -> None:
     depth = body(rig.public("/fapi/v1/depth", "symbol=BTCUSDC&limit=5"))
     assert depth["bids"][0] == ["64000.0", "0.020"]
     assert code(rig.public("/fapi/v1/depth", "symbol=BTCUSDC&limit=7")) == (400, -4021)
+
+
+def test_batches_amend_each_item() -> None:
+    rig = WireRig()
+    rig.send("POST", ORDER, limit_order(newClientOrderId="b1"))
+    change = {"symbol": SYMBOL, "side": "BUY", "quantity": "0.010", "price": "63999.0"}
+    items = [change | {"origClientOrderId": "b1"}, change | {"origClientOrderId": "none"}]
+    rows = body(rig.send("PUT", "/fapi/v1/batchOrders", {"batchOrders": msgspec.json.encode(items).decode()}))
+    assert [row.get("price") or row["code"] for row in rows] == ["63999.0", -2013]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "params", "refusal"),
+    [
+        ("POST", "batchOrders", {}, -1102),
+        ("POST", "batchOrders", {"batchOrders": "{"}, -1130),
+        ("POST", "batchOrders", {"batchOrders": "{}"}, -1130),
+        ("POST", "batchOrders", {"batchOrders": "[1]"}, -4082),
+        ("DELETE", "batchOrders", {"symbol": SYMBOL}, -1102),
+        ("DELETE", "batchOrders", {"symbol": SYMBOL, "orderIdList": str(list(range(11)))}, -4032),
+        ("POST", "countdownCancelAll", {"symbol": SYMBOL}, -1102),
+        ("POST", "countdownCancelAll", {"symbol": SYMBOL, "countdownTime": "-1"}, -1130),
+        ("GET", "order", {"symbol": SYMBOL}, -1102),
+        ("GET", "userTrades", {"symbol": SYMBOL, "fromId": 1, "startTime": 1}, -1128),
+        ("GET", "allOrders", {"symbol": SYMBOL, "startTime": 2, "endTime": 1}, -1023),
+        ("GET", "allOrders", {"symbol": SYMBOL, "startTime": 1, "endTime": 700_000_000}, -4165),
+        ("GET", "allOrders", {"symbol": SYMBOL, "limit": 1_001}, -1130),
+        ("GET", "income", {"limit": 1_001}, -1130),
+        ("POST", "leverage", {"symbol": SYMBOL}, -1102),
+        ("POST", "leverage", {"symbol": SYMBOL, "leverage": 126}, -4028),
+        ("POST", "marginType", {"symbol": SYMBOL, "marginType": "ISOLATED"}, -1020),
+        ("POST", "marginType", {"symbol": SYMBOL, "marginType": "OTHER"}, -1130),
+        ("POST", "multiAssetsMargin", {"multiAssetsMargin": "false"}, -4171),
+        ("POST", "order", limit_order(newOrderRespType="ALL"), -1136),
+    ],
+)
+def test_unsound_parameters_are_refused(method: str, path: str, params: dict[str, Any], refusal: int) -> None:
+    rig = WireRig()
+    answer = rig.send(method, f"/fapi/v1/{path}", params)
+    assert code(answer) == (400, refusal)
+    assert body(rig.send("GET", "/fapi/v1/openOrders")) == []
+
+
+def test_an_order_test_checks_and_places_nothing() -> None:
+    rig = WireRig()
+    assert rig.send("POST", "/fapi/v1/order/test", limit_order()).body == b"{}"
+    assert code(rig.send("POST", "/fapi/v1/order/test", limit_order(price="1"))) == (400, -4164)
+    assert body(rig.send("GET", "/fapi/v1/openOrders")) == []
+
+
+def test_the_commission_rate_is_the_configured_one() -> None:
+    assert body(WireRig().send("GET", "/fapi/v1/commissionRate", {"symbol": SYMBOL})) == {
+        "symbol": SYMBOL,
+        "makerCommissionRate": "0.00000000",
+        "takerCommissionRate": "0.00040000",
+        "rpiCommissionRate": "0.00000000",
+    }
+
+
+def test_a_closed_listen_key_is_gone() -> None:
+    rig = WireRig()
+    path = "/fapi/v1/listenKey"
+    rig.send_raw(RestRequest(method="POST", path=path, api_key=KEY))
+    assert rig.send_raw(RestRequest(method="DELETE", path=path, api_key=KEY)).body == b"{}"
+    assert code(rig.send_raw(RestRequest(method="PUT", path=path, api_key=KEY))) == (400, -1125)

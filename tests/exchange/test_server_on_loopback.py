@@ -14,12 +14,12 @@ import ccxt
 import httpx
 import msgspec
 import pytest
+from venue_rig import MS
 from websockets.asyncio.client import connect
 
 from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderCanceled, OrderFilled, VenueStarted, decode_lines
 from actors.exchange.server import DEMO_KEY, DEMO_SECRET, ServerError, VenueServer, demo_credentials
 from configs.schema import ExchangeSettings
-from venue_rig import MS
 
 BTC = "BTC/USDC:USDC"
 
@@ -256,9 +256,12 @@ async def test_too_many_messages_close_the_stream_socket(tmp_path: Path) -> None
 
 async def test_a_replay_waits_for_its_first_subscriber(tmp_path: Path) -> None:
     start = time.time_ns() // MS
+    book = {"lastUpdateId": 1, "E": 1, "T": 1, "bids": [["64000.00", "1.000"]], "asks": [["64000.10", "1.000"]]}
+    best = {"e": "bookTicker", "u": 2, "s": "BTCUSDT", "b": "64000.00", "B": "2.000", "a": "64000.10", "A": "1.000"}
+    frame = {"stream": "btcusdt@bookTicker", "data": best | {"T": 5, "E": 5}}
     lines = [
-        f'{1_721_347_020_000 + 0}000000 {{"lastUpdateId":1,"E":1,"T":1,"bids":[["64000.00","1.000"]],"asks":[["64000.10","1.000"]]}}',
-        '1721347020001000000 {"stream":"btcusdt@bookTicker","data":{"e":"bookTicker","u":2,"s":"BTCUSDT","b":"64000.00","B":"2.000","a":"64000.10","A":"1.000","T":5,"E":5}}',
+        f"1721347020000000000 {msgspec.json.encode(book).decode()}",
+        f"1721347020001000000 {msgspec.json.encode(frame).decode()}",
     ]
     capture = tmp_path / "capture.txt"
     capture.write_text("\n".join(lines) + "\n")
