@@ -44,6 +44,7 @@ __all__ = [
     "LaunchFailed",
     "NotRunning",
     "RayHostError",
+    "StartAbandoned",
     "SupervisorClient",
     "clear_away",
     "connect",
@@ -65,6 +66,10 @@ SHUTDOWN_SLACK_S = 15.0
 
 class LaunchFailed(Exception):
     """The system did not come up, or did not go down; the text says what and why. Nothing is left running after a failed start."""
+
+
+class StartAbandoned(Exception):
+    """The start was given up between two of its steps because somebody asked for it; nothing is left running."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,16 +99,18 @@ def launch(
         raise LaunchFailed(str(error)) from error
     try:
         with _readable():
+            _step(go_on)
             attach(state)
+            _step(go_on)
             if settings.exchange is not None:
                 say("starting the simulated venue")
                 _start_venue(settings, state)
+                _step(go_on)
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
             plan = build_plan(settings, found.instruments, found.epoch_floor, state)
-            if revise is not None:
-                plan = revise(plan)
             write_durably(state.plan_file, msgspec.msgpack.encode(plan))
+            _step(go_on)
             say("starting actors")
             start_supervisor(SHELLS["supervisor"], supervisor_spec(settings, found.epoch_floor, state))
             return SupervisorClient("supervisor")
@@ -188,6 +195,11 @@ def clear_away(state: StateDir) -> None:
         stop_cluster(state)
     except ClusterError as error:
         raise LaunchFailed(str(error)) from error
+
+
+def _step(go_on: Callable[[], bool]) -> None:
+    if not go_on():
+        raise StartAbandoned
 
 
 @contextmanager

@@ -120,14 +120,14 @@ def _run(settings: Settings, state: Path, duration_s: float, report_file: Path |
 
     from ops.cli.session import Session
     from ops.cli.table import progress
-    from ops.launch import AlreadyRunning, LaunchFailed
+    from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
     session = Session(settings, directory, progress)
     try:
         with session:
             session.start()
             session.watch(duration_s)
-    except KeyboardInterrupt:
+    except StartAbandoned:
         progress("stopped before anything was quoted")
         return
     except AlreadyRunning as error:

@@ -1,6 +1,6 @@
 """One run of a system from the command line: start, watch until it is over, stop with orders confirmed gone.
 
-SIGINT and SIGTERM end the watching; a start is abandoned by them, and a stop is not disturbed.
+SIGINT and SIGTERM end the watching; a start is abandoned by them after its current step, and a stop is not disturbed.
 """
 
 from __future__ import annotations
@@ -62,10 +62,11 @@ class Session:
 
         Raises:
             AlreadyRunning: a system runs on this state directory.
+            StartAbandoned: a signal came before there was a supervisor.
             LaunchFailed: it did not come up.
         """
-        self._client = launch(self.settings, self.state, self._say)
-        self._catch_signals()  # Ray puts handlers of its own in place
+        self._client = launch(self.settings, self.state, self._say, self._go_on)
+        self._catch_signals()
         try:
             self.status = wait_until_quoting(self._client, self.settings, self._say, lambda: self._interrupted)
         except RayHostError as error:
@@ -116,8 +117,9 @@ class Session:
             signal.signal(number, former)  # type: ignore[arg-type]
         self._former.clear()
 
+    def _go_on(self) -> bool:
+        self._catch_signals()  # Ray puts handlers of its own in place
+        return not self._interrupted
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._client is None and not self._interrupted:
-            self._interrupted = True
-            raise KeyboardInterrupt
         self._interrupted = True

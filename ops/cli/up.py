@@ -57,7 +57,7 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
 def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
     from ops.cli.session import Session
     from ops.cli.table import progress
-    from ops.launch import AlreadyRunning, LaunchFailed
+    from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
     session = Session(settings, directory, progress)
     try:
@@ -68,7 +68,7 @@ def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
                 progress(f"running on {directory.path}: see `raymaker status`, end it with `raymaker down`")
                 return
             session.watch(duration_s=None)
-    except KeyboardInterrupt:
+    except StartAbandoned:
         progress("stopped before anything was quoted")
         return
     except AlreadyRunning as error:
