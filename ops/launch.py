@@ -80,14 +80,21 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def launch(
-    settings: Settings, state: StateDir, say: Say, revise: Callable[[SystemPlan], SystemPlan] | None = None
+    settings: Settings,
+    state: StateDir,
+    say: Say,
+    revise: Callable[[SystemPlan], SystemPlan] | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> SupervisorClient:
     """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
 
     Args:
         revise: changes the plan before anything of it starts (benchmarks leave actors out, or host them differently).
+        go_on: asked between the steps, each of some seconds at most; false abandons the start. An exception out of a signal
+            handler, raised inside Ray's own code, would crash the process instead.
 
     Raises:
+        StartAbandoned: `go_on` said so.
         AlreadyRunning: a system runs on this directory.
         LaunchFailed: anything else; what was started is stopped again.
     """
@@ -109,6 +116,8 @@ def launch(
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
             plan = build_plan(settings, found.instruments, found.epoch_floor, state)
+            if revise is not None:
+                plan = revise(plan)
             write_durably(state.plan_file, msgspec.msgpack.encode(plan))
             _step(go_on)
             say("starting actors")

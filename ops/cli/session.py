@@ -65,7 +65,7 @@ class Session:
             StartAbandoned: a signal came before there was a supervisor.
             LaunchFailed: it did not come up.
         """
-        self._client = launch(self.settings, self.state, self._say, self._go_on)
+        self._client = launch(self.settings, self.state, self._say, go_on=self._go_on)
         self._catch_signals()
         try:
             self.status = wait_until_quoting(self._client, self.settings, self._say, lambda: self._interrupted)
