@@ -19,6 +19,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -46,8 +47,7 @@ class Relay(asyncio.Protocol):
         self._descriptor = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._descriptor = plain_descriptor(transport)
 
     def data_received(self, data: bytes) -> None:

@@ -40,11 +40,17 @@ BLOCK_S = 30.0
 BLOCKS = 5
 WARM_UP_S = 8.0
 """Time from the first order on that belongs to no block: recovery, first ladders, cold caches."""
+VARIANTS = ("floor", "raymaker", "ray calls")
 MEASURED = frozenset(("market_data", "strategy", "order_manager"))
 READY_S_MAX = 60.0
+BLOCK_OVERHEAD_S_MAX = 240.0
 STOP_S_MAX = 10.0
 
 Say = Callable[[str], None]
+
+
+class BlockFailed(Exception):
+    """A block of the benchmark did not run."""
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +79,15 @@ def block_of(variant: str, taken_us: list[float]) -> Block:
 
 
 def run_blocks(capture: Path, say: Say, blocks: int = BLOCKS, block_s: float = BLOCK_S) -> list[Block]:
-    """All blocks of all variants, alternating."""
+    """All blocks of all variants, alternating.
+
+    Raises:
+        BlockFailed: a block did not run; the text is its own.
+    """
     found = []
     for number in range(1, blocks + 1):
-        for variant, run in (("floor", _floor), ("raymaker", _raymaker), ("ray calls", _ray_calls)):
-            block = run(capture, block_s)
+        for variant in VARIANTS:
+            block = _in_a_process(variant, capture, block_s)
             say(
                 f"block {number} of {blocks}, {variant}: p50 {block.p50_us:.0f} us, p99 {block.p99_us:.0f} us, "
                 f"{block.orders} orders"
@@ -86,22 +96,42 @@ def run_blocks(capture: Path, say: Say, blocks: int = BLOCKS, block_s: float = B
     return found
 
 
+def _in_a_process(variant: str, capture: Path, block_s: float) -> Block:
+    """A process joins one Ray in its life, so every block has a process of its own."""
+    command = [sys.executable, "-m", "ops.bench.tick_to_order", variant, str(capture), str(block_s)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=block_s + BLOCK_OVERHEAD_S_MAX, check=False)
+    if done.returncode:
+        raise BlockFailed(f"a block of {variant} did not run: {done.stderr.strip()[-2_000:]}")
+    return msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Block)
+
+
 def bench_settings(capture: Path, state: StateDir) -> Settings:
     """The shipped replay configuration on this capture, quoting so that orders are many."""
     shipped = load_settings(Path(__file__).resolve().parents[2] / "configs" / "replay.yaml", {})
     changes = {
         "exchange": {"source": str(capture), "orders_per_10s": 100_000, "orders_per_minute": 1_000_000},
+        "strategy": {
+            "levels": 2,
+            "half_spread_bps_min": 0.5,
+            "volatility_multiplier": 5.0,
+            "volatility_halflife_ms": 2_000,
+        },
         "order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0},
     }
     return prepare(with_changes(shipped, changes, source="the benchmark"), state)
 
 
-def _raymaker(capture: Path, block_s: float) -> Block:
-    return _live("raymaker", capture, block_s, None)
-
-
-def _ray_calls(capture: Path, block_s: float) -> Block:
-    return _live("ray calls", capture, block_s, over_ray)
+def run_block(variant: str, capture: Path, block_s: float) -> Block:
+    """One block of one variant of VARIANTS, on a fresh system."""
+    match variant:
+        case "floor":
+            return _floor(capture, block_s)
+        case "raymaker":
+            return _live(variant, capture, block_s, None)
+        case "ray calls":
+            return _live(variant, capture, block_s, over_ray)
+        case _:
+            raise ValueError(f"{variant} is none of {', '.join(VARIANTS)}")
 
 
 def _live(variant: str, capture: Path, block_s: float, revise: Callable[[SystemPlan], SystemPlan] | None) -> Block:
@@ -245,3 +275,7 @@ def _gc_pause_us(status: SystemStatus) -> float:
 
 def _silent(text: str) -> None:
     """Progress of a block is not told."""
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(run_block(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]))).decode())
