@@ -44,9 +44,12 @@ def diff_side(
     An order too young to go keeps the level nearest to it occupied, unless it is more aggressive than every wanted price
     by more than the tolerance: such a one goes at once, for it may be picked off.
     """
+    by_price = sorted(resting, key=_price_ticks, reverse=side is Side.BUY)
+    if _is_matched(wanted, by_price, tolerance):
+        return SideDiff([], [])
     open_levels = list(enumerate(wanted))
     strangers: list[Order] = []
-    for order in sorted(resting, key=lambda order: -side.sign * order.price_ticks):
+    for order in by_price:
         index = _close_level(order, open_levels, tolerance)
         if index is None:
             strangers.append(order)
@@ -63,6 +66,25 @@ def diff_side(
     if wanted and len(cancels) > 1:
         cancels.sort(key=lambda order: -min(abs(ticks - order.price_ticks) for ticks, _ in wanted))
     return SideDiff(cancels, [Missing(rank, side, ticks, lots) for rank, (ticks, lots) in open_levels])
+
+
+def _price_ticks(order: Order) -> int:
+    return order.price_ticks
+
+
+def _is_matched(wanted: Sequence[Level], by_price: list[Order], tolerance: Tolerance) -> bool:
+    """Whether each level has its order in the same place: what is true of most books, found quickly."""
+    if len(wanted) != len(by_price):
+        return False
+    room_ticks = 0
+    for (ticks, lots), order in zip(wanted, by_price, strict=True):
+        room_ticks += tolerance.ticks
+        distance = ticks - order.price_ticks
+        if not -room_ticks <= distance <= room_ticks:
+            return False
+        if abs(order.lots - order.booked_lots - lots) > tolerance.size_share * lots:
+            return False
+    return True
 
 
 def _close_level(order: Order, levels: list[tuple[int, Level]], tolerance: Tolerance) -> int | None:

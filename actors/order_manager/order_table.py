@@ -183,8 +183,7 @@ class OrderTable:
         """An order that was over lives at the venue after all: it counts again."""
         self.tombstones.pop(order.client_order_id, None)
         self.finished.pop(order.client_order_id, None)
-        order.state = STATE_OF[report.status]
-        order.accepted = False
+        order.revive(STATE_OF[report.status])
         self.live[order.client_order_id] = order
         self.report(order, report)
 

@@ -66,6 +66,7 @@ class Order:
         "deadline_venue_ns",
         "epoch",
         "in_doubt",
+        "is_terminal",
         "lots",
         "price_ticks",
         "reduce_only",
@@ -100,6 +101,8 @@ class Order:
         self.created_ns = created_ns
         self.deadline_venue_ns = deadline_venue_ns
         self.state = OrderState.PENDING
+        self.is_terminal = False
+        """Whether nothing of it rests any more."""
         self.venue_order_id = 0
         self.venue_time_ns = 0
         self.booked_lots = 0
@@ -110,11 +113,6 @@ class Order:
         self.cancel_wanted = False
         self.cancel_request_id = 0
         self.cancel_again_ns = 0
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing of it rests any more."""
-        return RANKS[self.state] == TERMINAL_RANK
 
     @property
     def is_settled(self) -> bool:
@@ -131,13 +129,19 @@ class Order:
     @property
     def open_lots(self) -> int:
         """What it may still add to the position: the unbooked rest while it lives, unbooked executions after."""
-        if self.is_terminal:
-            return max(self.reported_lots - self.booked_lots, 0)
-        return max(self.lots - self.booked_lots, 0)
+        lots = (self.reported_lots if self.is_terminal else self.lots) - self.booked_lots
+        return lots if lots > 0 else 0
 
     def move(self, state: OrderState) -> bool:
         """Take a state if it lies ahead; whether it did."""
         if self.is_terminal or RANKS[state] <= RANKS[self.state]:
             return False
         self.state = state
+        self.is_terminal = RANKS[state] == TERMINAL_RANK
         return True
+
+    def revive(self, state: OrderState) -> None:
+        """Take back an end that the venue has shown to be wrong."""
+        self.state = state
+        self.is_terminal = RANKS[state] == TERMINAL_RANK
+        self.accepted = False

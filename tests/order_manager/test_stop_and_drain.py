@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -214,6 +215,6 @@ def test_the_lease_is_asked_four_times_a_second_with_the_worst_case():
     rig.run(1_000)
     asked = rig.said(LeaseRequest)[before:]
     assert len(asked) == 4
-    assert [b.nonce - a.nonce for a, b in zip(asked, asked[1:], strict=False)] == [1, 1, 1]
+    assert [b.nonce - a.nonce for a, b in pairwise(asked)] == [1, 1, 1]
     assert asked[-1].worst_case_notional == Decimal(600)
     assert asked[-1].fits

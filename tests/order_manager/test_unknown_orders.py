@@ -140,7 +140,7 @@ def test_a_submit_accepted_late_within_its_window_is_found_and_no_replacement_wa
     assert (
         set(rig.states()) >= {request.client_order_id} or rig.venue.orders[request.client_order_id].status.is_terminal
     )
-    assert [event.client_order_id for event in rig.said(OrderAccepted)][0] == request.client_order_id
+    assert next(event.client_order_id for event in rig.said(OrderAccepted)) == request.client_order_id
 
 
 def test_an_answer_that_never_comes_is_unknown_after_window_and_slack():
