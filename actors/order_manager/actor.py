@@ -21,6 +21,12 @@ from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
 from protocols.messages.journal import OrderWritten
 from protocols.venue import VenueRequest
 
+SEGMENT_RECORDS_MAX = 500_000
+"""Records after which a new segment of the journal begins; some hours of quoting two symbols."""
+
+SEGMENT_LOOK_S = 60.0
+"""How often the length of the present segment is looked at."""
+
 LAST_WORDS_S = 0.05
 """How long a process whose journal failed waits, after it wrote its cancels, before it ends."""
 
@@ -39,6 +45,8 @@ class OrderManagerActor:
         self._gateway: Gateway | None = None
         self._written: list[OrderWritten] = []
         self._failed = False
+        self._segment_seq = 0
+        self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, host: Host) -> None:
         """Take the journal, load it, and begin to connect; the core's recovery follows.
@@ -50,11 +58,17 @@ class OrderManagerActor:
         self._host = host
         state_dir = StateDir(self._spec.state_dir)
         self._journal = Journal(state_dir.journal(self._spec.shard))
-        loaded = 0
-        for _, record in self._journal.read():
+        loaded, from_seq = 0, 1
+        kept = self._journal.latest_snapshot()
+        if kept is not None:
+            from_seq = kept[0] + 1
+            self.core.load(kept[1])
+        for _, record in self._journal.read(from_seq):
             self.core.restore(record)
             loaded += 1
-        host.log.info("{} journal records loaded", loaded)
+        host.log.info("{} journal records loaded after record {}", loaded, from_seq - 1)
+        self._segment_seq = from_seq - 1
+        self._keeping = asyncio.get_running_loop().create_task(self._keep_short(), name="journal segments")
         if self._settings.dry_run:
             host.log.warning("dry run: nothing is sent to the venue")
             return
@@ -104,12 +118,34 @@ class OrderManagerActor:
 
     async def stop(self) -> None:
         """Close sockets and journal."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         if self._gateway is not None:
             await self._gateway.stop()
         if self._journal is not None:
             if not self._failed:
                 self._flush_written()
             self._journal.close()
+
+    async def _keep_short(self) -> None:
+        while True:
+            await asyncio.sleep(SEGMENT_LOOK_S)
+            self.shorten_journal(SEGMENT_RECORDS_MAX)
+
+    def shorten_journal(self, records_max: int) -> None:
+        """Begin a new segment with a checkpoint when the present one is long; old ones beyond the journal's bound go."""
+        assert self._journal is not None and self._host is not None
+        if self._failed or self._journal.last_seq - self._segment_seq < records_max:
+            return
+        self._flush_written()
+        try:
+            self._journal.begin_segment(self.core.checkpoint())
+        except JournalFailed as error:
+            self._give_up(error)
+            return
+        self._segment_seq = self._journal.last_seq
+        self._host.log.info("a new journal segment begins after record {}", self._segment_seq)
 
     def _note_written(self, record: OrderWritten) -> None:
         """Journal the write after it, off the critical path: all of one turn of the loop together."""
@@ -124,8 +160,13 @@ class OrderManagerActor:
             for record in records:
                 self._journal.append(record)
         except JournalFailed as error:
-            self._cancel_from_memory()
-            self._host.deliver(EmergencyStop(reason=f"the journal failed: {error}"))
+            self._give_up(error)
+
+    def _give_up(self, error: JournalFailed) -> None:
+        """The journal failed outside of a message: the next record of the core ends the process."""
+        assert self._host is not None
+        self._cancel_from_memory()
+        self._host.deliver(EmergencyStop(reason=f"the journal failed: {error}"))
 
     def _cancel_from_memory(self) -> None:
         """The last thing a process without a journal does: no new order, and a cancel for each that may rest."""

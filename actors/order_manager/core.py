@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from actors.order_manager.checkpoint import load, save
 from actors.order_manager.evidence import Evidence
 from actors.order_manager.gate import LOOP_LAG_NS_MAX
 from actors.order_manager.lifecycle import Lifecycle, Phase
@@ -113,6 +114,14 @@ class OrderManagerCore:
     def restore(self, record: Message) -> None:
         """Take one record of the journal, oldest first, before `start`."""
         self._restorer.take(record)
+
+    def load(self, checkpoint: bytes) -> None:
+        """Take a checkpoint of the journal, before any record."""
+        load(self._shard, checkpoint)
+
+    def checkpoint(self) -> bytes:
+        """What `load` takes: the state after everything journaled so far."""
+        return save(self._shard)
 
     def start(self, now_ns: int) -> list[Effect]:
         """Come to life with the gate shut, and begin recovery."""

@@ -186,8 +186,6 @@ class Gateway:
             "unmodelled": dict(self._decoder.unmodelled),
         }
 
-    # orders
-
     def _place(self, request: PlaceOrder) -> None:
         if not self._orders.is_open:
             self._call_rest(request)
@@ -267,8 +265,6 @@ class Gateway:
             StreamChanged(stream=ORDERS, up=up, changed_ns=now_ns, reason=reason[:REASON_CHARACTERS_MAX])
         )
 
-    # REST
-
     def _call_rest(self, request: VenueRequest) -> None:
         if len(self._calls) >= REST_CALLS_MAX:
             self._not_sent(request, f"{REST_CALLS_MAX} calls are already on their way")
@@ -294,8 +290,6 @@ class Gateway:
             record = OrderWritten(client_order_id=request.client_order_id, origin_ns=origin_ns, written_ns=written_ns)
             asyncio.get_running_loop().call_soon(self._written, record)
         return reason
-
-    # private stream
 
     def _private_url(self) -> str | None:
         newest = self._listen_key()
@@ -340,8 +334,6 @@ class Gateway:
         if self._bad_frames > BAD_FRAMES_MAX:
             self._bad_frames = 0
             (self._private if stream == PRIVATE else self._orders).reconnect("too many damaged frames")
-
-    # watches
 
     def _expect_word(self, client_order_id: str, now_ns: int) -> None:
         if client_order_id not in self._told and len(self._untold_ns) < TOLD_MAX:

@@ -73,8 +73,6 @@ class Lifecycle:
         self._began_ns = announced_ns if 0 < announced_ns <= now_ns else now_ns
         self._complained_ns = now_ns
 
-    # orders from outside
-
     def stop(self, reason: str, now_ns: int) -> None:
         """Shut the gate at once and clear every symbol; latched until `resume`."""
         shard = self._shard
@@ -155,8 +153,6 @@ class Lifecycle:
         for clearance in (self._older, self._stop, self._drain):
             if clearance is not None:
                 clearance.failed(instrument_id, request_id)
-
-    # with every heartbeat
 
     def step(self, now_ns: int) -> None:
         """Do what is due."""
@@ -293,7 +289,7 @@ class Lifecycle:
         report = shard.syncs[symbol.instrument_id].venue_report
         if adopted or cause is Cause.RECOVERY:
             assert report is None or report.instrument_id == symbol.instrument_id
-            venue_ns = shard.clock.at(now_ns)
+            venue_ns = symbol.adopted_venue_ns = shard.clock.at(now_ns)
             shard.outbox.append(
                 PositionAdopted(
                     instrument_id=symbol.instrument_id,

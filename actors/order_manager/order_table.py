@@ -48,8 +48,6 @@ class OrderTable:
         self._buy_ticks_high: int | None = None
         self._sell_ticks_low: int | None = None
 
-    # exposure
-
     @property
     def buy_lots(self) -> int:
         """Lots that our buys may still add, whatever their state."""
@@ -106,8 +104,6 @@ class OrderTable:
         self._buy_lots, self._sell_lots = buys, sells
         self._buy_ticks_high, self._sell_ticks_low = highest, lowest
         self._stale = False
-
-    # orders
 
     def add(self, order: Order) -> None:
         """Take a new intent; it counts from now on."""
@@ -192,8 +188,6 @@ class OrderTable:
         for client_order_id in [key for key, until_ns in self.tombstones.items() if until_ns <= now_ns]:
             del self.tombstones[client_order_id]
 
-    # executions
-
     def book(self, fill: FillReport, client_order_id: str) -> bool:
         """Count an execution once, whoever caused it. Whether it was news."""
         key = (fill.trade_id, fill.venue_order_id)
@@ -266,6 +260,15 @@ class OrderTable:
             order.reported_lots = max(order.reported_lots, order.booked_lots)
         self._stale = True
         return True
+
+    def restore_booked(self, booked_upto: int, trade_id_last: int, booked: tuple[tuple[int, int], ...]) -> None:
+        """Take over which executions are in the position."""
+        self.booked_upto, self.trade_id_last = booked_upto, trade_id_last
+        self._booked = dict.fromkeys(booked, 0)
+
+    def booked_keys(self) -> tuple[tuple[int, int], ...]:
+        """Executions known one by one, as (trade id, venue order id)."""
+        return tuple(self._booked)
 
     def restore_link(self, order: Order, venue_order_id: int) -> None:
         """Join an order of an earlier incarnation with the venue's id."""

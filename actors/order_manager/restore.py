@@ -20,7 +20,6 @@ from protocols.messages.orders import (
     OrderRejected,
     VenuePosition,
 )
-from protocols.values import InstrumentId
 
 
 class Restorer:
@@ -28,8 +27,6 @@ class Restorer:
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
-        self._adopted_venue_ns: dict[InstrumentId, int] = {}
-        self._newest_id: dict[InstrumentId, tuple[int, int]] = {}
 
     def take(self, record: Message) -> None:
         """Take one record."""
@@ -66,9 +63,9 @@ class Restorer:
         if symbol is None or parts is None:
             return
         identity = (parts.epoch, parts.seq)
-        if identity <= self._newest_id.get(record.instrument_id, (0, 0)):
+        if identity <= symbol.newest_id:
             return
-        self._newest_id[record.instrument_id] = identity
+        symbol.newest_id = identity
         order = Order(
             client_order_id=record.client_order_id,
             epoch=parts.epoch,
@@ -91,9 +88,9 @@ class Restorer:
 
     def _adopted(self, record: PositionAdopted) -> None:
         symbol = self._shard.symbols.get(record.instrument_id)
-        if symbol is None or record.venue_time_ns <= self._adopted_venue_ns.get(record.instrument_id, 0):
+        if symbol is None or record.venue_time_ns <= symbol.adopted_venue_ns:
             return
-        self._adopted_venue_ns[record.instrument_id] = record.venue_time_ns
+        symbol.adopted_venue_ns = record.venue_time_ns
         symbol.table.adopt(record.position_lots)
         symbol.table.trade_id_last = max(symbol.table.trade_id_last, record.trade_id_last)
         symbol.table.checkpoint(record.trade_id_last)

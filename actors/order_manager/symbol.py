@@ -46,6 +46,10 @@ class Symbol:
         )
         self.prefix = client_order_id_prefix(install, epoch, shard, symbol_code)
         self.seq = 0
+        self.newest_id = (0, 0)
+        """(epoch, number) of the newest intent in the journal that was loaded."""
+        self.adopted_venue_ns = 0
+        """The venue's time of the last position that was adopted."""
         self.targets: QuoteTargets | None = None
         self.targets_ns = 0
         self.top: BookTop | None = None

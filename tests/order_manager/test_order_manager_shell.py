@@ -1,0 +1,190 @@
+"""The shell: journal, replay for readers, and what happens when the journal fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from order_manager_rig import MID, Rig, settings, spec
+
+from actors.order_manager.actor import OrderManagerActor
+from actors.runtime.clock import BootClock
+from actors.runtime.journal import Journal, JournalFailed
+from actors.runtime.state_dir import StateDir
+from protocols.envelope import Message
+from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
+from protocols.messages.journal import EpochBegan, OrderWritten
+from protocols.messages.orders import OrderAccepted, OrderCanceled
+from protocols.venue import QueryTime
+
+
+class SilentLog:
+    def info(self, *arguments: Any) -> None: ...
+
+    warning = info
+
+
+class FakeHost:
+    def __init__(self) -> None:
+        self.clock = BootClock()
+        self.log = SilentLog()
+        self.origin_ns = 0
+        self.heard: list[Message] = []
+
+    def deliver(self, message: Message, origin_ns: int = 0) -> None:
+        self.heard.append(message)
+
+
+class FakeGateway:
+    def __init__(self) -> None:
+        self.shut = ""
+        self.calls: list[Message] = []
+        self.cancelled: list[str] = []
+
+    def call(self, request: Message) -> None:
+        self.calls.append(request)
+
+    def cancel_now(self, request: Any) -> bool:
+        self.cancelled.append(request.client_order_id)
+        return True
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"orders_open": True}
+
+    async def stop(self) -> None: ...
+
+
+def made(path: Path) -> ActorSpec:
+    StateDir(path).create()
+    return msgspec.structs.replace(spec(), state_dir=str(path))
+
+
+async def started(path: Path) -> tuple[OrderManagerActor, FakeHost, FakeGateway]:
+    actor, host, gateway = OrderManagerActor(made(path), settings(dry_run=True)), FakeHost(), FakeGateway()
+    assert actor.state() is ActorState.STARTING
+    await actor.start(host)  # type: ignore[arg-type]
+    actor._gateway = gateway  # type: ignore[assignment]
+    return actor, host, gateway
+
+
+async def test_records_are_read_back_by_the_next_incarnation(tmp_path: Path) -> None:
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [])
+    rig.venue.fill("rm1-7-000-1", 3)
+    actor, _, _ = await started(tmp_path)
+    for record in rig.journal:
+        actor.append(record)
+    await actor.stop()
+    again, _, _ = await started(tmp_path)
+    shown = again.core.snapshot()
+    assert shown.symbols["BTCUSDC"].position_lots == 3
+    assert [row.client_order_id for row in shown.orders] == ["rm1-7-000-1"]
+    assert again.core.event_seq == rig.core.event_seq
+    assert again.extra_snapshot() == {"orders_open": True, "journal_records": len(rig.journal)}
+    await again.stop()
+
+
+async def test_a_new_segment_begins_with_a_checkpoint_that_the_next_incarnation_loads(tmp_path: Path) -> None:
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [(MID + 5, 4)])
+    rig.venue.fill("rm1-7-000-1", 3)
+    actor, _, _ = await started(tmp_path)
+    for record in rig.journal:
+        actor.append(record)
+    actor.core = rig.core
+    actor.shorten_journal(10_000)
+    actor.shorten_journal(1)
+    before = len(rig.journal)
+    rig.venue.fill("rm1-7-000-1", 7)
+    for record in rig.journal[before:]:
+        actor.append(record)
+    await actor.stop()
+    again, _, _ = await started(tmp_path)
+    plain = Rig(journal=rig.journal, epoch=9, now_ns=rig.now_ns)
+    shown, wanted = again.core.snapshot(), plain.core.snapshot()
+    assert shown.symbols["BTCUSDC"].position_lots == wanted.symbols["BTCUSDC"].position_lots == 10
+    assert {row.client_order_id for row in shown.orders} == {row.client_order_id for row in wanted.orders}
+    assert again.core.event_seq == rig.core.event_seq
+    assert again.core._shard.older_deadline_venue_ns == plain.core._shard.older_deadline_venue_ns
+    await again.stop()
+
+
+async def test_readers_are_served_events_by_their_number(tmp_path: Path) -> None:
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.want([(MID - 5, 10)], [])
+    rig.want([], [])
+    actor, _, _ = await started(tmp_path)
+    for record in rig.journal:
+        actor.append(record)
+    events = actor.replay("events", 2, 10)
+    assert [(seq, type(event)) for seq, event in events] == [(2, OrderAccepted), (3, OrderCanceled)]
+    await actor.stop()
+
+
+async def test_writes_are_journaled_after_the_turn(tmp_path: Path) -> None:
+    actor, _, _ = await started(tmp_path)
+    assert actor._journal is not None
+    record = OrderWritten(client_order_id="rm1-7-000-1", origin_ns=1, written_ns=2)
+    actor._note_written(record)
+    actor._note_written(record)
+    assert actor._journal.last_seq == 0
+    import asyncio
+
+    await asyncio.sleep(0)
+    assert actor._journal.last_seq == 2
+    await actor.stop()
+
+
+async def test_requests_go_to_the_gateway(tmp_path: Path) -> None:
+    actor, _, gateway = await started(tmp_path)
+    actor.call(QueryTime(request_id=1))
+    assert gateway.calls == [QueryTime(request_id=1)]
+    await actor.stop()
+
+
+def broken(journal: Journal | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(record: Message) -> int:
+        raise JournalFailed("no space left")
+
+    monkeypatch.setattr(journal, "append", fail)
+
+
+async def test_when_the_journal_fails_everything_is_cancelled_from_memory_and_the_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [(MID + 5, 10)])
+    actor, _, gateway = await started(tmp_path)
+    actor.core = rig.core
+    broken(actor._journal, monkeypatch)
+    with pytest.raises(JournalFailed):
+        actor.append(EpochBegan(epoch=1, began_ns=1, venue_time_ns=1))
+    assert gateway.shut == "the journal failed"
+    assert sorted(gateway.cancelled) == ["rm1-7-000-1", "rm1-7-000-2"]
+    with pytest.raises(JournalFailed):
+        actor.append(EpochBegan(epoch=1, began_ns=1, venue_time_ns=1))
+    assert len(gateway.cancelled) == 2
+    await actor.stop()
+
+
+async def test_when_a_write_cannot_be_journaled_the_core_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor, host, gateway = await started(tmp_path)
+    broken(actor._journal, monkeypatch)
+    actor._note_written(OrderWritten(client_order_id="rm1-7-000-1", origin_ns=1, written_ns=2))
+    actor._flush_written()
+    assert [type(message) for message in host.heard] == [EmergencyStop]
+    assert gateway.shut
+    await actor.stop()
+
+
+async def test_a_second_order_manager_on_the_same_journal_does_not_start(tmp_path: Path) -> None:
+    from actors.runtime.journal import JournalError
+
+    actor, _, _ = await started(tmp_path)
+    with pytest.raises(JournalError):
+        await OrderManagerActor(made(tmp_path), settings(dry_run=True)).start(FakeHost())  # type: ignore[arg-type]
+    await actor.stop()
