@@ -62,8 +62,11 @@ def demo(
     try:
         _run(settings, folder, duration, report)
     except CommandFailed as failure:
+        if not (folder / "logs").is_dir() or not any((folder / "logs").iterdir()):
+            shutil.rmtree(folder)
+            raise
         raise CommandFailed(failure.code, f"{failure.sentence} (logs and journals are kept in {folder})") from None
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder)
 
 
 def demo_settings(

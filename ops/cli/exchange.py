@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +33,6 @@ def exchange(
     Without Ray, until Ctrl-C; prints its address once it listens.
     """
     from actors.exchange.server import ServerError, serve_forever
-
     from configs.schema import ExchangeSettings
     from ops.cli.settings import exchange_settings
 
@@ -43,7 +43,7 @@ def exchange(
     given = {"source": str(source) if source else None, "symbols": listed, "speed": speed, "seed": seed}
     settings: ExchangeSettings = exchange_settings(options | {k: v for k, v in given.items() if v is not None})
     try:
-        serve_forever(settings, say=print)
+        serve_forever(settings, say=partial(print, flush=True))
     except ServerError as error:
         raise bad_usage(f"{error}.") from None
 

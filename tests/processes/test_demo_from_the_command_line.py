@@ -1,0 +1,76 @@
+"""`raymaker demo` as a user starts it: a Ray of its own, real processes, a report, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from shared_data import shared_path
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "import sys; sys.argv[0] = 'raymaker'; from ops.cli.main import main; main()"
+OBLIGATORY = ("I1", "I3", "I5", "I6", "I7", "I8", "I13")
+TIMEOUT_S = 100.0
+
+pytestmark = pytest.mark.processes
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, "demo", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def processes_on(state: Path) -> list[int]:
+    """Processes that hold a file below `state` open, or were told of it."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if process.pid != os.getpid() and any(str(state) in part for part in process.info["cmdline"] or ()):
+            found.append(process.pid)
+    return found
+
+
+def test_a_short_demo_quotes_reports_and_exits_with_0(tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out.json"
+    demo = start("--duration", "8", "--state", str(state), "--report", str(out))
+    stdout, stderr = demo.communicate(timeout=TIMEOUT_S)
+    assert demo.returncode == 0, stderr
+    for line in ("starting Ray", "starting actors", "stopping: cancelling orders"):
+        assert line in stderr
+    assert "BTCUSDC" in stdout and "ETHUSDC" in stdout
+    report = json.loads(out.read_text())
+    assert sorted(report["symbols"]) == ["BTCUSDC", "ETHUSDC"]
+    assert all(run["orders"]["accepted"] > 0 for run in report["symbols"].values())
+    assert report["latency_us"]["tick_to_order"]["count"] > 0
+    assert report["live_orders_at_end"] == 0
+    assert [name for name in OBLIGATORY if not report["invariants"][name]["held"]] == []
+    assert processes_on(state) == []
+
+
+def test_an_interrupted_demo_on_a_recording_cancels_its_orders_and_exits_with_0(tmp_path: Path) -> None:
+    source = shared_path("data/usdm-btc-eth-20240718")
+    state, out = tmp_path / "state", tmp_path / "out.json"
+    arguments = ("--shards", "2", "--source", str(source), "--state", str(state), "--report", str(out))
+    demo = start("--duration", "600", *arguments)
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if line.startswith("ETHUSDT") and "orders 0" not in line:
+            break
+    demo.send_signal(signal.SIGINT)
+    _, stderr = demo.communicate(timeout=TIMEOUT_S)
+    assert demo.returncode == 0, stderr
+    report = json.loads(out.read_text())
+    assert sorted(report["symbols"]) == ["BTCUSDT", "ETHUSDT"]
+    assert report["live_orders_at_end"] == 0
+    assert processes_on(state) == []
