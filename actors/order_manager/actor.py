@@ -18,7 +18,7 @@ from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
-from protocols.messages.journal import OrderWritten
+from protocols.messages.journal import OrderIntended, OrderWritten
 from protocols.venue import VenueRequest
 
 SEGMENT_RECORDS_MAX = 500_000
@@ -44,6 +44,7 @@ class OrderManagerActor:
         self._journal: Journal | None = None
         self._gateway: Gateway | None = None
         self._written: list[OrderWritten] = []
+        self._intents: list[OrderIntended] = []
         self._failed = False
         self._segment_seq = 0
         self._keeping: asyncio.Task[None] | None = None
@@ -96,8 +97,33 @@ class OrderManagerActor:
             JournalFailed: the record could not be written; the process must end.
         """
         assert self._journal is not None, "a record before start"
+        if isinstance(record, OrderIntended):
+            self._intents.append(record)
+            return
+        self._keep_intents()
         try:
             self._journal.append(record)
+        except JournalFailed:
+            self._cancel_from_memory()
+            raise
+
+    def carried_out(self) -> None:
+        """Intents of one message are journaled in one transaction, then its orders and cancels are written in one go.
+
+        Raises:
+            JournalFailed: the intents could not be written; no order of them leaves, and the process must end.
+        """
+        self._keep_intents()
+        if self._gateway is not None:
+            self._gateway.flush()
+
+    def _keep_intents(self) -> None:
+        if not self._intents:
+            return
+        assert self._journal is not None
+        intents, self._intents = self._intents, []
+        try:
+            self._journal.append_all(intents)
         except JournalFailed:
             self._cancel_from_memory()
             raise

@@ -124,6 +124,7 @@ class Gateway:
             delay_ms=market_data.reconnect_delay_ms,
             delay_ms_max=market_data.reconnect_delay_ms_max,
         )
+        self._gathered: list[tuple[PlaceOrder | CancelOrder, bytes]] = []
         self._waiting: dict[int, VenueRequest] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -159,13 +160,35 @@ class Gateway:
         await self._rest.close()
 
     def call(self, request: VenueRequest) -> None:
-        """Carry out one request; exactly one outcome is delivered for it."""
-        if isinstance(request, PlaceOrder):
-            self._place(request)
-        elif isinstance(request, CancelOrder) and self._write(request, self._frames.cancel(request)):
-            return
+        """Carry out one request; exactly one outcome is delivered for it. Orders and cancels leave with `flush`."""
+        if isinstance(request, PlaceOrder | CancelOrder) and self._orders.is_open:
+            frame = self._frames.place(request) if isinstance(request, PlaceOrder) else self._frames.cancel(request)
+            self._gathered.append((request, frame))
         else:
             self._call_rest(request)
+
+    def flush(self) -> None:
+        """Write what was gathered, in its order and in one go: signed before, checked last."""
+        if not self._gathered:
+            return
+        gathered, self._gathered = self._gathered, []
+        places = [request for request, _ in gathered if isinstance(request, PlaceOrder)]
+        reason = self._last_check(min(request.venue_time_ns for request in places)) if places else ""
+        if reason:
+            gathered = [(request, frame) for request, frame in gathered if isinstance(request, CancelOrder)]
+            for place in places:
+                self._not_sent(place, reason)
+        if not self._orders.write_all([frame for _, frame in gathered]):
+            for request, _ in gathered:
+                self._call_rest(request)
+            return
+        written_ns = self._host.clock.now_ns()
+        for request, _ in gathered:
+            self._waiting[request.request_id] = request
+            if isinstance(request, PlaceOrder):
+                self._note_written(request, written_ns)
+        while len(self._waiting) > WAITING_MAX:
+            del self._waiting[next(iter(self._waiting))]
 
     def cancel_now(self, request: CancelOrder) -> bool:
         """Write a cancel whose answer nobody will read, from a process that is about to end."""
@@ -186,40 +209,18 @@ class Gateway:
             "unmodelled": dict(self._decoder.unmodelled),
         }
 
-    def _place(self, request: PlaceOrder) -> None:
-        if not self._orders.is_open:
-            self._call_rest(request)
-            return
-        frame = self._frames.place(request)
-        reason = self._last_check(request)
-        if reason:
-            self._not_sent(request, reason)
-        elif self._write(request, frame):
-            self._note_written(request)
-        else:
-            self._call_rest(request)
-
-    def _last_check(self, request: PlaceOrder) -> str:
-        """Why a new order may not be written now; "" lets it go."""
+    def _last_check(self, decided_venue_ns: int) -> str:
+        """Why orders decided at this time of the venue may not be written now; "" lets them go."""
         if self.shut:
             return self.shut
         if self._stop_file.is_present():
             return "the stop file is there, or cannot be looked at"
-        age_ns = self._host.clock.now_ns() + self._offset_ns() - request.venue_time_ns
+        age_ns = self._host.clock.now_ns() + self._offset_ns() - decided_venue_ns
         if age_ns > DECISION_AGE_NS_MAX:
             return f"decided {age_ns // 1_000_000} ms ago"
         return ""
 
-    def _write(self, request: VenueRequest, frame: bytes) -> bool:
-        if not self._orders.write(frame):
-            return False
-        self._waiting[request.request_id] = request
-        if len(self._waiting) > WAITING_MAX:
-            del self._waiting[next(iter(self._waiting))]
-        return True
-
-    def _note_written(self, request: PlaceOrder) -> None:
-        written_ns = self._host.clock.now_ns()
+    def _note_written(self, request: PlaceOrder, written_ns: int) -> None:
         origin_ns = self._host.origin_ns
         if origin_ns:
             self.tick_to_order.observe((written_ns - origin_ns) // 1_000)
@@ -284,7 +285,7 @@ class Gateway:
         self._host.deliver(outcome)
 
     def _check_and_note(self, request: PlaceOrder, origin_ns: int) -> str:
-        reason = self._last_check(request)
+        reason = self._last_check(request.venue_time_ns)
         if not reason:
             written_ns = self._host.clock.now_ns()
             record = OrderWritten(client_order_id=request.client_order_id, origin_ns=origin_ns, written_ns=written_ns)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import UnionType
@@ -133,6 +133,27 @@ class Journal:
         if event_seq is not None and shard is not None:
             self._events_last[shard] = max(event_seq, self._events_last.get(shard, 0))
         return seq
+
+    def append_all(self, records: Sequence[Message]) -> None:
+        """Write several records in one transaction: all of them are in the journal afterwards, or none and the journal has failed.
+
+        Raises:
+            JournalFailed: they could not be written, or an earlier write or sync failed.
+        """
+        if len(records) == 1:
+            self.append(records[0])
+            return
+        try:
+            self._connection.execute("BEGIN")
+        except (sqlite3.Error, OSError) as error:
+            self._failure = self._failure or error
+        for record in records:
+            self.append(record)
+        try:
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._failure = error
+            raise JournalFailed(f"{self._segment}: {len(records)} records could not be written: {error}") from error
 
     def read(self, from_seq: int = 1) -> Iterator[tuple[int, Message]]:
         """Records from `from_seq` on, oldest first, over every segment that is kept.

@@ -55,6 +55,15 @@ class Resumes(Protocol):
         ...
 
 
+@runtime_checkable
+class Gathers(Protocol):
+    """A shell that gathers what one message caused, and lets it go in one write when all effects have been handed over."""
+
+    def carried_out(self) -> None:
+        """The last effect of the list was handed over."""
+        ...
+
+
 class ActorProcess:
     """One core, its shell and its links. Everything happens on one loop."""
 
@@ -108,6 +117,7 @@ class ActorProcess:
             self._gap,
         )
         self._readers = self._make_readers()
+        self._carried_out = shell.carried_out if isinstance(shell, Gathers) else None
 
     async def start(self) -> None:
         """Start the shell, open the links, then the core.
@@ -247,6 +257,8 @@ class ActorProcess:
                     self._set_timer(effect.name, effect.at_ns)
                 case Log():
                     lines.append(effect)
+        if self._carried_out is not None:
+            self._carried_out()
         for line in lines:
             self.log.log(line.level.value, line.text)
 

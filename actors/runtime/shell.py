@@ -49,7 +49,7 @@ class Shell(Protocol):
         ...
 
     def append(self, record: Message) -> None:
-        """Carry out an `Append` effect; when this returns the record has left the process."""
+        """Carry out an `Append` effect: the record leaves the process before any later effect of the list does."""
         ...
 
     def state(self) -> ActorState:

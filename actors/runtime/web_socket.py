@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from actors.runtime.clock import BootClock
@@ -95,6 +95,10 @@ class ReconnectingWebSocket:
     def write(self, payload: bytes) -> bool:
         """Send one text message; False means that nothing of it was written and nothing will be."""
         return self._client is not None and self._client.write(payload)
+
+    def write_all(self, payloads: Sequence[bytes]) -> bool:
+        """Send several text messages in one go; False means that nothing of any was written and nothing will be."""
+        return self._client is not None and self._client.write_all(payloads)
 
     def reconnect(self, reason: str) -> None:
         """Drop the present connection; a new one (with the newest URL) follows at once."""

@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import cast
 
@@ -122,12 +122,17 @@ class WebSocketClient(asyncio.Protocol):
 
     def write(self, payload: bytes) -> bool:
         """Send one text message; False means that nothing of it was written and nothing will be."""
+        return self.write_all((payload,))
+
+    def write_all(self, payloads: Sequence[bytes]) -> bool:
+        """Send several text messages in one go; False means that nothing of any was written and nothing will be."""
         transport, protocol = self._transport, self._protocol
         if not self.is_open or transport is None or protocol is None or transport.is_closing():
             return False
         if transport.get_write_buffer_size() > self._pending_bytes_max:
             return False
-        protocol.send_text(payload)
+        for payload in payloads:
+            protocol.send_text(payload)
         self._flush(protocol, transport)
         return True
 
@@ -223,9 +228,9 @@ class WebSocketClient(asyncio.Protocol):
             self._on_frame(payload, received_ns)
 
     def _flush(self, protocol: ClientProtocol, transport: asyncio.Transport) -> None:
-        for data in protocol.data_to_send():
-            if data:
-                write_now(transport, self._descriptor, data)
+        data = b"".join(protocol.data_to_send())
+        if data:
+            write_now(transport, self._descriptor, data)
 
     def _up(self) -> None:
         self.is_open = True

@@ -111,9 +111,9 @@ def bench_settings(capture: Path, state: StateDir) -> Settings:
     changes = {
         "exchange": {"source": str(capture), "orders_per_10s": 100_000, "orders_per_minute": 1_000_000},
         "strategy": {
-            "levels": 2,
+            "levels": 1,
             "half_spread_bps_min": 0.5,
-            "volatility_multiplier": 5.0,
+            "volatility_multiplier": 50.0,
             "volatility_halflife_ms": 2_000,
         },
         "order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0},

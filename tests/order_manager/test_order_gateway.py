@@ -39,6 +39,7 @@ from protocols.venue import (
     StreamChanged,
     StreamHeard,
     UserStreamExpired,
+    VenueRequest,
 )
 
 
@@ -175,6 +176,12 @@ class Setup:
             written=self.written.append,
         )
 
+    def call(self, *requests: VenueRequest) -> None:
+        """What one message of the core caused: gathered, then let go."""
+        for request in requests:
+            self.gateway.call(request)
+        self.gateway.flush()
+
     def place(self, request_id: int = 1, age_ns: int = 0, client_order_id: str = "rm1-7-000-1") -> PlaceOrder:
         return PlaceOrder(
             request_id=request_id,
@@ -226,7 +233,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[Setup]:
 async def test_an_order_goes_by_websocket_is_answered_and_its_write_is_noted(setup: Setup) -> None:
     await setup.up()
     setup.host.origin_ns = setup.host.clock.now_ns()
-    setup.gateway.call(setup.place())
+    setup.call(setup.place())
     await until(lambda: setup.host.of(OrderAnswered))
     outcome = setup.host.of(OrderAnswered)[0]
     assert (outcome.request_id, outcome.order.client_order_id, outcome.usage.orders_10s) == (1, "rm1-7-000-1", 4)
@@ -241,7 +248,7 @@ async def test_an_order_goes_by_websocket_is_answered_and_its_write_is_noted(set
 async def test_a_refusal_by_websocket_is_a_refusal(setup: Setup) -> None:
     await setup.up()
     setup.venue.error = {"code": -5022, "msg": "would take"}
-    setup.gateway.call(setup.place())
+    setup.call(setup.place())
     await until(lambda: setup.host.of(Refused))
     assert setup.host.of(Refused)[0].kind is RefusalKind.POST_ONLY
 
@@ -249,9 +256,9 @@ async def test_a_refusal_by_websocket_is_a_refusal(setup: Setup) -> None:
 async def test_with_the_stop_file_there_no_order_is_written_but_cancels_are(setup: Setup) -> None:
     await setup.up()
     setup.stop_file.touch()
-    setup.gateway.call(setup.place())
+    setup.call(setup.place())
     assert [type(m) for m in setup.host.heard if isinstance(m, NotSent)] == [NotSent]
-    setup.gateway.call(setup.cancel())
+    setup.call(setup.cancel())
     await until(lambda: setup.host.of(OrderAnswered))
     assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel"]
 
@@ -260,13 +267,13 @@ async def test_a_stop_file_that_cannot_be_looked_at_counts_as_there(setup: Setup
     await setup.up()
     setup.stop_file.parent.joinpath("file").touch()
     setup.gateway._stop_file = StopFile(setup.stop_file.parent / "file" / "STOP")
-    setup.gateway.call(setup.place())
+    setup.call(setup.place())
     assert "stop file" in setup.host.of(NotSent)[0].reason
 
 
 async def test_an_old_decision_is_not_written(setup: Setup) -> None:
     await setup.up()
-    setup.gateway.call(setup.place(age_ns=DECISION_AGE_NS_MAX + 1_000_000))
+    setup.call(setup.place(age_ns=DECISION_AGE_NS_MAX + 1_000_000))
     assert "decided" in setup.host.of(NotSent)[0].reason
     assert setup.venue.frames == []
 
@@ -274,7 +281,7 @@ async def test_an_old_decision_is_not_written(setup: Setup) -> None:
 async def test_a_gateway_that_is_shut_writes_no_order(setup: Setup) -> None:
     await setup.up()
     setup.gateway.shut = "the journal failed"
-    setup.gateway.call(setup.place())
+    setup.call(setup.place())
     assert setup.host.of(NotSent)[0].reason == "the journal failed"
     assert setup.gateway.cancel_now(setup.cancel())
     await until(lambda: setup.venue.frames)
@@ -285,8 +292,8 @@ async def test_a_lost_order_socket_makes_every_request_in_flight_unknown_and_non
 ) -> None:
     await setup.up()
     setup.venue.mute = True
-    setup.gateway.call(setup.place(1))
-    setup.gateway.call(setup.place(2, client_order_id="rm1-7-000-2"))
+    setup.call(setup.place(1))
+    setup.call(setup.place(2, client_order_id="rm1-7-000-2"))
     await until(lambda: len(setup.venue.frames) == 2)
     await setup.venue.order_sockets[0].close()
     await until(lambda: len(setup.host.of(OutcomeUnknown)) == 2)
@@ -300,8 +307,8 @@ async def test_without_the_order_socket_new_intents_and_cancels_go_by_rest(setup
     setup.venue.refuse_orders = True
     setup.gateway.start()
     await until(lambda: setup.host.of(StreamChanged))
-    setup.gateway.call(setup.place(5))
-    setup.gateway.call(setup.cancel(6))
+    setup.call(setup.place(5))
+    setup.call(setup.cancel(6))
     await until(lambda: len(setup.host.of(OrderAnswered)) == 2)
     assert sorted(setup.venue.calls) == [("DELETE", "/fapi/v1/order"), ("POST", "/fapi/v1/order")]
     await until(lambda: setup.written)
@@ -311,15 +318,15 @@ async def test_by_rest_too_the_stop_file_has_the_last_word(setup: Setup) -> None
     setup.venue.refuse_orders = True
     setup.gateway.start()
     setup.stop_file.touch()
-    setup.gateway.call(setup.place(5))
+    setup.call(setup.place(5))
     await until(lambda: setup.host.of(NotSent))
     assert setup.venue.calls == []
 
 
 async def test_queries_and_the_countdown_go_by_rest(setup: Setup) -> None:
     await setup.up()
-    setup.gateway.call(QueryOpenOrders(request_id=8, instrument_id=BTC, venue_time_ns=1_700_000_000_000_000_000))
-    setup.gateway.call(
+    setup.call(QueryOpenOrders(request_id=8, instrument_id=BTC, venue_time_ns=1_700_000_000_000_000_000))
+    setup.call(
         SetCountdown(
             request_id=9,
             instrument_id=BTC,
@@ -387,9 +394,9 @@ async def test_an_acknowledged_order_that_the_private_stream_does_not_tell_has_i
     await setup.up()
     await setup.venue.private_sockets[0].send_str(order_event("rm1-7-000-1"))
     await until(lambda: setup.host.of(OrderUpdate))
-    setup.gateway.call(setup.place(1))
+    setup.call(setup.place(1))
     await until(lambda: setup.host.of(OrderAnswered))
-    setup.gateway.call(setup.place(2, client_order_id="rm1-7-000-2"))
+    setup.call(setup.place(2, client_order_id="rm1-7-000-2"))
     await until(lambda: len(setup.venue.private_sockets) == 2)
     assert len(setup.venue.order_sockets) == 1
 
@@ -408,3 +415,20 @@ def test_the_histogram_counts_up_to_each_bound() -> None:
     assert shown["buckets"][:2] == [[50, 2], [100, 3]]
     assert shown["buckets"][-1][1] == 3
     assert (shown["count"], shown["sum"]) == (4, 5_000_141)
+
+
+async def test_orders_and_cancels_of_one_message_are_written_in_their_order_with_one_write_time(setup: Setup) -> None:
+    await setup.up()
+    setup.call(setup.cancel(6), setup.place(7), setup.place(8, client_order_id="rm1-7-000-2"))
+    await until(lambda: len(setup.venue.frames) == 3)
+    assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel", "order.place", "order.place"]
+    assert len({record.written_ns for record in setup.written}) == 1
+
+
+async def test_a_stop_file_holds_back_the_orders_of_a_message_and_lets_its_cancels_go(setup: Setup) -> None:
+    await setup.up()
+    setup.stop_file.touch()
+    setup.call(setup.cancel(6), setup.place(7))
+    await until(lambda: len(setup.venue.frames) == 1)
+    assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel"]
+    assert [outcome.request_id for outcome in setup.host.of(NotSent)] == [7]
