@@ -32,7 +32,7 @@ from configs.schema import Settings
 from protocols.effects import Append, Call, Effect, LinkChanged, Log, OutboxFull, Publish, Send, SetTimer, TimerFired
 from protocols.envelope import Envelope, Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
-from protocols.messages.control import ActorSpec, EpochAnnounced, StopFileSeen, Vitals
+from protocols.messages.control import ActorSpec, EpochAnnounced, Resume, StopFileSeen, Vitals
 
 TICK_S = 0.05
 """Period of looking at the stop file and of measuring the loop."""
@@ -143,6 +143,8 @@ class ActorProcess:
         """Hand `message` to the core now; while another is being handled it waits for the end of that one's effects."""
         if type(message) is EpochAnnounced:
             self._announce(message.name, message.epoch)
+        elif type(message) is Resume:
+            self._look_at_stop_file()  # a stop that is newer than the last look comes first
         self._delivered += 1
         self._accept(message, origin_ns, "")
 
@@ -290,10 +292,13 @@ class ActorProcess:
         if self._dead:
             return
         self._watch.tick()
+        self._look_at_stop_file()
+        self._tick = asyncio.get_running_loop().call_later(TICK_S, self._look_around)
+
+    def _look_at_stop_file(self) -> None:
         changed = self._stop_file.look()
         if changed is not None and StopFileSeen in self._accepted:
             self._accept(changed, 0, "")
-        self._tick = asyncio.get_running_loop().call_later(TICK_S, self._look_around)
 
     def _announce(self, name: str, epoch: int) -> None:
         self._writer.announce(name, epoch)

@@ -42,7 +42,7 @@ from protocols.mailboxes import (
     StrategyMailbox,
 )
 from protocols.messages.alerts import Alert, AlertCode, Severity
-from protocols.messages.control import Drain, EpochAnnounced, StopFileSeen
+from protocols.messages.control import Drain, EpochAnnounced, Resume, StopFileSeen
 from protocols.messages.market import MarkPrice, VenueClock
 from protocols.messages.orders import OrderAccepted
 from protocols.messages.quoting import QuoteTargets
@@ -452,6 +452,22 @@ async def test_a_stop_file_that_is_there_at_the_start_is_seen_at_once(folder: Pa
     async with house_in(folder) as house:
         await house.open("order_manager-0", shell)
         assert of(shell, StopFileSeen) == [StopFileSeen(present=True)]
+
+
+async def test_a_resume_is_told_after_the_stop_file_as_it_is_now(folder: Path) -> None:
+    shell = publisher()
+    async with house_in(folder) as house:
+        process = await house.open("order_manager-0", shell)
+        StateDir(folder).stop_file.write_text("by hand")
+        process.deliver(Resume(reason="too early"))
+        StateDir(folder).stop_file.unlink()
+        process.deliver(Resume(reason="now"))
+        assert shell.core.heard == [
+            StopFileSeen(present=True, text="by hand"),
+            Resume(reason="too early"),
+            StopFileSeen(present=False),
+            Resume(reason="now"),
+        ]
 
 
 async def test_what_arrives_while_the_shell_starts_waits_for_the_core(folder: Path) -> None:
