@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from actors.runtime.ray_cluster import is_alive, kill_and_verify
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from actors.runtime.state_dir import StateDir
 
