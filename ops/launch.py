@@ -115,7 +115,7 @@ def launch(
                 _step(go_on)
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
-            plan = build_plan(settings, found.instruments, found.epoch_floor, state)
+            plan = build_plan(settings, found.instruments, found.epoch_floor, state, found.rate_limits)
             if revise is not None:
                 plan = revise(plan)
             write_durably(state.plan_file, msgspec.msgpack.encode(plan))

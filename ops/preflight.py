@@ -12,7 +12,7 @@ from ops.direct_venue import DirectVenue, VenueFailure
 from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.exchange_info import ExchangeInfo, decode_exchange_info
 from protocols.client_order_id import parse_client_order_id
-from protocols.values import Instrument
+from protocols.values import Instrument, RateLimits
 
 
 class PreflightFailed(Exception):
@@ -24,6 +24,7 @@ class Preflight(msgspec.Struct, frozen=True, kw_only=True):
 
     instruments: dict[str, Instrument]
     epoch_floor: int
+    rate_limits: RateLimits
 
 
 def check_venue(settings: Settings, keys: ApiKeys) -> Preflight:
@@ -36,15 +37,19 @@ def check_venue(settings: Settings, keys: ApiKeys) -> Preflight:
     venue_settings = settings.venue
     with DirectVenue(venue_settings.rest_url, keys, venue_settings.request_timeout_ms) as venue:
         try:
-            instruments = check_symbols(settings, venue.exchange_info())
+            listed = check_listing(settings, venue.exchange_info())
             _check_account(venue.account_config())
-            return Preflight(instruments=instruments, epoch_floor=_highest_epoch(venue, settings))
+            return Preflight(
+                instruments={instrument.symbol: instrument for instrument in listed.instruments},
+                epoch_floor=_highest_epoch(venue, settings),
+                rate_limits=listed.rate_limits,
+            )
         except VenueFailure as failure:
             raise PreflightFailed(f"the venue cannot be checked: {failure}") from failure
 
 
-def check_symbols(settings: Settings, exchange_info: bytes) -> dict[str, Instrument]:
-    """Instruments of the configured symbols from the body of exchangeInfo.
+def check_listing(settings: Settings, exchange_info: bytes) -> ExchangeInfo:
+    """The body of exchangeInfo, with the instruments of the configured symbols only and in their order.
 
     Raises:
         PreflightFailed: one or more symbols cannot be traded, each with its reason, or the body is damaged.
@@ -58,7 +63,7 @@ def check_symbols(settings: Settings, exchange_info: bytes) -> dict[str, Instrum
     reasons = [_symbol_reason(symbol, listed, by_symbol, settings) for symbol in settings.symbols]
     if any(reasons):
         raise PreflightFailed("\n  ".join(("the venue does not fit the configuration:", *filter(None, reasons))))
-    return {symbol: by_symbol[symbol] for symbol in settings.symbols}
+    return msgspec.structs.replace(listed, instruments=tuple(by_symbol[symbol] for symbol in settings.symbols))
 
 
 def wait_for_venue(rest_url: str, timeout_ms: int, attempts: int, pause: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from protocols.mailboxes import READS
 from protocols.messages.control import ActorSpec, ChildSpec, Role, SystemPlan
-from protocols.values import Instrument, InstrumentId
+from protocols.values import Instrument, InstrumentId, RateLimits
 
 SHELLS: dict[Role, str] = {
     "supervisor": "actors.supervisor.actor:SupervisorActor",
@@ -41,7 +41,11 @@ def deal(symbols: Sequence[str], shards: int) -> tuple[tuple[str, ...], ...]:
 
 
 def build_plan(
-    settings: Settings, instruments: Mapping[str, Instrument], epoch_floor: int, state_dir: StateDir
+    settings: Settings,
+    instruments: Mapping[str, Instrument],
+    epoch_floor: int,
+    state_dir: StateDir,
+    rate_limits: RateLimits,
 ) -> SystemPlan:
     """Everything that the supervisor keeps alive.
 
@@ -50,11 +54,12 @@ def build_plan(
         instruments: by symbol; every symbol of the settings is in it.
         epoch_floor: the highest epoch seen at the venue; every epoch to come is above it.
         state_dir: created.
+        rate_limits: what the venue said that the account may ask of it.
     """
     shards = deal(settings.symbols, settings.shards)
     children = [
         ChildSpec(
-            spec=_spec(role, shard, shards, settings, instruments, state_dir),
+            spec=_spec(role, shard, shards, settings, instruments, state_dir, rate_limits),
             shell=SHELLS[role],
             start_order=order,
         )
@@ -109,6 +114,7 @@ def _spec(
     settings: Settings,
     instruments: Mapping[str, Instrument],
     state_dir: StateDir,
+    rate_limits: RateLimits,
 ) -> ActorSpec:
     name = actor_name(role, shard)
     served = shards[shard] if role in SHARDED else settings.symbols
@@ -126,6 +132,7 @@ def _spec(
         shards=tuple(tuple(instruments[symbol].instrument_id for symbol in dealt) for dealt in shards),
         state_dir=str(state_dir.path),
         config_json=settings.model_dump_json(),
+        rate_limits=rate_limits,
     )
 
 

@@ -44,6 +44,14 @@ class TimeInForce(enum.StrEnum):
     IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
 
 
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue lets an account (orders) and an address (weight) ask of it. The defaults are Binance's of 2026."""
+
+    weight_1m: int = 2_400
+    orders_10s: int = 300
+    orders_1m: int = 1_200
+
+
 def make_instrument_id(venue: str, account: str, symbol: str) -> InstrumentId:
     """Join the parts of an instrument id."""
     return InstrumentId(f"{venue}:{account}:{symbol}")

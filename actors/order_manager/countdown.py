@@ -29,13 +29,15 @@ class _Armed(msgspec.Struct):
 class Countdown:
     """Renews in time, and knows which symbols are covered."""
 
-    def __init__(self, settings: OrderManagerSettings, instrument_ids: list[InstrumentId], desk: Desk) -> None:
+    def __init__(
+        self, settings: OrderManagerSettings, instrument_ids: list[InstrumentId], desk: Desk, weight_1m: int
+    ) -> None:
         self._desk = desk
         self._window_ns = settings.window_ms * 1_000_000
         self._wanted_ns = settings.countdown_ms * 1_000_000
         self._armed = {instrument_id: _Armed() for instrument_id in instrument_ids}
         self.renewal_ns = self.period_ns = 0
-        self.set_weight(2_400)
+        self.set_weight(weight_1m)
 
     def set_weight(self, weight_1m: int) -> None:
         """Make renewal and period from the number of symbols and the weight that the shard may use in a minute."""

@@ -318,4 +318,5 @@ class Lifecycle:
     def _audit_every_ns(self) -> int:
         shard = self._shard
         weight = len(shard.symbols) * AUDIT_WEIGHT_PER_SYMBOL + AUDIT_WEIGHT_SHARED
-        return max(self._audit_period_ns, int(weight * _MINUTE_NS / (AUDIT_WEIGHT_SHARE * shard.budget.weight_1m_max)))
+        allowed = AUDIT_WEIGHT_SHARE * max(shard.budget.weight_1m_max, 1)
+        return max(self._audit_period_ns, int(weight * _MINUTE_NS / allowed))

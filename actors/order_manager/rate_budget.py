@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import enum
 
+from protocols.values import RateLimits
 from protocols.venue import Throttled, Usage
-
-ORDERS_10S_DEFAULT = 300
-ORDERS_1M_DEFAULT = 1_200
-WEIGHT_1M_DEFAULT = 2_400
-"""The venue's limits as documented, used until a lease tells this shard's part."""
 
 QUERY_SHARE = 0.9
 """Part of the weight that queries may use; the rest is for cancels."""
@@ -59,7 +55,8 @@ class _Window:
 class RateBudget:
     """What may still be sent. Orders count per account, weight per address; the shard has a share of each."""
 
-    def __init__(self, shards: int, orders_share: float, weight_share: float) -> None:
+    def __init__(self, limits: RateLimits, shards: int, orders_share: float, weight_share: float) -> None:
+        self._limits = limits
         self._shards = max(shards, 1)
         self._orders_share = orders_share
         self._weight_share = weight_share
@@ -74,10 +71,11 @@ class RateBudget:
         self.throttled_total = 0
 
     def set_shares(self, orders_10s: int, orders_1m: int, weight_1m: int) -> None:
-        """Take the lease's shares; 0 stands for an equal part of the venue's documented limit."""
-        self.orders_10s_max = orders_10s or ORDERS_10S_DEFAULT // self._shards
-        self.orders_1m_max = orders_1m or ORDERS_1M_DEFAULT // self._shards
-        self.weight_1m_max = weight_1m or WEIGHT_1M_DEFAULT // self._shards
+        """Take the lease's shares; 0 stands for an equal part of the account's limit."""
+        limits = self._limits
+        self.orders_10s_max = orders_10s or limits.orders_10s // self._shards
+        self.orders_1m_max = orders_1m or limits.orders_1m // self._shards
+        self.weight_1m_max = weight_1m or limits.weight_1m // self._shards
 
     def roll(self, venue_ns: int) -> None:
         """Move the windows on."""
@@ -97,8 +95,8 @@ class RateBudget:
         if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
             return False
         share = self._orders_share * (OUTER_SHARE if rank else 1.0)
-        return _fits(self._orders_10s, self.orders_10s_max, share, self._shards) and _fits(
-            self._orders_1m, self.orders_1m_max, share, self._shards
+        return _fits(self._orders_10s, self.orders_10s_max, self._limits.orders_10s, share) and _fits(
+            self._orders_1m, self.orders_1m_max, self._limits.orders_1m, share
         )
 
     def may_spend(self, weight: int, urgency: Urgency, now_ns: int) -> bool:
@@ -108,7 +106,7 @@ class RateBudget:
         share = 1.0 if urgency is Urgency.CANCEL else urgency.value * self._weight_share
         window = self._weight_1m
         own_fits = window.own + weight <= self.weight_1m_max * share
-        told_fits = window.told + weight <= self.weight_1m_max * self._shards * share
+        told_fits = window.told + weight <= self._limits.weight_1m * share
         return own_fits and told_fits
 
     def placed(self) -> None:
@@ -159,6 +157,6 @@ class RateBudget:
         return max(self._orders_1m.own, self._orders_1m.told)
 
 
-def _fits(window: _Window, most: int, share: float, shards: int) -> bool:
+def _fits(window: _Window, own_max: int, account_max: int, share: float) -> bool:
     share *= window.released
-    return window.own + 1 <= most * share and window.told + 1 <= most * shards * share
+    return window.own + 1 <= own_max * share and window.told + 1 <= account_max * share

@@ -44,7 +44,7 @@ class Shard:
         self.dry_run = settings.dry_run
         self.outbox = Outbox(spec.shard, spec.name)
         self.clock = VenueTime(own.clock_error_ms_max * 1_000_000, own.clock_age_ms_max * 1_000_000)
-        self.budget = RateBudget(len(spec.shards), own.orders_budget_share, own.weight_budget_share)
+        self.budget = RateBudget(spec.rate_limits, len(spec.shards), own.orders_budget_share, own.weight_budget_share)
         self.desk = Desk(own, settings.venue.request_timeout_ms, self.outbox, self.budget, self.clock)
         self.lease = LeaseClient(spec.shard, spec.epoch, settings.risk.lease_period_ms * 1_000_000)
         self.gate = Gate(own, self.lease, self.budget, self.clock, dry_run=settings.dry_run)
@@ -66,7 +66,7 @@ class Shard:
             instrument_id: Synchronisation(instrument_id, symbol.table, self.desk, self.suspects)
             for instrument_id, symbol in self.symbols.items()
         }
-        self.countdown = Countdown(own, list(self.symbols), self.desk)
+        self.countdown = Countdown(own, list(self.symbols), self.desk, self.budget.weight_1m_max)
         self.limits: dict[InstrumentId, Limits] = {}
         self.notional_share = 0
         self.older_deadline_venue_ns = 0

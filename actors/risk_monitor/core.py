@@ -86,7 +86,10 @@ class RiskMonitorCore:
         self._day = TradingDay(settings.risk.day_starts_utc)
         self._latches = Latches()
         self._desk = LeaseDesk(
-            spec.shards, settings, {i: v.limits.position_notional_max for i, v in self._symbols.items()}
+            spec.shards,
+            settings,
+            {i: v.limits.position_notional_max for i, v in self._symbols.items()},
+            spec.rate_limits,
         )
         self._streams = StreamNumbers()
         self._clock: VenueClock | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from actors.risk_monitor.budget import account_budget, shard_budget
+from actors.risk_monitor.budget import shard_budget
 from actors.risk_monitor.judgement import Verdict, worst
 from actors.risk_monitor.memory import GrantRecord, RiskMemory
 from actors.risk_monitor.shares import ShareLedger, wanted_shares
@@ -14,7 +14,7 @@ from configs.schema import Settings
 from protocols.arithmetic.plain_text import plain_text
 from protocols.messages.orders import RateUsage
 from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
-from protocols.values import InstrumentId
+from protocols.values import InstrumentId, RateLimits
 
 REBALANCE_PERIOD_NS = 5_000_000_000
 """Shares are divided anew at most this often."""
@@ -43,6 +43,7 @@ class LeaseDesk:
     Args:
         shards: the instruments of each shard.
         weights: the position limit of each instrument in quote currency; a shard's weight is their sum.
+        rate_limits: what the venue lets the whole account ask of it.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class LeaseDesk:
         shards: Sequence[tuple[InstrumentId, ...]],
         settings: Settings,
         weights: Mapping[InstrumentId, Decimal],
+        rate_limits: RateLimits,
     ) -> None:
         self._instruments = tuple(shards)
         self._lease_ms = settings.risk.lease_ms
@@ -58,8 +60,7 @@ class LeaseDesk:
         lapse_ms = settings.risk.lease_ms + settings.order_manager.window_ms
         self._ledger = ShareLedger(self._limit, len(self._instruments), lapse_ms * _MS)
         symbols = sum(len(members) for members in shards)
-        whole = account_budget(settings)
-        self._budgets = [shard_budget(whole, len(members), symbols) for members in shards]
+        self._budgets = [shard_budget(rate_limits, len(members), symbols) for members in shards]
         self._shards = [_Shard() for _ in shards]
         self._wanted = wanted_shares(self._limit, self._weights, self._ledger.reported())
         self._divided_ns = 0

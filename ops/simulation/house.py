@@ -59,7 +59,9 @@ class House:
             contracts.append(contract)
         self.venue = VenuePort(self.world, exchange, contracts, VENUE_OFFSET_NS)
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
-        plan = build_plan(settings.model_copy(update={"exchange": None}), instruments, 0, StateDir(Path("simulated")))
+        without_venue = settings.model_copy(update={"exchange": None})
+        state = StateDir(Path("simulated"))
+        plan = build_plan(without_venue, instruments, 0, state, self.venue.rate_limits)
         self.specs = {child.spec.name: child.spec for child in plan.children}
         self._order = [child.spec.name for child in sorted(plan.children, key=lambda child: child.start_order)]
         for name in self._order:

@@ -27,7 +27,7 @@ from protocols.binance_usdm.urls import market_streams, public_streams
 from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
-from protocols.values import Instrument
+from protocols.values import Instrument, RateLimits
 from protocols.venue import AnyOutcome, StreamChanged, StreamHeard, VenueRequest
 
 API_KEY = "simulated"
@@ -63,6 +63,7 @@ class VenuePort:
     ledger: list[LedgerRecord] = field(default_factory=list)
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
+    rate_limits: RateLimits = field(init=False)
     _requests: RestRequests = field(init=False)
     _wires: WireInstruments = field(init=False)
     _frames: Iterator[Frame] = field(init=False)
@@ -79,7 +80,8 @@ class VenuePort:
         self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
         info = self.exchange.api.dispatch(RestRequest(method="GET", path="/fapi/v1/exchangeInfo"))
         symbols = tuple(contract.symbol for contract in self.contracts)
-        self.instruments = decode_exchange_info(info.body, "main", symbols).instruments
+        listed = decode_exchange_info(info.body, "main", symbols)
+        self.instruments, self.rate_limits = listed.instruments, listed.rate_limits
         self._wires = WireInstruments(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
         self._users = UserStreamDecoder(self._wires)

@@ -11,7 +11,7 @@ import msgspec
 from protocols.binance_usdm.damage import DECODE_ERRORS, DamagedPayload, SymbolUnavailable, damaged
 from protocols.binance_usdm.payloads import Text, decoder_of
 from protocols.binance_usdm.wire_numbers import exact_decimal
-from protocols.values import Instrument, make_instrument_id
+from protocols.values import Instrument, RateLimits, make_instrument_id
 
 VENUE = "binance_usdm"
 
@@ -23,14 +23,6 @@ OPEN_ORDERS_MAX_DEFAULT = 200
 
 _UNBOUNDED_TICKS = 2**53
 _PRICE_MULTIPLIER_UNBOUNDED = Decimal(1_000)
-
-
-class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits that exchangeInfo names; production's of 2026 where it names none."""
-
-    weight_1m: int = 2_400
-    orders_10s: int = 300
-    orders_1m: int = 1_200
 
 
 class ExchangeInfo(msgspec.Struct, frozen=True, kw_only=True):

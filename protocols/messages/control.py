@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from protocols.envelope import Message
-from protocols.values import Instrument, InstrumentId
+from protocols.values import Instrument, InstrumentId, RateLimits
 
 Role = Literal[
     "supervisor",
@@ -28,7 +28,7 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is `role` or `role-shard`. `peers` are the actors whose messages it reads: name -> address (`unix:/path`).
     `instruments` are those of the actor's shard (all of the account's where it serves every shard).
-    `config_json` is the resolved configuration (configs.schema.Settings).
+    `config_json` is the resolved configuration (configs.schema.Settings). `rate_limits` are the venue's, of the whole account.
     """
 
     name: str
@@ -45,6 +45,7 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: str
     config_json: str
     started_ns: int = 0
+    rate_limits: RateLimits = RateLimits()
 
 
 class ActorState(enum.StrEnum):

@@ -11,7 +11,8 @@ from scripted_venue import KEYS, ScriptedVenue
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
 from ops import preflight
-from ops.preflight import PreflightFailed, check_symbols, check_venue, wait_for_venue
+from ops.preflight import PreflightFailed, check_listing, check_venue, wait_for_venue
+from protocols.values import RateLimits
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,13 +61,22 @@ def test_a_fitting_venue_gives_instruments_in_the_configured_order(settings: Set
     assert found.epoch_floor == 0
 
 
+def test_the_limits_that_the_venue_tells_are_kept_for_the_plan(settings: Settings, venue: ScriptedVenue) -> None:
+    limits = [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6_000},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50},
+    ]
+    venue.answers["/fapi/v1/exchangeInfo"] = info(listed("BTCUSDC"), listed("ETHUSDC")) | {"rateLimits": limits}
+    assert check_venue(settings, KEYS).rate_limits == RateLimits(weight_1m=6_000, orders_10s=50, orders_1m=1_200)
+
+
 def test_every_symbol_that_cannot_be_traded_is_named_with_its_reason(settings: Settings) -> None:
     settings = with_changes(
         settings, {"symbols": ["BTCUSDC", "ETHUSDC", "XYZUSDC", "BTCUSDT"], "exchange": None}, "test"
     )
     body = json.dumps(info(listed("BTCUSDC"), listed("ETHUSDC", "SETTLING"), listed("BTCUSDT"))).encode()
     with pytest.raises(PreflightFailed) as caught:
-        check_symbols(settings, body)
+        check_listing(settings, body)
     assert str(caught.value) == (
         "the venue does not fit the configuration:\n"
         "  symbols.1: ETHUSDC is SETTLING, not TRADING\n"
@@ -77,7 +87,7 @@ def test_every_symbol_that_cannot_be_traded_is_named_with_its_reason(settings: S
 
 def test_a_damaged_list_is_refused(settings: Settings) -> None:
     with pytest.raises(PreflightFailed, match="the venue's exchangeInfo cannot be read"):
-        check_symbols(settings, b'{"symbols": 7}')
+        check_listing(settings, b'{"symbols": 7}')
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from configs.loading import load_settings, with_changes
 from configs.schema import Settings
 from ops.system import SHELLS, START_ORDER, build_plan, deal
 from protocols.messages.control import SystemPlan
-from protocols.values import Instrument, make_instrument_id
+from protocols.values import Instrument, RateLimits, make_instrument_id
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +46,8 @@ def state(tmp_path: Path) -> StateDir:
 def plan_of(state: StateDir, shards: int = 1, **changes: object) -> SystemPlan:
     settings = load_settings(ROOT / "configs" / "demo.yaml", {})
     settings = with_changes(settings, {"shards": shards, **changes}, source="the test")
-    return build_plan(settings, {symbol: instrument(symbol) for symbol in settings.symbols}, 41, state)
+    instruments = {symbol: instrument(symbol) for symbol in settings.symbols}
+    return build_plan(settings, instruments, 41, state, RateLimits(orders_10s=50))
 
 
 def peers(plan: SystemPlan) -> dict[str, list[str]]:
@@ -113,6 +114,11 @@ def test_an_actor_of_a_shard_reads_its_own_shard_and_an_account_wide_one_reads_a
         "strategy-0": ["inventory", "market_data-0", "order_manager-0"],
         "strategy-1": ["inventory", "market_data-1", "order_manager-1"],
     }
+
+
+def test_every_actor_of_the_plan_knows_the_venues_limits(state: StateDir) -> None:
+    limits = {child.spec.name: child.spec.rate_limits.orders_10s for child in plan_of(state, exchange=None).children}
+    assert set(limits.values()) == {50}
 
 
 def test_everybody_dials_the_address_that_the_other_listens_on(state: StateDir) -> None:

@@ -9,9 +9,11 @@ from order_manager_rig import BTC, ETH, MS, SECOND
 from actors.order_manager.lease import LeaseClient
 from actors.order_manager.rate_budget import RateBudget, Urgency
 from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
+from protocols.values import RateLimits
 from protocols.venue import Throttled, Usage
 
 ZERO = Decimal(0)
+DOCUMENTED = RateLimits()
 
 
 def asked(client: LeaseClient, now_ns: int) -> LeaseRequest:
@@ -116,8 +118,8 @@ def test_a_request_says_whether_the_share_held_is_obeyed():
 # budget
 
 
-def budget(shards: int = 1) -> RateBudget:
-    made = RateBudget(shards, orders_share=0.8, weight_share=0.8)
+def budget(shards: int = 1, limits: RateLimits = DOCUMENTED) -> RateBudget:
+    made = RateBudget(limits, shards, orders_share=0.8, weight_share=0.8)
     made.roll(59 * SECOND)
     return made
 
@@ -136,6 +138,14 @@ def test_orders_stop_at_the_share_of_the_ten_second_limit():
 
 def test_a_shard_has_its_part_only():
     assert place(budget(shards=3)) == 80
+
+
+def test_limits_that_the_venue_raised_or_lowered_are_obeyed():
+    assert place(budget(limits=RateLimits(orders_10s=50))) == 40
+    assert place(budget(limits=RateLimits(orders_10s=1_000, orders_1m=600))) == 480
+    low = budget(limits=RateLimits(weight_1m=100))
+    low.told(Usage(weight_1m=75), 59 * SECOND)
+    assert (low.may_spend(5, Urgency.QUERY, 0), low.may_spend(5, Urgency.CANCEL, 0)) == (False, True)
 
 
 def test_a_window_starts_anew_at_its_multiple_on_the_venues_clock():

@@ -199,7 +199,7 @@ def test_quotes_are_pulled_when_renewals_are_no_longer_acknowledged():
 @given(st.integers(1, 200), st.integers(200, 100_000))
 def test_period_and_renewal_keep_the_arithmetic_of_the_design(symbols: int, weight: int):
     settings = OrderManagerSettings()
-    countdown = Countdown(settings, [f"v:a:S{n}" for n in range(symbols)], None)  # type: ignore[arg-type,list-item]
+    countdown = Countdown(settings, [f"v:a:S{n}" for n in range(symbols)], None, 2_400)  # type: ignore[arg-type,list-item]
     countdown.set_weight(weight)
     window_ns = settings.window_ms * MS
     assert countdown.period_ns >= countdown.renewal_ns + window_ns + 2 * SECOND

@@ -9,7 +9,7 @@ from account_samples import BTC, ETH, fill, instrument, settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.risk_monitor.budget import account_budget, shard_budget
+from actors.risk_monitor.budget import shard_budget
 from actors.risk_monitor.limits import has_moved, lots_within, quote_limits, symbol_limits
 from actors.risk_monitor.open_orders import ORDERS_TRACKED_MAX, OpenOrders
 from protocols.messages.orders import (
@@ -23,7 +23,7 @@ from protocols.messages.orders import (
     OrderUnknown,
 )
 from protocols.messages.risk import SymbolLimits, TradingState
-from protocols.values import Side
+from protocols.values import RateLimits, Side
 
 HEAD = {"shard": 0, "event_seq": 1, "instrument_id": BTC, "venue_time_ns": 0}
 
@@ -83,19 +83,8 @@ def test_limits_follow_the_mark_in_steps() -> None:
 
 
 def test_the_request_budget_is_divided_by_symbols() -> None:
-    whole = account_budget(settings())
-    assert whole == (300, 1_200, 2_400)
-    assert shard_budget(whole, 1, 3) == (100, 400, 800)
-
-
-def test_the_simulated_venue_tells_its_own_budget() -> None:
-    assert account_budget(
-        settings(exchange={"orders_per_10s": 10, "orders_per_minute": 20, "weight_per_minute": 30})
-    ) == (
-        10,
-        20,
-        30,
-    )
+    whole = RateLimits(weight_1m=2_400, orders_10s=300, orders_1m=1_201)
+    assert shard_budget(whole, 1, 3) == RateLimits(weight_1m=800, orders_10s=100, orders_1m=400)
 
 
 def test_sides_are_never_netted() -> None:

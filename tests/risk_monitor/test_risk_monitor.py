@@ -39,17 +39,24 @@ from protocols.messages.control import (
 from protocols.messages.market import FeedState, FeedStatus
 from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, OrderAccepted, RateUsage
 from protocols.messages.risk import Lease, SymbolLimits, TradingState
-from protocols.values import Side
+from protocols.values import RateLimits, Side
 
 DAY_NS = 86_400 * S
+DOCUMENTED = RateLimits()
 
 
 class Driver:
     """A core with a clock; `ask` gives the lease that shard 0 gets now."""
 
-    def __init__(self, memory: RiskMemory | None = None, damaged: str | None = None, **risk: Any) -> None:
+    def __init__(
+        self,
+        memory: RiskMemory | None = None,
+        damaged: str | None = None,
+        rate_limits: RateLimits = DOCUMENTED,
+        **risk: Any,
+    ) -> None:
         self.now_ns = START_NS
-        self.core = RiskMonitorCore(spec("risk_monitor"), settings(risk=risk), memory, damaged)
+        self.core = RiskMonitorCore(spec("risk_monitor", rate_limits=rate_limits), settings(risk=risk), memory, damaged)
         self.effects: list[Effect] = self.core.start(self.now_ns)
         self.nonce = 0
 
@@ -119,6 +126,12 @@ def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
         weight_1m_share=2_400,
     )
     assert effects[-1] == Send("order_manager-0", lease)
+
+
+def test_the_request_budget_of_a_lease_is_what_the_venue_told() -> None:
+    told = RateLimits(weight_1m=6_000, orders_10s=50, orders_1m=200)
+    lease = Driver(rate_limits=told).healthy().ask()
+    assert (lease.weight_1m_share, lease.orders_10s_share, lease.orders_1m_share) == (6_000, 50, 200)
 
 
 def test_a_share_is_on_file_before_the_lease_that_grants_it_leaves() -> None:

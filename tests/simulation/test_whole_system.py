@@ -79,6 +79,22 @@ def test_a_quiet_run_quotes_both_sides_is_filled_and_ends_with_nothing_live() ->
     assert all(verdict["checked"] > 0 for verdict in report["invariants"].values())
 
 
+def test_limits_that_the_venue_has_lowered_are_obeyed_without_a_refusal() -> None:
+    lowered = {"orders_per_10s": 30, "orders_per_minute": 100, "weight_per_minute": 700}
+    settings = demo_settings()
+    assert settings.exchange is not None
+    house = House(settings.model_copy(update={"exchange": settings.exchange.model_copy(update=lowered)}), seed=8)
+    house.start()
+    house.run_s(60)
+    core = house.world.core_of("order_manager-0")
+    assert isinstance(core, OrderManagerCore)
+    shown = core.snapshot()
+    assert (shown.rate.orders_max_10s, shown.rate.orders_max_1m, shown.rate.weight_max_1m) == (30, 100, 700)
+    assert shown.rate.throttled == 0
+    assert len(list(house.history().our_accepted())) > 60
+    assert any(view.denials.get("RATE", 0) for view in shown.symbols.values())
+
+
 def test_the_same_seed_gives_the_same_history_to_the_byte() -> None:
     first, second = quoting_house(seed=5), quoting_house(seed=5)
     encode = msgspec.msgpack.Encoder().encode

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from protocols.binance_usdm.damage import DamagedPayload, SymbolUnavailable
-from protocols.binance_usdm.exchange_info import BODY_BYTES_MAX, ExchangeInfo, RateLimits, decode_exchange_info
-from protocols.values import Instrument, make_instrument_id
+from protocols.binance_usdm.exchange_info import BODY_BYTES_MAX, ExchangeInfo, decode_exchange_info
+from protocols.values import Instrument, RateLimits, make_instrument_id
 
 ETHUSDC: dict[str, Any] = {
     "symbol": "ETHUSDC",
