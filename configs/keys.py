@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from configs.private_file import PrivateFileError, read_private_file
 from configs.schema import KeySource
 from protocols.binance_usdm.signing import HmacSigner, Signer
-
-_FILE_BYTES_MAX = 16_384
 
 
 class ApiKeyError(Exception):
@@ -103,18 +101,11 @@ def _read_environment(source: KeySource, environ: Mapping[str, str] | None) -> t
 
 def _read_file(path: Path) -> tuple[str, str, str]:
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            content = file.read(_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise ApiKeyError(f"the key file {path} cannot be read: {error.strerror}") from error
-    if mode & 0o077:
-        raise ApiKeyError(f"the key file {path} is open to others (mode {mode:04o}): chmod 600 it")
-    try:
-        api_key, _, secret = content.decode("utf-8").strip().partition("\n")
-    except UnicodeDecodeError:
-        api_key, secret = "", ""
-    if len(content) > _FILE_BYTES_MAX or not api_key.strip() or not secret.strip():
+        content = read_private_file(path)
+    except PrivateFileError as error:
+        raise ApiKeyError(f"the key file {path} {error}") from error
+    api_key, _, secret = content.strip().partition("\n")
+    if not api_key.strip() or not secret.strip():
         raise ApiKeyError(f"the key file {path} must hold the API key on its first line and the secret after it")
     return api_key.strip(), secret.strip(), str(path)
 

@@ -176,14 +176,33 @@ class SupervisionSettings(Section):
 
 
 class AlertingSettings(Section):
-    """Where alerts go, and how often the same one may."""
+    """Where alerts go, and how often the same one may. The webhook's address is a secret: a variable or a private file holds it."""
 
-    webhook_url: str | None = None
+    webhook_env: str | None = None
+    webhook_file: str | None = None
     throttle_ms: Milliseconds = 30_000
     retry_delay_ms: Milliseconds = 1_000
     retry_delay_ms_max: Milliseconds = 60_000
     spool_bytes_max: int = Field(default=4_194_304, ge=65_536, le=1_073_741_824)
     remembered_max: int = Field(default=1_000, ge=10, le=100_000)
+
+    @property
+    def has_webhook(self) -> bool:
+        """Whether alerts are to be posted."""
+        return self.webhook_env is not None or self.webhook_file is not None
+
+    @field_validator("webhook_env")
+    @classmethod
+    def _name_is_no_address(cls, name: str | None) -> str | None:
+        if name is not None and not (name.isascii() and name.isidentifier()):
+            raise ValueError("must be the name of an environment variable that holds the address")
+        return name
+
+    @model_validator(mode="after")
+    def _webhook_is_one(self) -> AlertingSettings:
+        if self.webhook_env is not None and self.webhook_file is not None:
+            raise ValueError("webhook_env and webhook_file name two places for one address: set one of them")
+        return self
 
 
 class LinkSettings(Section):

@@ -9,6 +9,7 @@ from actors.runtime.state_dir import StateDir, StateDirError
 from configs.keys import ApiKeyError, load_keys, write_key_file
 from configs.loading import with_changes
 from configs.schema import Settings
+from configs.webhook import WebhookError, load_webhook_url
 
 
 class StartRefused(Exception):
@@ -19,14 +20,15 @@ def prepare(settings: Settings, state: StateDir) -> Settings:
     """Settings with the simulated venue's port and keys filled in; nothing is started. Without a simulated venue they stay.
 
     Raises:
-        StartRefused: the keys are missing, the port is taken or the state directory cannot be used.
+        StartRefused: the keys or the webhook's address are missing, the port is taken or the state directory cannot be used.
     """
     try:
         state.create()
         if settings.exchange is not None:
             settings = _with_own_venue(settings, state)
         load_keys(settings.venue.keys)
-    except (StateDirError, ApiKeyError) as error:
+        load_webhook_url(settings.alerting)
+    except (StateDirError, ApiKeyError, WebhookError) as error:
         raise StartRefused(str(error)) from error
     return settings
 

@@ -53,7 +53,7 @@ class AlertingCore:
     ) -> None:
         alerting = settings.alerting
         self._folding = Folding(alerting.throttle_ms * 1_000_000, alerting.remembered_max)
-        self._delivery = Delivery(alerting, spooled) if alerting.webhook_url else None
+        self._delivery = Delivery(alerting, spooled) if alerting.has_webhook else None
         self._told: deque[Alert] = deque(remembered, maxlen=min(SHOWN_MAX, alerting.remembered_max))
         self._received = 0
         self._count = 0

@@ -18,14 +18,19 @@ from actors.alerting.records import AlertSettled, AlertSpooled, PostAlert, PostA
 from actors.alerting.spool import DeliverySpool
 from actors.runtime.state_dir import StateDir
 from configs.schema import LogSettings
+from protocols.effects import TimerFired
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.control import ActorState
 
 
 class FixedClock:
+    """Time as the test sets it."""
+
+    ns = START_NS
+
     def now_ns(self) -> int:
-        return START_NS
+        return self.ns
 
 
 class HostDouble:
@@ -39,7 +44,7 @@ class HostDouble:
         self.delivered: asyncio.Queue[Message] = asyncio.Queue()
 
     def deliver(self, message: Message, origin_ns: int = 0) -> None:
-        carry_out(self._shell, self._shell.core.handle(message, START_NS))  # type: ignore[arg-type]
+        carry_out(self._shell, self._shell.core.handle(message, self.clock.now_ns()))  # type: ignore[arg-type]
         self.delivered.put_nowait(message)
 
 
@@ -233,11 +238,12 @@ async def test_a_url_that_is_none_is_refused_for_good(url: str) -> None:
     await webhook.close()
 
 
-async def test_the_shell_logs_delivers_and_forgets(tmp_path: Path) -> None:
+async def test_the_shell_logs_delivers_and_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = Hook()
     runner, url = await hook.serve()
+    monkeypatch.setenv("HOOK", url)
     state_dir = StateDir(tmp_path).create()
-    shell = AlertingActor(spec("alerting", state_dir=str(tmp_path)), settings(alerting={"webhook_url": url}))
+    shell = AlertingActor(spec("alerting", state_dir=str(tmp_path)), settings(alerting={"webhook_env": "HOOK"}))
     host = HostDouble(shell)
     assert shell.state() is ActorState.STARTING
     await shell.start(host)
@@ -250,15 +256,51 @@ async def test_the_shell_logs_delivers_and_forgets(tmp_path: Path) -> None:
     assert shell.replay("events", 0, 10) == []
     await shell.stop()
     await runner.cleanup()
-    again = AlertingActor(spec("alerting", state_dir=str(tmp_path)), settings(alerting={"webhook_url": url}))
+    again = AlertingActor(spec("alerting", state_dir=str(tmp_path)), settings(alerting={"webhook_env": "HOOK"}))
     assert [shown.subject for shown in again.core.snapshot().alerts] == ["BTCUSDC"]
     assert again.core.snapshot().waiting == 0
     assert state_dir.log("alerts").exists()
 
 
-async def test_a_shell_that_stops_keeps_what_is_on_its_way_in_the_spool(tmp_path: Path) -> None:
+async def test_a_shell_without_an_address_keeps_alerts_until_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = Hook()
+    runner, url = await hook.serve()
     StateDir(tmp_path).create()
-    section = {"webhook_url": "http://127.0.0.1:1/hook"}
+    monkeypatch.delenv("HOOK", raising=False)
+    shell = AlertingActor(
+        spec("alerting", state_dir=str(tmp_path)), settings(alerting={"webhook_env": "HOOK", "retry_delay_ms": 1})
+    )
+    host = HostDouble(shell)
+    await shell.start(host)
+    host.deliver(alert())
+    answer = await _answered(host)
+    text = "the variable HOOK (alerting.webhook_env) is empty: put the webhook's address there"
+    assert answer == PostAnswered(number=answer.number, delivered=False, again=True, text=text)
+    assert shell.extra_snapshot()["webhook_problem"] == text
+    monkeypatch.setenv("HOOK", url)
+    host.clock.ns += 10_000_000
+    host.deliver(TimerFired(name="alerting"))
+    assert (await _answered(host)).delivered
+    assert shell.extra_snapshot()["webhook_problem"] == ""
+    await shell.stop()
+    await runner.cleanup()
+
+
+async def _answered(host: HostDouble) -> PostAnswered:
+    while True:
+        message = await asyncio.wait_for(host.delivered.get(), 10)
+        if isinstance(message, PostAnswered):
+            return message
+
+
+async def test_a_shell_that_stops_keeps_what_is_on_its_way_in_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StateDir(tmp_path).create()
+    monkeypatch.setenv("HOOK", "http://127.0.0.1:1/hook")
+    section = {"webhook_env": "HOOK"}
     shell = AlertingActor(spec("alerting", state_dir=str(tmp_path)), settings(alerting=section))
     host = HostDouble(shell)
     await shell.start(host)

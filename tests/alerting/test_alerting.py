@@ -32,7 +32,7 @@ def alert(subject: str = "BTCUSDC", severity: Severity = Severity.WARNING, **cha
 
 class Driver:
     def __init__(self, spooled: list[AlertSpooled] | None = None, webhook: bool = True, **alerting: Any) -> None:
-        section = {"webhook_url": "http://127.0.0.1:1/hook" if webhook else None, **alerting}
+        section = {"webhook_env": "HOOK" if webhook else None, **alerting}
         self.now_ns = START_NS
         self.core = AlertingCore(spec("alerting"), settings(alerting=section), spooled or [])
         self.effects = self.core.start(self.now_ns)

@@ -60,14 +60,15 @@ def test_validate_prints_the_resolved_settings() -> None:
 
 def test_validate_hides_secrets() -> None:
     env = {
-        "RAYMAKER__ALERTING__WEBHOOK_URL": "https://hooks.example/T000/secret-token",
+        "RAYMAKER__ALERTING__WEBHOOK_ENV": "ALERT_HOOK",
+        "ALERT_HOOK": "https://hooks.example/T000/secret-token",
         "RAYMAKER_API_KEY": "secret-key",
         "RAYMAKER_API_SECRET": "secret-secret",
     }
     ran = Ran("validate", "--config", str(CONFIGS / "binance_demo.yaml"), env=env)
     assert ran.code == 0
     assert "secret-" not in ran.out
-    assert "webhook_url: https://<hidden>" in ran.out
+    assert "webhook_env: ALERT_HOOK" in ran.out
 
 
 def test_validate_prints_every_error_with_its_path(tmp_path: Path) -> None:
