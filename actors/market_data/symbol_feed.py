@@ -44,7 +44,7 @@ class SymbolFeed:
         self._stale_after_ns = settings.stale_after_ms * _MS
         self._resync_interval_ns = settings.resync_interval_ms * _MS
         self._jump_share_max = settings.price_jump_bps_max / 1e4
-        self._sync = BookSync()
+        self._sync = BookSync(settings.buffered_diffs_max)
         self._book = Book(settings.book_levels_max)
         self._merged = MergedTop(self._book, settings.levels)
         self._ticker: BookTicker | None = None

@@ -13,9 +13,6 @@ import msgspec
 
 from protocols.venue import BookDiff
 
-BUFFERED_DIFFS_MAX = 1_024
-"""Diffs held while a snapshot is awaited (25 s of the fastest stream). Beyond it the oldest is dropped, never the newest."""
-
 
 class SyncDecision(enum.Enum):
     """What the caller does with a diff, or after a snapshot."""
@@ -45,10 +42,12 @@ class Bridged(msgspec.Struct, frozen=True):
 class BookSync:
     """Synchronisation of one symbol's book. `live` is true while the book is a snapshot plus an unbroken chain."""
 
-    __slots__ = ("_buffer", "_last_update_id", "_snapshot_id", "dropped", "live")
+    __slots__ = ("_buffer", "_buffered_max", "_last_update_id", "_snapshot_id", "dropped", "live")
 
-    def __init__(self) -> None:
-        self._buffer: deque[BookDiff] = deque(maxlen=BUFFERED_DIFFS_MAX)
+    def __init__(self, buffered_max: int) -> None:
+        """Args: buffered_max: diffs held while a snapshot is awaited; beyond it the oldest is dropped, never the newest."""
+        self._buffered_max = buffered_max
+        self._buffer: deque[BookDiff] = deque(maxlen=buffered_max)
         self._snapshot_id: int | None = None
         self._last_update_id = 0
         self.live = False
@@ -122,7 +121,7 @@ class BookSync:
         self.live = True
 
     def _hold(self, diff: BookDiff) -> None:
-        if len(self._buffer) == BUFFERED_DIFFS_MAX:
+        if len(self._buffer) == self._buffered_max:
             self.dropped += 1
         self._buffer.append(diff)
 

@@ -51,6 +51,14 @@ def test_held_diffs_are_applied_over_the_snapshot() -> None:
     assert published(effects, BookTop) == [top(104, ((999, 6), (998, 7)), ((1001, 1), (1002, 4)))]
 
 
+def test_no_more_diffs_are_held_than_the_configuration_allows() -> None:
+    feed = Feed(buffered_diffs_max=10)
+    feed.connect()
+    for number in range(13):
+        feed.tell(diff(101 + number, 101 + number, 100 + number))
+    assert feed.core.snapshot().symbols["BTCUSDC"].buffered == 10
+
+
 def test_nothing_leaves_before_the_snapshot() -> None:
     feed = Feed()
     feed.connect()

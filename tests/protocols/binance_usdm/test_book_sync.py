@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared_data import shared_path
 from wire_samples import ETH
 
-from protocols.binance_usdm.book_sync import BUFFERED_DIFFS_MAX, BookSync, Bridged, SyncDecision
+from protocols.binance_usdm.book_sync import BookSync, Bridged, SyncDecision
 from protocols.venue import BookDiff
 
 APPLY, BUFFER, DISCARD = SyncDecision.APPLY, SyncDecision.BUFFER, SyncDecision.DISCARD
@@ -33,7 +33,7 @@ def test_recorded_and_synthetic_cases_of_the_facts() -> None:
     cases = json.loads(shared_path("facts/test_vectors.json").read_bytes())["binance_book_sync"]["cases"]
     for case in cases:
         events = [diff(event["U"], event["u"], event["pu"]) for event in case["events"]]
-        sync = BookSync()
+        sync = BookSync(1_000)
         for event in events:
             sync.offer(event)
         bridged = sync.bridge(case["lastUpdateId"])
@@ -51,7 +51,7 @@ def test_recorded_and_synthetic_cases_of_the_facts() -> None:
 def test_the_same_cases_with_the_snapshot_before_the_events() -> None:
     cases = json.loads(shared_path("facts/test_vectors.json").read_bytes())["binance_book_sync"]["cases"]
     for case in cases:
-        sync = BookSync()
+        sync = BookSync(1_000)
         assert sync.bridge(case["lastUpdateId"]) == Bridged(APPLY)
         decisions = [sync.offer(diff(event["U"], event["u"], event["pu"])) for event in case["events"]]
         if case.get("need_new_snapshot"):
@@ -63,13 +63,13 @@ def test_the_same_cases_with_the_snapshot_before_the_events() -> None:
 
 
 def test_the_first_diff_asks_for_a_snapshot_and_the_next_wait() -> None:
-    sync = BookSync()
+    sync = BookSync(1_000)
     assert [sync.offer(diff(1, 5, 0)), sync.offer(diff(6, 9, 5))] == [NEED_SNAPSHOT, BUFFER]
     assert not sync.live
 
 
 def test_a_broken_chain_is_a_gap_and_the_diff_is_kept_for_the_next_snapshot() -> None:
-    sync = BookSync()
+    sync = BookSync(1_000)
     sync.offer(diff(1, 5, 0))
     sync.bridge(3)
     assert sync.offer(diff(6, 9, 5)) is APPLY
@@ -80,7 +80,7 @@ def test_a_broken_chain_is_a_gap_and_the_diff_is_kept_for_the_next_snapshot() ->
 
 
 def test_a_snapshot_without_any_diff_is_not_live_before_the_chain_begins() -> None:
-    sync = BookSync()
+    sync = BookSync(1_000)
     assert sync.bridge(10) == Bridged(APPLY)
     assert not sync.live
     assert sync.offer(diff(7, 9, 6)) is DISCARD
@@ -89,7 +89,7 @@ def test_a_snapshot_without_any_diff_is_not_live_before_the_chain_begins() -> No
 
 
 def test_a_reconnect_starts_anew() -> None:
-    sync = BookSync()
+    sync = BookSync(1_000)
     sync.offer(diff(1, 5, 0))
     sync.bridge(3)
     sync.reset()
@@ -98,10 +98,10 @@ def test_a_reconnect_starts_anew() -> None:
 
 
 def test_held_diffs_are_bounded_and_the_oldest_goes_first() -> None:
-    sync = BookSync()
-    for number in range(BUFFERED_DIFFS_MAX + 3):
+    sync = BookSync(10)
+    for number in range(13):
         sync.offer(diff(number + 1, number + 1, number))
-    assert sync.buffered == BUFFERED_DIFFS_MAX
+    assert sync.buffered == 10
     assert sync.dropped == 3
     assert sync.bridge(2) == Bridged(NEED_SNAPSHOT)
 
@@ -117,7 +117,7 @@ def test_whenever_the_snapshot_comes_every_later_change_is_applied_exactly_once(
         last += size
     snapshot_id = data.draw(st.integers(100, last))
     answered_after = data.draw(st.integers(0, len(diffs)))
-    sync = BookSync()
+    sync = BookSync(1_000)
     applied: list[BookDiff] = []
     for event in diffs[:answered_after]:
         sync.offer(event)
