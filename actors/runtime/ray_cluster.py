@@ -31,6 +31,10 @@ LOOPBACK = "127.0.0.2"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 OBJECT_STORE_BYTES = 80_000_000
+NO_PORT = -1
+"""Keeps the dashboard's process from starting. Without a dashboard and with usage reports disabled it is started all the same, asks
+the metadata services of three clouds, and tells its makers that a cluster without reports began: not from a trading machine."""
+
 MARKER = "RAYMAKER_CLUSTER"
 TEMP_DIR_BYTES_MAX = 30
 """Ray appends up to 75 bytes to it for its sockets, whose paths may have 107."""
@@ -234,7 +238,8 @@ def _spawn_head(temp_dir: Path, token_file: Path, marker: str, lock: int, output
     arguments = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port=0"),
         *(f"--node-ip-address={LOOPBACK}", f"--temp-dir={temp_dir}", "--disable-usage-stats", "--no-monitor"),
-        *("--include-dashboard=false", "--include-log-monitor=false", f"--object-store-memory={OBJECT_STORE_BYTES}"),
+        *("--include-dashboard=false", f"--dashboard-port={NO_PORT}", "--include-log-monitor=false"),
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
         f"--num-cpus={max(2, os.cpu_count() or 1)}",  # the actors ask for none; it is how many workers Ray may start at once
     ]
     with output.open("wb") as sink:

@@ -117,7 +117,9 @@ def test_only_the_composition_names_every_actor() -> None:
     naming = [
         name_of(path)
         for path in ALL_FILES
-        if all(f"actors.{role}.actor" in path.read_text(encoding="utf-8") for role in ROLES - {"exchange", "supervisor"})
+        if all(
+            f"actors.{role}.actor" in path.read_text(encoding="utf-8") for role in ROLES - {"exchange", "supervisor"}
+        )
     ]
     assert naming == ["ops/system.py"]
 

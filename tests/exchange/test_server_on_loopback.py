@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,19 +21,6 @@ from actors.exchange.server import DEMO_KEY, DEMO_SECRET, ServerError, VenueServ
 from configs.schema import ExchangeSettings
 
 BTC = "BTC/USDC:USDC"
-
-
-@pytest.fixture(autouse=True)
-def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any connection that is not loopback fails the test."""
-    real = socket.socket.connect
-
-    def guarded(self: socket.socket, address: Any) -> Any:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
-            raise AssertionError(f"connection to {address}, which is not loopback")
-        return real(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
 @asynccontextmanager
@@ -300,8 +286,3 @@ async def test_the_ledger_that_cannot_be_written_ends_the_venue(tmp_path: Path, 
         with pytest.raises(ServerError, match="the ledger cannot be written: No space left on device"):
             await server.failed
         monkeypatch.undo()
-
-
-def test_the_guard_against_other_connections_works() -> None:
-    with pytest.raises(AssertionError, match="not loopback"):
-        socket.create_connection(("192.0.2.1", 80), timeout=0.1)

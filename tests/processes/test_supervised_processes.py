@@ -114,7 +114,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     )
     ray_cluster.write_durably(state.plan_file, msgspec.msgpack.encode(plan))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(FOLDER))
+        patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         patch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
         ray_cluster.start_cluster(state)
         try:
