@@ -101,7 +101,13 @@ class Gateway:
         self._frames = OrderFrames(self._wires, keys.api_key, keys.signer)
         self._decoder = UserStreamDecoder(self._wires)
         self._rest = RestClient(
-            venue.rest_url, keys.api_key, keys.signer, spec.instruments, host.clock, venue.request_timeout_ms
+            venue.rest_url,
+            keys.api_key,
+            keys.signer,
+            spec.instruments,
+            host.clock,
+            venue.request_timeout_ms,
+            user_timeout_ms=settings.order_manager.window_ms,
         )
         market_data = settings.market_data
         self._orders = ReconnectingWebSocket(

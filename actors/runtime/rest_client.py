@@ -7,6 +7,8 @@ Proxies of the environment and redirects are not followed, and nothing that is r
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -53,6 +55,7 @@ class RestClient:
         instruments: Iterable[Instrument],
         clock: Clock,
         timeout_ms: int = 3_000,
+        user_timeout_ms: int | None = None,
     ) -> None:
         """Describe the connection; the first call opens it. Must be used inside one running loop.
 
@@ -60,6 +63,8 @@ class RestClient:
             base_url: scheme, host and port.
             api_key: "" where only public data is asked for; `signer` is then None.
             timeout_ms: bound of a whole call, the wait for a connection included.
+            user_timeout_ms: makes this a way of orders, whose bytes must not reach the venue late: a close or the end of the
+                process discards what the kernel has not sent yet, and sent bytes may stay unacknowledged for no longer than this.
         """
         self._base = httpx.URL(base_url)
         self._api_key = api_key
@@ -70,10 +75,14 @@ class RestClient:
         self._timeout_s = timeout_ms / 1_000
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(self._timeout_s),
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS_MAX,
-                max_keepalive_connections=CONNECTIONS_MAX,
-                keepalive_expiry=IDLE_CONNECTION_S,
+            transport=httpx.AsyncHTTPTransport(
+                trust_env=False,
+                limits=httpx.Limits(
+                    max_connections=CONNECTIONS_MAX,
+                    max_keepalive_connections=CONNECTIONS_MAX,
+                    keepalive_expiry=IDLE_CONNECTION_S,
+                ),
+                socket_options=_order_socket(user_timeout_ms) if user_timeout_ms is not None else None,
             ),
             headers={"Accept-Encoding": "identity", "User-Agent": "raymaker"},
             follow_redirects=False,
@@ -181,6 +190,13 @@ class _Attempt:
         if reason:
             raise _Failed(reason)
         self.sent_ns = self._clock.now_ns()
+
+
+def _order_socket(user_timeout_ms: int) -> list[tuple[int, int, bytes] | tuple[int, int, int]]:
+    return [
+        (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms),
+    ]
 
 
 async def _bounded_body(response: httpx.Response) -> bytes:

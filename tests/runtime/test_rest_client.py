@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from eventually import until
 
 from actors.runtime.rest_client import RestClient, RestError
 from protocols.binance_usdm.requests import exchange_info_request
@@ -224,6 +227,44 @@ async def test_an_endless_answer_is_given_up() -> None:
     assert isinstance(outcome, OutcomeUnknown) and "longer than" in outcome.reason
     await client.close()
     server.close()
+
+
+async def test_the_way_of_orders_discards_what_was_not_sent_and_bounds_what_was_not_acknowledged() -> None:
+    peers: list[tuple[str, int]] = []
+    ends: list[BaseException | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        peers.append(writer.get_extra_info("peername"))
+        writer.write(answer_of("200 OK", '{"serverTime":1700000000000}'))
+        try:
+            await reader.read()
+            ends.append(None)
+        except ConnectionResetError as reset:
+            ends.append(reset)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = RestClient(url, "", None, [BTC], Ticking(), user_timeout_ms=1_500)
+    assert isinstance(await client.send(QueryTime(request_id=1)), TimeAnswered)
+    assert _user_timeout_ms(peers[0]) == 1_500
+    await client.close()
+    await until(lambda: ends)
+    assert isinstance(ends[0], ConnectionResetError)
+    server.close()
+
+
+def _user_timeout_ms(address: tuple[str, int]) -> int:
+    """Of this process's own socket at that address."""
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=os.dup(int(descriptor.name))) as found:
+                if found.getsockname() == address:
+                    return found.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        except OSError:  # no socket, or closed meanwhile
+            continue
+    raise AssertionError(f"no socket at {address}")
 
 
 async def test_a_time_left_open_is_filled_in() -> None:
