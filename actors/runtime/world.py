@@ -68,6 +68,8 @@ class World:
         self._cut: set[tuple[str, str]] = set()
         self._held: dict[tuple[str, str], list[Message]] = {}
         self._epochs = 0
+        self.observers: list[Callable[[str, Message], None]] = []
+        """Told of everything that an actor publishes, with its name; they must not change anything."""
 
     def inhabit(self, inhabitant: Inhabitant) -> None:
         """Add an actor; it comes to life with `begin`."""
@@ -83,18 +85,19 @@ class World:
         for other in self._inhabitants.values():
             if other.core is None or other is actor:
                 continue
-            if actor.name in other.reads:
-                self._link_changed(other, actor, up=True)
-                self._release(actor.name, other.name)
-            if other.name in actor.reads:
-                self._link_changed(actor, other, up=True)
-                self._release(other.name, actor.name)
+            for writer, reader in ((actor, other), (other, actor)):
+                if writer.name in reader.reads and (writer.name, reader.name) not in self._cut:
+                    self._link_changed(reader, writer, up=True)
+                    self._release(writer.name, reader.name)
         return actor.epoch
 
     def crash(self, name: str) -> None:
         """End an actor at this instant: its memory, timers and unread messages are gone, its journal stays."""
         actor = self._inhabitants[name]
         actor.core = None
+        for pair, held in self._held.items():
+            if pair[0] == name:
+                held[:] = [body for body in held if ROUTES[type(body)].link_class is not LinkClass.LATEST]
         for other in self._inhabitants.values():
             if other.core is not None and actor.name in other.reads:
                 self._link_changed(other, actor, up=False)
@@ -107,8 +110,9 @@ class World:
     def mend(self, writer: str, reader: str) -> None:
         """Restore a cut link; what waited is delivered."""
         self._cut.discard((writer, reader))
-        self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=True)
-        self._release(writer, reader)
+        if self._inhabitants[writer].core is not None and self._inhabitants[reader].core is not None:
+            self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=True)
+            self._release(writer, reader)
 
     def core_of(self, name: str) -> Core | None:
         """The living core of an actor, or None."""
@@ -160,6 +164,8 @@ class World:
         for effect in effects:
             match effect:
                 case Publish(body=body):
+                    for observe in self.observers:
+                        observe(actor.name, body)
                     for reader in self._readers_of(actor, body):
                         self._transmit(actor.name, reader, body)
                 case Send(to=to, body=body):

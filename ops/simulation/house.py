@@ -1,10 +1,12 @@
 """A whole raymaker in the deterministic world: every core of a plan, joined to a simulated venue, under one seed.
 
-The supervisor's part is played by the house: it announces epochs, starts actors in order, and brings back what a test crashes.
+The supervisor's part is played by the house: it announces epochs, starts actors in order, brings back what a test crashes, and keeps
+the stop file.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from actors.inventory.core import InventoryCore
 from actors.market_data.core import MarketDataCore
 from actors.order_manager.core import OrderManagerCore
 from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.memory import RiskMemory
 from actors.runtime.state_dir import StateDir
 from actors.runtime.world import Delays, Inhabitant, World
 from actors.strategy.core import StrategyCore
@@ -26,12 +29,24 @@ from ops.system import build_plan
 from protocols import mailboxes
 from protocols.effects import Core
 from protocols.envelope import Envelope, Message
-from protocols.messages.control import ActorSpec, EpochAnnounced
+from protocols.messages.alerts import Alert, AlertCode
+from protocols.messages.control import (
+    ActorSpec,
+    ActorState,
+    Drain,
+    EmergencyStop,
+    EpochAnnounced,
+    Resume,
+    StopFileSeen,
+)
 
 START_NS = 1_000_000_000_000
 VENUE_OFFSET_NS = 1_790_000_000_000_000_000 - START_NS
 SECOND_NS = 1_000_000_000
 KEY_CHECK_NS = 50_000_000
+DRAIN_LOOK_NS = 250_000_000
+RESTART_S = 0.2
+STOP_REASON = "a person stopped"
 
 _MAILBOXES: dict[str, Any] = {
     "market_data": mailboxes.MarketDataMailbox,
@@ -57,7 +72,16 @@ class House:
             if contract is None:
                 raise ValueError(f"{symbol}: the synthetic market has no such contract")
             contracts.append(contract)
-        self.venue = VenuePort(self.world, exchange, contracts, VENUE_OFFSET_NS)
+        self.venue = VenuePort(
+            self.world,
+            exchange,
+            contracts,
+            VENUE_OFFSET_NS,
+            request_timeout_ns=settings.venue.request_timeout_ms * 1_000_000,
+            silence_ns_max=2 * settings.market_data.stale_after_ms * 1_000_000,
+        )
+        self.alerts: Counter[AlertCode] = Counter()
+        self.world.observers.append(self._observe)
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
         without_venue = settings.model_copy(update={"exchange": None})
         state = StateDir(Path("simulated"))
@@ -82,6 +106,9 @@ class House:
                 self.world.tell(other, announced)
         if spec.role == "risk_monitor":
             self._repeat_announcements(name)
+        if self.venue.stop_file:
+            self.world.tell(name, StopFileSeen(present=True))
+            self.world.tell(name, EmergencyStop(reason=STOP_REASON))
         symbols = [instrument.symbol for instrument in spec.instruments]
         if spec.role == "market_data":
             self.venue.connect_market_data(name, symbols, self.settings.venue.book_stream)
@@ -102,6 +129,60 @@ class House:
         """Kill an actor; nothing of it survives but its journal."""
         self.world.crash(name)
         self.venue.drop_connections(name)
+
+    def crash_for(self, name: str, seconds: float) -> None:
+        """Kill an actor, and start its successor after a while."""
+        if self.world.core_of(name) is None:
+            return
+        self.crash(name)
+        epoch = self.world.epoch_of(name)
+        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), lambda: self._bring_back(name, epoch))
+
+    def restart(self, name: str) -> None:
+        """Drain an actor, stop it when it is done or its time is over, and start its successor."""
+        if self.world.core_of(name) is None:
+            return
+        self.tell(name, Drain())
+        epoch = self.world.epoch_of(name)
+        ends_ns = self.world.now_ns + self.settings.supervision.drain_timeout_ms * 1_000_000
+        self.world.at(self.world.now_ns + DRAIN_LOOK_NS, lambda: self._stop_drained(name, epoch, ends_ns))
+
+    def cut_for(self, writer: str, reader: str, seconds: float) -> None:
+        """Cut the link between two actors for a while."""
+        self.world.cut(writer, reader)
+        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), lambda: self.world.mend(writer, reader))
+
+    def emergency_stop(self) -> None:
+        """Write the stop file and tell everybody."""
+        self.venue.stop_file = True
+        for name in self._order:
+            if self.world.core_of(name) is not None:
+                self.tell(name, StopFileSeen(present=True))
+                self.tell(name, EmergencyStop(reason=STOP_REASON))
+
+    def resume(self) -> None:
+        """Remove the stop file and lift every stop and halt."""
+        self.venue.stop_file = False
+        for name in self._order:
+            if self.world.core_of(name) is not None:
+                self.tell(name, StopFileSeen(present=False))
+                self.tell(name, Resume(reason="a person resumed"))
+
+    def drain(self) -> None:
+        """Drain every order manager."""
+        for name in self.order_managers:
+            if self.world.core_of(name) is not None:
+                self.tell(name, Drain())
+
+    @property
+    def order_managers(self) -> list[str]:
+        """Names of the order managers."""
+        return [name for name in self._order if self.specs[name].role == "order_manager"]
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """Every link as (writer, reader)."""
+        return [(writer, spec.name) for spec in self.specs.values() for writer in spec.peers if writer in self.specs]
 
     def tell(self, name: str, message: Message) -> None:
         """Give an actor a message of the control plane."""
@@ -157,13 +238,35 @@ class House:
                     core.restore(record)
                 return core
             case "risk_monitor":
-                return RiskMonitorCore(spec, self.settings)
+                memory = journal[-1] if journal else None
+                assert memory is None or isinstance(memory, RiskMemory)
+                return RiskMonitorCore(spec, self.settings, memory)
             case "inventory":
                 return InventoryCore(spec, self.settings, journal)  # type: ignore[arg-type]
             case "alerting":
                 return AlertingCore(spec, self.settings)
             case _:
                 raise ValueError(f"{spec.role} has no core in the simulation")
+
+    def _bring_back(self, name: str, epoch: int) -> None:
+        """Start the successor of an incarnation, unless somebody did."""
+        if self.world.core_of(name) is None and self.world.epoch_of(name) == epoch:
+            self.begin(name)
+
+    def _stop_drained(self, name: str, epoch: int, ends_ns: int) -> None:
+        core: Any = self.world.core_of(name)
+        if core is None or self.world.epoch_of(name) != epoch:
+            return
+        state = getattr(core, "state", ActorState.STOPPED)
+        state = state() if callable(state) else state
+        if state is ActorState.STOPPED or self.world.now_ns >= ends_ns:
+            self.crash_for(name, RESTART_S)
+        else:
+            self.world.at(self.world.now_ns + DRAIN_LOOK_NS, lambda: self._stop_drained(name, epoch, ends_ns))
+
+    def _observe(self, name: str, body: Message) -> None:
+        if isinstance(body, Alert):
+            self.alerts[body.code] += 1
 
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""

@@ -1,15 +1,17 @@
 """The simulated venue inside the deterministic world: the wire's bytes, without sockets.
 
 Every request passes through protocols.binance_usdm into the venue's REST interface and every answer, market frame and user event back
-through its decoders, so that a run exercises the codec of the live system.
+through its decoders, so that a run exercises the codec of the live system. What the gateways of the live system do (time-outs, sockets
+that are lost and opened again, the watch on a mute private stream, the look at the stop file before each order) is done here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from actors.exchange.api import RestRequest
+from actors.exchange.api import Answer, RestRequest
 from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
 from actors.exchange.exchange import Exchange, Output
@@ -18,6 +20,7 @@ from actors.exchange.ledger import LedgerRecord
 from actors.exchange.synthetic import SyntheticMarket
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
+from ops.simulation.wire_faults import Fate, WireFaults
 from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
 from protocols.binance_usdm.requests import RestRequests
@@ -28,28 +31,69 @@ from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
 from protocols.values import Instrument, RateLimits
-from protocols.venue import AnyOutcome, StreamChanged, StreamHeard, VenueRequest
+from protocols.venue import (
+    AnyOutcome,
+    CancelOrder,
+    NotSent,
+    OrderAnswered,
+    OrderUpdate,
+    OutcomeUnknown,
+    PlaceOrder,
+    StreamChanged,
+    StreamHeard,
+    Usage,
+    VenueRequest,
+)
 
 API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
 HEARD_PERIOD_NS = 100_000_000
 WIRE_DELAY_NS = 200_000
+RECONNECT_NS = 250_000_000
+"""How long a socket that its owner closes takes to come back."""
+MUTE_NS_MAX = 3_000_000_000
+"""As in the order manager's gateway: an acknowledged order of which the private stream says nothing for so long."""
+
+PUBLIC, MARKET, PRIVATE, ORDERS = "public", "market", "private", "orders"
+
+
+@dataclass(slots=True)
+class _Socket:
+    """One socket of an actor. `number` grows with every connection, so that what belongs to an older one is known."""
+
+    up: bool = False
+    number: int = 0
+    down_until_ns: int = 0
+    silent_until_ns: int = 0
+    heard_ns: int = 0
+    frames_to_lose: int = 0
 
 
 @dataclass(slots=True)
 class _Feed:
-    actor: str
-    streams: frozenset[str]
+    public: frozenset[str]
+    market: frozenset[str]
     decoder: MarketStreamDecoder
 
 
 @dataclass(slots=True)
 class _Private:
-    actor: str
     symbols: frozenset[str]
-    listen_key: str = ""
     session: int = 0
+    listen_key: str = ""
+    told: set[str] = field(default_factory=set)
+    untold_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Asked:
+    actor: str
+    epoch: int
+    request: VenueRequest
+    sent_ns: int
+    fate: Fate
+    by_socket: bool
 
 
 @dataclass(slots=True)
@@ -60,7 +104,11 @@ class VenuePort:
     settings: ExchangeSettings
     contracts: list[Contract]
     venue_offset_ns: int
+    request_timeout_ns: int = 3_000_000_000
+    silence_ns_max: int = 4_000_000_000
     ledger: list[LedgerRecord] = field(default_factory=list)
+    faults: WireFaults = field(init=False)
+    stop_file: bool = False
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
     rate_limits: RateLimits = field(init=False)
@@ -68,13 +116,17 @@ class VenuePort:
     _wires: WireInstruments = field(init=False)
     _frames: Iterator[Frame] = field(init=False)
     _next: Frame = field(init=False)
-    _asked: dict[int, tuple[str, VenueRequest, int]] = field(default_factory=dict)
-    _feeds: list[_Feed] = field(default_factory=list)
+    _tickets: dict[int, _Asked] = field(default_factory=dict)
+    _waiting: dict[tuple[str, int, int], _Asked] = field(default_factory=dict)
+    _sockets: dict[tuple[str, str], _Socket] = field(default_factory=dict)
+    _feeds: dict[str, _Feed] = field(default_factory=dict)
     _private: dict[str, _Private] = field(default_factory=dict)
     _users: UserStreamDecoder = field(init=False)
     _scheduled_ns: int = 0
+    _venue_now_ns: int = 0
 
     def __post_init__(self) -> None:
+        self.faults = WireFaults(self.settings.seed)
         now_ns = self._venue_ns()
         credential = hmac_credential(API_KEY, SECRET, "main")
         self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
@@ -89,40 +141,73 @@ class VenuePort:
         self._next = next(self._frames)
         self._schedule()
 
-    def _venue_ns(self) -> int:
-        return self.world.now_ns + self.venue_offset_ns
+    def step_clock(self, step_ns: int) -> None:
+        """Move the venue's clock against ours. It never runs backwards: after a step back it stands until it is caught up."""
+        self.venue_offset_ns += step_ns
+        self._schedule()
 
     def connect_market_data(self, actor: str, symbols: list[str], book_stream: str) -> None:
         """Open the public and market sockets of an actor; it is told by StreamChanged."""
-        self._feeds = [feed for feed in self._feeds if feed.actor != actor]
-        streams = [*public_streams(symbols, book_stream), *market_streams(symbols)]
-        for stream in streams:
+        public, market = public_streams(symbols, book_stream), market_streams(symbols)
+        for stream in (*public, *market):
             self.exchange.subscribe(stream)
-        self._feeds.append(_Feed(actor, frozenset(streams), MarketStreamDecoder(self._wires)))
-        for socket in ("public", "market"):
-            self._tell_stream(actor, socket, up=True)
-            self._keep_alive(actor, socket)
+        self._feeds[actor] = _Feed(frozenset(public), frozenset(market), MarketStreamDecoder(self._wires))
+        for stream in (PUBLIC, MARKET):
+            self._open(actor, stream)
 
     def connect_orders(self, actor: str, symbols: list[str]) -> None:
         """Open the order socket of an actor; its private stream follows when it learns the key."""
-        self._private[actor] = _Private(actor, frozenset(symbols))
-        self._tell_stream(actor, "orders", up=True)
-        self._keep_alive(actor, "orders")
+        self._private[actor] = _Private(frozenset(symbols))
+        self._open(actor, ORDERS)
 
     def user_stream_key(self, actor: str, listen_key: str) -> None:
-        """An order manager learned the key of the private stream: open it when it is new."""
+        """The key that an order manager knows now: the private stream is opened with it, or anew when it is another."""
         private = self._private.get(actor)
-        if private is None or private.listen_key == listen_key:
+        if private is None:
+            return
+        socket = self._socket(actor, PRIVATE)
+        if socket.up and private.listen_key != listen_key:
+            self.lose_stream(actor, PRIVATE, RECONNECT_NS)
+        if socket.up or self.world.now_ns < socket.down_until_ns:
             return
         private.listen_key = listen_key
         private.session = self.exchange.open_user_session(listen_key, None) or 0
         if private.session:
-            self._tell_stream(actor, "private", up=True)
-            self._keep_alive(actor, "private")
+            self._open(actor, PRIVATE)
+
+    def lose_stream(self, actor: str, stream: str, down_ns: int) -> None:
+        """A socket is lost, with what was on its way, and comes back after a while."""
+        socket = self._sockets.get((actor, stream))
+        if socket is None or not socket.up:
+            return
+        socket.up = False
+        socket.down_until_ns = self.world.now_ns + down_ns
+        number = socket.number
+        self._tell_stream(actor, stream, up=False)
+        private = self._private.get(actor)
+        if stream == PRIVATE:
+            assert private is not None
+            self.exchange.close_user_session(private.session)
+            private.session = 0
+            private.untold_ns.clear()
+            return
+        if stream == ORDERS:
+            self._give_up_socket_requests(actor)
+        self.world.at(socket.down_until_ns, lambda: self._reopen(actor, stream, number))
+
+    def silence(self, actor: str, stream: str, for_ns: int) -> None:
+        """A socket stays open and nothing comes through it."""
+        self._socket(actor, stream).silent_until_ns = self.world.now_ns + for_ns
+
+    def lose_frames(self, actor: str, stream: str, count: int) -> None:
+        """The next frames of a socket never arrive: a gap."""
+        self._socket(actor, stream).frames_to_lose = count
 
     def drop_connections(self, actor: str) -> None:
-        """The actor died: its sockets are gone."""
-        self._feeds = [feed for feed in self._feeds if feed.actor != actor]
+        """The actor died: its sockets are gone. What it wrote is on its way."""
+        for stream in (PUBLIC, MARKET, PRIVATE, ORDERS):
+            self._sockets.pop((actor, stream), None)
+        self._feeds.pop(actor, None)
         private = self._private.pop(actor, None)
         if private is not None and private.session:
             self.exchange.close_user_session(private.session)
@@ -130,10 +215,25 @@ class VenuePort:
     def call(self, actor: str, now_ns: int, request: Message) -> None:
         """Carry out a venue request of a core."""
         assert isinstance(request, VenueRequest)
-        self.world.at(now_ns + WIRE_DELAY_NS, lambda: self._arrive(actor, request, now_ns))
+        orders = self._sockets.get((actor, ORDERS))
+        by_socket = isinstance(request, PlaceOrder | CancelOrder) and orders is not None and orders.up
+        fate = self.faults.fate(actor, request, now_ns)
+        asked = _Asked(actor, self.world.epoch_of(actor), request, now_ns, fate, by_socket)
+        self._waiting[actor, asked.epoch, request.request_id] = asked
+        if self.stop_file and isinstance(request, PlaceOrder):
+            self._answer(asked, NotSent(**self._head(request), reason="the stop file is there"))
+            return
+        if not by_socket:
+            self.world.at(now_ns + self.request_timeout_ns, lambda: self._time_out(asked))
+        if not fate.arrives:
+            return
+        self.world.at(now_ns + WIRE_DELAY_NS + fate.delay_ns, lambda: self._arrive(asked))
 
-    def _arrive(self, actor: str, request: VenueRequest, sent_ns: int) -> None:
-        built = self._requests.build(request)
+    def _arrive(self, asked: _Asked) -> None:
+        if asked.fate.refusal is not None:
+            self._decode_answer(asked, asked.fate.refusal)
+            return
+        built = self._requests.build(asked.request)
         ticket = self.exchange.receive_rest(
             RestRequest(
                 method=built.method,
@@ -144,9 +244,13 @@ class VenuePort:
             ),
             self._venue_ns(),
         )
-        self._asked[ticket] = (actor, request, sent_ns)
+        self._tickets[ticket] = asked
         self._deliver(self.exchange.drain())
         self._schedule()
+
+    def _venue_ns(self) -> int:
+        self._venue_now_ns = max(self._venue_now_ns, self.world.now_ns + self.venue_offset_ns)
+        return self._venue_now_ns
 
     def _schedule(self) -> None:
         """Come back when the market or the venue has something to do."""
@@ -169,46 +273,129 @@ class VenuePort:
 
     def _deliver(self, output: Output) -> None:
         self.ledger.extend(output.records)
-        received_ns = self.world.now_ns + WIRE_DELAY_NS
         for ticket, answer in output.answers:
-            asked = self._asked.pop(ticket, None)
-            if asked is not None:
-                actor, request, sent_ns = asked
-                outcome: AnyOutcome = decode_rest(
-                    request, answer.status, answer.headers, answer.body, received_ns, self._wires, sent_ns
-                )
-                self.world.tell(actor, outcome, WIRE_DELAY_NS)
-        for frame in output.user_frames:
-            for private in self._private.values():
-                if private.session == frame.session:
-                    self._tell_user(private, frame.payload, received_ns)
+            asked = self._tickets.pop(ticket, None)
+            if asked is not None and asked.fate.answer_arrives:
+                self._decode_answer(asked, asked.fate.unclear_answer or answer)
+        for user_frame in output.user_frames:
+            for actor, private in self._private.items():
+                if private.session and private.session == user_frame.session:
+                    self._user_frame(actor, private, user_frame.payload)
         for stream, payload in output.stream_frames:
-            for feed in self._feeds:
-                if stream in feed.streams:
-                    event = feed.decoder.decode(payload, received_ns)
+            for actor, feed in self._feeds.items():
+                kind = PUBLIC if stream in feed.public else MARKET if stream in feed.market else ""
+                if kind and self._gets_through(actor, kind):
+                    event = feed.decoder.decode(payload, self.world.now_ns + WIRE_DELAY_NS)
                     if event is not None:
-                        self.world.tell(feed.actor, event, WIRE_DELAY_NS)
+                        self.world.tell(actor, event, WIRE_DELAY_NS)
 
-    def _tell_user(self, private: _Private, payload: bytes, received_ns: int) -> None:
+    def _gets_through(self, actor: str, stream: str) -> bool:
+        """Whether a frame arrives on a socket now."""
+        socket = self._socket(actor, stream)
+        if not socket.up or self.world.now_ns < socket.silent_until_ns:
+            return False
+        socket.heard_ns = self.world.now_ns
+        if socket.frames_to_lose > 0:
+            socket.frames_to_lose -= 1
+            return False
+        return True
+
+    def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
+        delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns
+        self.world.at(self.world.now_ns + delay_ns, lambda: self._answered(asked, answer))
+
+    def _answered(self, asked: _Asked, answer: Answer) -> None:
+        if self._is_waiting(asked):
+            outcome: AnyOutcome = decode_rest(
+                asked.request,
+                answer.status,
+                answer.headers,
+                answer.body,
+                self.world.now_ns,
+                self._wires,
+                asked.sent_ns,
+            )
+            self._answer(asked, outcome)
+
+    def _answer(self, asked: _Asked, outcome: AnyOutcome) -> None:
+        """Give the one outcome of a request to the incarnation that asked."""
+        if self._waiting.pop((asked.actor, asked.epoch, asked.request.request_id), None) is None:
+            return
+        if self.world.epoch_of(asked.actor) != asked.epoch:
+            return
+        if isinstance(asked.request, PlaceOrder) and isinstance(outcome, OrderAnswered):
+            self._expect_word(asked.actor, asked.request.client_order_id)
+        self.world.tell(asked.actor, outcome)
+
+    def _expect_word(self, actor: str, client_order_id: str) -> None:
+        """An order was acknowledged: the private stream has to tell of it soon."""
+        private = self._private.get(actor)
+        if private is not None and client_order_id not in private.told:
+            private.untold_ns[client_order_id] = self.world.now_ns
+
+    def _is_waiting(self, asked: _Asked) -> bool:
+        return (asked.actor, asked.epoch, asked.request.request_id) in self._waiting
+
+    def _time_out(self, asked: _Asked) -> None:
+        self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="no answer: timed out"))
+
+    def _give_up_socket_requests(self, actor: str) -> None:
+        for asked in [one for one in self._waiting.values() if one.actor == actor and one.by_socket]:
+            self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="the order socket was lost"))
+
+    def _head(self, request: VenueRequest) -> dict[str, Any]:
+        return {"request_id": request.request_id, "received_ns": self.world.now_ns, "usage": Usage()}
+
+    def _user_frame(self, actor: str, private: _Private, payload: bytes) -> None:
+        socket = self._socket(actor, PRIVATE)
+        if not socket.up or self.world.now_ns < socket.silent_until_ns:
+            return
+        received_ns = self.world.now_ns + WIRE_DELAY_NS
         for event in self._users.decode(payload, received_ns):
             order = getattr(event, "order", None)
             instrument_id = getattr(event, "instrument_id", None) or (order.instrument_id if order else None)
-            if instrument_id is None or str(instrument_id).rsplit(":", 1)[1] in private.symbols:
-                self.world.tell(private.actor, event, WIRE_DELAY_NS)
+            if instrument_id is not None and str(instrument_id).rsplit(":", 1)[1] not in private.symbols:
+                continue
+            for delay_ns in self.faults.event_delays(actor, self.world.now_ns):
+                if isinstance(event, OrderUpdate):
+                    private.told.add(event.order.client_order_id)
+                    private.untold_ns.pop(event.order.client_order_id, None)
+                self.world.tell(actor, event, WIRE_DELAY_NS + delay_ns)
+
+    def _socket(self, actor: str, stream: str) -> _Socket:
+        return self._sockets.setdefault((actor, stream), _Socket())
+
+    def _open(self, actor: str, stream: str) -> None:
+        socket = self._socket(actor, stream)
+        socket.up = True
+        socket.number += 1
+        socket.silent_until_ns = socket.frames_to_lose = 0
+        socket.heard_ns = self.world.now_ns
+        self._tell_stream(actor, stream, up=True)
+        self._keep_alive(actor, stream, socket, socket.number)
+
+    def _reopen(self, actor: str, stream: str, number: int) -> None:
+        socket = self._sockets.get((actor, stream))
+        if socket is not None and not socket.up and socket.number == number:
+            self._open(actor, stream)
 
     def _tell_stream(self, actor: str, stream: str, *, up: bool) -> None:
-        changed = StreamChanged(stream=stream, up=up, changed_ns=self.world.now_ns)
+        reason = "" if up else "connection lost"
+        changed = StreamChanged(stream=stream, up=up, changed_ns=self.world.now_ns, reason=reason)
         self.world.tell(actor, changed, WIRE_DELAY_NS)
 
-    def _keep_alive(self, actor: str, stream: str) -> None:
-        """Pass on signs of life for as long as the socket stands."""
-        if not self._is_connected(actor, stream):
+    def _keep_alive(self, actor: str, stream: str, socket: _Socket, number: int) -> None:
+        """Pass on signs of life for as long as the socket stands, and give it up where the live gateway would."""
+        now_ns = self.world.now_ns
+        if self._sockets.get((actor, stream)) is not socket or not socket.up or socket.number != number:
             return
-        self.world.tell(actor, StreamHeard(stream=stream, heard_ns=self.world.now_ns))
-        self.world.at(self.world.now_ns + HEARD_PERIOD_NS, lambda: self._keep_alive(actor, stream))
-
-    def _is_connected(self, actor: str, stream: str) -> bool:
-        if stream in ("public", "market"):
-            return any(feed.actor == actor for feed in self._feeds)
-        private = self._private.get(actor)
-        return private is not None and (stream == "orders" or bool(private.session))
+        if now_ns >= socket.silent_until_ns:
+            socket.heard_ns = now_ns
+            self.world.tell(actor, StreamHeard(stream=stream, heard_ns=now_ns))
+        elif now_ns - socket.heard_ns > self.silence_ns_max:
+            self.lose_stream(actor, stream, RECONNECT_NS)
+        if stream == PRIVATE and any(
+            now_ns - since_ns > MUTE_NS_MAX for since_ns in self._private[actor].untold_ns.values()
+        ):
+            self.lose_stream(actor, stream, RECONNECT_NS)
+        self.world.at(now_ns + HEARD_PERIOD_NS, lambda: self._keep_alive(actor, stream, socket, number))

@@ -1,0 +1,145 @@
+"""What may go wrong between an actor and the venue: rules that hold for a while, and the fate that they give to each request and event.
+
+The venue itself stays honest: what it accepted is in its ledger, whatever became of the answer.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+
+import msgspec
+
+from actors.exchange.api import Answer
+from protocols.venue import (
+    CancelAll,
+    CancelOrder,
+    PlaceOrder,
+    SetCountdown,
+    VenueRequest,
+)
+
+REORDER_NS_MAX = 50_000_000
+"""How long an event may be held so that later ones overtake it."""
+
+EVERYTHING = ""
+"""Actor of a rule that concerns everybody."""
+
+
+class WireTrouble(enum.StrEnum):
+    """What a rule does."""
+
+    REQUEST_LOST = "request_lost"
+    ANSWER_LOST = "answer_lost"
+    REQUEST_DELAYED = "request_delayed"
+    ANSWER_DELAYED = "answer_delayed"
+    SLOW_READS = "slow_reads"
+    OVERLOADED = "overloaded"
+    UNCLEAR = "unclear"
+    THROTTLED = "throttled"
+    EVENT_DROPPED = "event_dropped"
+    EVENT_REPEATED = "event_repeated"
+    EVENT_REORDERED = "event_reordered"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One trouble of an actor until an instant. `share` is how often it strikes; `size_ns` the longest delay or the whole wait."""
+
+    trouble: WireTrouble
+    actor: str
+    until_ns: int
+    share: float = 1.0
+    size_ns: int = 0
+
+
+class Fate(msgspec.Struct):
+    """What becomes of one request. A `refusal` stands for not done; an `unclear_answer` replaces the answer to what was done."""
+
+    arrives: bool = True
+    delay_ns: int = 0
+    answer_arrives: bool = True
+    answer_delay_ns: int = 0
+    refusal: Answer | None = None
+    unclear_answer: Answer | None = None
+
+
+class WireFaults:
+    """The rules in force, and their dice."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(f"wire {seed}")
+        self._rules: list[Rule] = []
+        self._shut_until_ns: dict[str, int] = {}
+
+    def add(self, rule: Rule) -> None:
+        """Put a rule into force."""
+        self._rules.append(rule)
+
+    def clear(self) -> None:
+        """End every rule."""
+        self._rules.clear()
+
+    def fate(self, actor: str, request: VenueRequest, now_ns: int) -> Fate:
+        """Throw the dice for one request."""
+        fate = Fate()
+        self._rules = [rule for rule in self._rules if now_ns < rule.until_ns]
+        for rule in self._rules:
+            if rule.actor not in (actor, EVERYTHING) or self._chance.random() >= rule.share:
+                continue
+            self._strike(rule, actor, request, fate, now_ns)
+        shut_until_ns = self._shut_until_ns.get(actor, 0)
+        if now_ns < shut_until_ns:
+            fate.refusal = _throttle(shut_until_ns - now_ns)
+        return fate
+
+    def event_delays(self, actor: str, now_ns: int) -> tuple[int, ...]:
+        """After which delays an event reaches an actor: none means that it is lost, several that it is repeated."""
+        delays = [0]
+        for rule in self._rules:
+            if now_ns >= rule.until_ns or rule.actor not in (actor, EVERYTHING) or self._chance.random() >= rule.share:
+                continue
+            match rule.trouble:
+                case WireTrouble.EVENT_DROPPED:
+                    return ()
+                case WireTrouble.EVENT_REPEATED:
+                    delays.append(self._chance.randint(0, REORDER_NS_MAX))
+                case WireTrouble.EVENT_REORDERED:
+                    delays[0] = self._chance.randint(0, REORDER_NS_MAX)
+                case _:
+                    pass
+        return tuple(delays)
+
+    def _strike(self, rule: Rule, actor: str, request: VenueRequest, fate: Fate, now_ns: int) -> None:
+        is_write = isinstance(request, PlaceOrder | CancelOrder | CancelAll | SetCountdown)
+        match rule.trouble:
+            case WireTrouble.REQUEST_LOST:
+                fate.arrives = False
+            case WireTrouble.ANSWER_LOST:
+                fate.answer_arrives = False
+            case WireTrouble.REQUEST_DELAYED:
+                fate.delay_ns += self._chance.randint(0, rule.size_ns)
+            case WireTrouble.ANSWER_DELAYED:
+                fate.answer_delay_ns += self._chance.randint(0, rule.size_ns)
+            case WireTrouble.SLOW_READS:
+                if not is_write:
+                    fate.answer_delay_ns += self._chance.randint(rule.size_ns // 2, rule.size_ns)
+            case WireTrouble.OVERLOADED:
+                if is_write:
+                    fate.refusal = _error(503, -1008, "Request throttled by system-level protection.")
+            case WireTrouble.UNCLEAR:
+                fate.unclear_answer = _error(503, -1007, "Timeout waiting for response from backend server.")
+            case WireTrouble.THROTTLED:
+                if now_ns >= self._shut_until_ns.get(actor, 0):
+                    self._shut_until_ns[actor] = now_ns + rule.size_ns
+            case _:
+                pass
+
+
+def _error(status: int, code: int, text: str) -> Answer:
+    return Answer(status, msgspec.json.encode({"code": code, "msg": text}))
+
+
+def _throttle(wait_ns: int) -> Answer:
+    wait_s = -(-wait_ns // 1_000_000_000)
+    body = msgspec.json.encode({"code": -1003, "msg": "Too many requests."})
+    return Answer(429, body, {"Retry-After": str(wait_s)})
