@@ -211,7 +211,12 @@ class ActorProcess:
         return readers
 
     def _received(self, envelope: Envelope[Any]) -> None:
-        self._accept(envelope.body, envelope.origin_ns, envelope.cause)
+        if self._handling:
+            self._accept(envelope.body, envelope.origin_ns, envelope.cause)
+            return
+        self._handle(envelope.body, envelope.origin_ns, envelope.cause)
+        if self._waiting:
+            self._drain_waiting()
 
     def _accept(self, message: Message, origin_ns: int, cause: str) -> None:
         if self._handling:

@@ -153,8 +153,12 @@ def test_the_last_value_of_each_key_always_arrives_and_keys_keep_their_interval(
         now_ns += wait_ns
         frame = f"{key}{index}".encode()
         newest[key] = frame
-        if outbox.offer(key, frame, intervals[key], now_ns, writable):
+        if writable and not intervals[key]:
+            outbox.passes(key)
             written.append((key, frame, now_ns))
+        elif outbox.keep(key, frame, intervals[key]) <= now_ns and writable:
+            while (free := outbox.take(now_ns)) is not None:
+                written.append((free.decode()[0], free, now_ns))
     while (at_ns := outbox.next_at_ns()) is not None:
         now_ns = max(now_ns, at_ns)
         frame = outbox.take(now_ns)

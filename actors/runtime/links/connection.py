@@ -35,6 +35,7 @@ class Connection(asyncio.BufferedProtocol):
         self._on_lost = on_lost
         self._on_made = on_made
         self._buffer = bytearray(RECEIVE_BYTES)
+        self._view = memoryview(self._buffer)
         self._filled = 0
         self._transport: asyncio.Transport | None = None
         self._descriptor = -1
@@ -82,41 +83,44 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Room for what comes."""
-        return memoryview(self._buffer)[self._filled :]
+        filled = self._filled
+        return self._view[filled:] if filled else self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand over every whole frame that has come."""
-        self._filled += nbytes
+        self._filled = filled = self._filled + nbytes
         start = 0
-        view = memoryview(self._buffer)
-        while self._filled - start >= HEADER_BYTES and not self.closed:
+        view = self._view
+        while filled - start >= HEADER_BYTES and not self.closed:
             length, kind, number = HEADER.unpack_from(view, start)
             if length > self._frame_bytes_max:
                 self.oversized = True
                 self.close(f"a frame of {length} bytes, more than {self._frame_bytes_max}")
                 return
             end = start + HEADER_BYTES + length
-            if end > self._filled:
+            if end > filled:
                 break
             self._on_frame(kind, number, view[start + HEADER_BYTES : end])
             start = end
-        if not self.closed:
+        if start == filled and len(self._buffer) == RECEIVE_BYTES:
+            self._filled = 0
+        elif not self.closed:
             self._keep_rest(start)
 
     def _keep_rest(self, start: int) -> None:
         rest = self._filled - start
         needed = HEADER_BYTES + HEADER.unpack_from(self._buffer, start)[0] if rest >= HEADER_BYTES else HEADER_BYTES
         if needed > len(self._buffer):
-            grown = bytearray(needed)
-            grown[:rest] = memoryview(self._buffer)[start : self._filled]
-            self._buffer = grown
+            self._move_rest(bytearray(needed), start)
         elif len(self._buffer) > RECEIVE_BYTES and max(rest, needed) <= RECEIVE_BYTES:
-            shrunk = bytearray(RECEIVE_BYTES)
-            shrunk[:rest] = memoryview(self._buffer)[start : self._filled]
-            self._buffer = shrunk
+            self._move_rest(bytearray(RECEIVE_BYTES), start)
         elif start and rest:
             self._buffer[:rest] = self._buffer[start : self._filled]
         self._filled = rest
+
+    def _move_rest(self, buffer: bytearray, start: int) -> None:
+        buffer[: self._filled - start] = self._view[start : self._filled]
+        self._buffer, self._view = buffer, memoryview(buffer)
 
     def eof_received(self) -> bool:
         """The other end is gone."""

@@ -95,7 +95,7 @@ def beat_frame(now_ns: int) -> bytes:
     return HEADER.pack(0, Kind.BEAT, now_ns)
 
 
-def envelope_frame(kind: Kind, number: int, envelope: Envelope[Message]) -> bytes:
+def envelope_frame(kind: int, number: int, envelope: Envelope[Message]) -> bytes:
     """A message's frame, encoded once for all its readers."""
     _encoder.encode_into(envelope, _buffer, HEADER_BYTES)
     HEADER.pack_into(_buffer, 0, len(_buffer) - HEADER_BYTES, kind, number)

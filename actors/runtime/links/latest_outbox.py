@@ -21,29 +21,23 @@ class LatestOutbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def offer(self, key: Hashable, frame: bytes, interval_ns: int, now_ns: int, writable: bool) -> bool:
-        """Take a new frame; True tells the caller to write it now, False that it waits here.
+    def passes(self, key: Hashable) -> None:
+        """A new frame of a key without an interval is written past the outbox: an older one that waits is forgotten."""
+        if self._waiting and self._waiting.pop(key, None) is not None:
+            self.replaced += 1
+
+    def keep(self, key: Hashable, frame: bytes, interval_ns: int) -> int:
+        """Keep a new frame until it is taken; returns when it may go at the earliest, 0 for at once.
 
         Args:
             key: a newer frame of the same key replaces one that waits.
             interval_ns: least time between two writes of the key; 0 for none.
-            writable: whether the connection takes bytes now.
         """
-        if interval_ns == 0:
-            if writable:
-                if self._waiting and self._waiting.pop(key, None) is not None:
-                    self.replaced += 1
-                return True
-        elif writable and now_ns >= self._free_at.get(key, now_ns):
-            if self._waiting.pop(key, None) is not None:
-                self.replaced += 1
-            self._free_at[key] = now_ns + interval_ns
-            return True
         if key in self._waiting:
             self.replaced += 1
         self._waiting[key] = frame
         self._intervals[key] = interval_ns
-        return False
+        return self._free_at.get(key, 0)
 
     def take(self, now_ns: int) -> bytes | None:
         """The next frame that may be written now, oldest key first; None when there is none."""

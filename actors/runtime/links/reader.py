@@ -18,6 +18,8 @@ from protocols.envelope import Envelope
 
 WELCOME_TIMEOUT_S = 2.0
 
+_LATEST, _BEAT = int(Kind.LATEST), int(Kind.BEAT)
+
 _welcome_decoder = msgspec.msgpack.Decoder(Welcome)
 _refusal_decoder = msgspec.msgpack.Decoder(Refusal)
 
@@ -143,9 +145,9 @@ class LinkReader:
             connection.close("no welcome in time")
 
     def _heard(self, kind: int, number: int, payload: memoryview) -> None:
-        if kind == Kind.LATEST and self.up:
+        if kind == _LATEST and self.up:
             self._take(payload)
-        elif kind == Kind.BEAT and self.up:
+        elif kind == _BEAT and self.up:
             self._newest_ns = max(self._newest_ns, number)
         elif kind in STREAM_OF and self.up:
             self._take_ordered(STREAM_OF[Kind(kind)], number, payload)

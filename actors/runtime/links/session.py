@@ -11,14 +11,15 @@ from actors.runtime.links.frames import FROM_NOW, Hello
 from actors.runtime.links.latest_outbox import LatestOutbox
 from actors.runtime.links.ordered_log import Cursor, OrderedLog
 from actors.runtime.shell import Clock
-from protocols.envelope import Message
-from protocols.mailboxes import Route
 from protocols.messages.alerts import Alert
 
 BATCH_MAX = 256
 """Ordered messages written, or read from the journal, in one turn of the loop."""
 
 ALERT_READER = "alerting"
+
+ASIDE_NS = 1_000_000
+"""A reader that need not see each value gets none in the turn that made it: the path from a book to an order comes first."""
 
 
 class ReaderSession:
@@ -56,6 +57,7 @@ class ReaderSession:
         self._clock = clock
         self._on_gap = on_gap
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_ns = 0
         self._gap_told = False
         self._goes_on = False
 
@@ -74,16 +76,20 @@ class ReaderSession:
         """What waits for this reader."""
         return len(self.outbox) + sum(cursor.outstanding for cursor in self._cursors.values())
 
-    def give_latest(self, key: Hashable, frame: bytes, body: Message, route: Route, now_ns: int) -> None:
+    def wants(self, instrument_id: str | None) -> bool:
+        """Whether it hears of this instrument, or of what belongs to none."""
+        return not self._wanted or instrument_id in self._wanted
+
+    def give_latest(self, key: Hashable, frame: bytes, interval_ns: int, now_ns: int) -> None:
         """Write the newest value of a key, or keep it until the connection and its interval allow."""
-        interval_ms = route.readers.get(self.role)
-        if interval_ms is None or (self._wanted and getattr(body, "instrument_id", None) not in self._wanted):
-            return
         connection = self._connection
-        if self.outbox.offer(key, frame, interval_ms * 1_000_000, now_ns, connection.writable):
+        if interval_ns == 0 and connection.writable:
+            self.outbox.passes(key)
             connection.write(frame)
-        elif connection.writable:
-            self._arm(now_ns)
+            return
+        free_at_ns = self.outbox.keep(key, frame, interval_ns)
+        if connection.writable:
+            self._arm(free_at_ns, now_ns)
 
     def added(self, stream: str, number: int) -> None:
         """A new ordered message exists."""
@@ -188,15 +194,21 @@ class ReaderSession:
         while self._connection.writable:
             frame = self.outbox.take(now_ns)
             if frame is None:
-                self._arm(now_ns)
+                at_ns = self.outbox.next_at_ns()
+                if at_ns is not None:
+                    self._arm(at_ns, now_ns)
                 return
             self._connection.write(frame)
 
-    def _arm(self, now_ns: int) -> None:
-        at_ns = self.outbox.next_at_ns()
-        if at_ns is not None and self._timer is None:
-            delay_s = max(0.001, (at_ns - now_ns) / 1e9)
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+    def _arm(self, at_ns: int, now_ns: int) -> None:
+        """Wake at `at_ns` or soon after `now_ns`, whichever is later, unless that is already to come."""
+        at_ns = max(at_ns, now_ns + ASIDE_NS)
+        if self._timer is not None:
+            if self._timer_at_ns <= at_ns:
+                return
+            self._timer.cancel()
+        self._timer_at_ns = at_ns
+        self._timer = asyncio.get_running_loop().call_later((at_ns - now_ns) / 1e9, self._due)
 
     def _due(self) -> None:
         self._timer = None

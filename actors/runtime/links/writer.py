@@ -48,6 +48,10 @@ ALERT_CHARACTERS_MAX = 4_000
 READER_ORDER = {"strategy": 0, "order_manager": 1}
 """Who gets a frame first: the path from a book to an order."""
 
+_LATEST, _ORDERED = LinkClass.LATEST, LinkClass.ORDERED
+_LATEST_KIND = int(Kind.LATEST)
+_NS_PER_MS = 1_000_000
+
 _hello_decoder = msgspec.msgpack.Decoder(Hello)
 _ack_decoder = msgspec.msgpack.Decoder(Ack)
 
@@ -78,6 +82,7 @@ class LinkWriter:
         self._epoch = epoch
         self._settings = settings
         self._clock = clock
+        self._now_ns = clock.now_ns
         self._log = log
         self._spool = spool
         self._history = history
@@ -85,14 +90,16 @@ class LinkWriter:
         self._on_gap = on_gap
         self._sessions: dict[str, ReaderSession] = {}
         self._in_order: list[ReaderSession] = []
+        self._readers: dict[type[Message], list[tuple[ReaderSession, int]]] = {}
         self._epochs: dict[str, int] = {}
-        self._latest: dict[tuple[Any, ...], tuple[bytes, Message, Route, str]] = {}
+        self._latest: dict[tuple[Any, ...], tuple[bytes, str | None]] = {}
         held_max = 2 * settings.ordered_messages_max
         self._logs = {
             "events": OrderedLog(held_max, self._journaled("events")),
             "ordered": OrderedLog(held_max),
         }
         self._seq = epoch << 32
+        self._chain_prefix = f"{name}/{epoch}/"
         self._server: asyncio.AbstractServer | None = None
         self._strangers: set[Connection] = set()
         self._beat: asyncio.TimerHandle | None = None
@@ -123,14 +130,14 @@ class LinkWriter:
         """
         route = ROUTES[type(body)]
         self.messages_out += 1
-        match route.link_class:
-            case LinkClass.LATEST:
-                self._publish_latest(body, route, origin_ns, cause, to)
-            case LinkClass.ORDERED:
-                self._publish_ordered(body, route, origin_ns, cause, to)
-            case LinkClass.ALERTS:
-                assert isinstance(body, Alert)
-                self._publish_alert(body)
+        link_class = route.link_class
+        if link_class is _LATEST:
+            self._publish_latest(body, route, origin_ns, cause, to)
+        elif link_class is _ORDERED:
+            self._publish_ordered(body, route, origin_ns, cause, to)
+        else:
+            assert isinstance(body, Alert)
+            self._publish_alert(body)
 
     def announce(self, name: str, epoch: int) -> None:
         """A newer incarnation of a reader exists: its older ones are not served any more."""
@@ -167,17 +174,27 @@ class LinkWriter:
         self._spool.close()
 
     def _publish_latest(self, body: Message, route: Route, origin_ns: int, cause: str, to: str) -> None:
-        now_ns = self._clock.now_ns()
-        self._seq += 1
-        envelope = Envelope(self._name, self._epoch, self._seq, now_ns, origin_ns, cause or self._chain(), body)
-        frame = self._checked(envelope_frame(Kind.LATEST, self._seq, envelope), body)
-        key = (type(body), route.key(body) if route.key is not None else "", to)
+        """The readers first, then what keeps the value for those that come later."""
+        now_ns = self._now_ns()
+        self._seq = seq = self._seq + 1
+        envelope = Envelope(self._name, self._epoch, seq, now_ns, origin_ns, cause or self._chain(), body)
+        frame = self._checked(envelope_frame(_LATEST_KIND, seq, envelope), body)
+        message_type = type(body)
+        key = (message_type, route.key(body) if route.key is not None else "", to)
+        instrument_id = getattr(body, "instrument_id", None)
+        for session, interval_ns in self._readers.get(message_type) or self._readers_of(message_type):
+            if session.connected and (not to or session.name == to) and session.wants(instrument_id):
+                session.give_latest(key, frame, interval_ns, now_ns)
         if key not in self._latest and len(self._latest) >= LATEST_KEYS_MAX:
             del self._latest[next(iter(self._latest))]
-        self._latest[key] = (frame, body, route, to)
-        for session in self._in_order:
-            if session.connected and (not to or session.name == to):
-                session.give_latest(key, frame, body, route, now_ns)
+        self._latest[key] = (frame, instrument_id)
+
+    def _readers_of(self, message_type: type[Message]) -> list[tuple[ReaderSession, int]]:
+        """Readers of one type of message with their intervals, first the order path; looked up once until a reader comes."""
+        readers = ROUTES[message_type].readers
+        found = [(one, readers[one.role] * _NS_PER_MS) for one in self._in_order if one.role in readers]
+        self._readers[message_type] = found
+        return found
 
     def _publish_ordered(self, body: Message, route: Route, origin_ns: int, cause: str, to: str) -> None:
         number = getattr(body, "event_seq", None)
@@ -225,7 +242,7 @@ class LinkWriter:
         return envelope_frame(Kind.ALERT, number, envelope)
 
     def _chain(self) -> str:
-        return f"{self._name}/{self._epoch}/{self._seq}"
+        return self._chain_prefix + str(self._seq)
 
     def _journaled(self, stream: str) -> History:
         def history(from_number: int, limit: int) -> list[Entry]:
@@ -320,6 +337,7 @@ class LinkWriter:
             session.full = former.full
         self._sessions[hello.name] = session
         self._in_order = sorted(self._sessions.values(), key=lambda one: (READER_ORDER.get(one.role, 9), one.name))
+        self._readers.clear()
         connection.rebind(
             on_frame=lambda kind, number, payload: self._heard(session, kind, payload),
             on_writable=session.pump,
@@ -328,9 +346,11 @@ class LinkWriter:
         connection.write(control_frame(Kind.WELCOME, Welcome(VERSION, self._name, self._epoch)))
         self._log.info("link: {} (epoch {}) reads from here", hello.name, hello.epoch)
         now_ns = self._clock.now_ns()
-        for key, (frame, body, route, to) in self._latest.items():
-            if not to or to == session.name:
-                session.give_latest(key, frame, body, route, now_ns)
+        for key, (frame, instrument_id) in self._latest.items():
+            message_type, _, to = key
+            interval_ms = ROUTES[message_type].readers.get(session.role)
+            if interval_ms is not None and (not to or to == session.name) and session.wants(instrument_id):
+                session.give_latest(key, frame, interval_ms * _NS_PER_MS, now_ns)
         session.pump()
         self._judge(session)
 
