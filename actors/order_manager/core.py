@@ -288,7 +288,8 @@ class OrderManagerCore:
         shard.outbox.timer(HEARTBEAT, self._beat_due_ns)
         venue_now_ns = shard.clock.at(now_ns)
         shard.budget.roll(venue_now_ns)
-        request = shard.lease.request(shard.worst_notional, now_ns)
+        recovered = shard.dry_run or all(symbol.recovered for symbol in shard.symbols.values())
+        request = shard.lease.request(shard.worst_notional, recovered, now_ns)
         if request is not None:
             shard.outbox.publish(request)
         for late in shard.desk.expired(now_ns):

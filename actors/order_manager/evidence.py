@@ -36,9 +36,9 @@ class Evidence:
             self._shard.suspects.clear(order.client_order_id)
         return order
 
-    def fill(self, symbol: Symbol, fill: FillReport, client_order_id: str, now_ns: int) -> bool:
+    def fill(self, symbol: Symbol, fill: FillReport, client_order_id: str, now_ns: int, forced: bool = False) -> bool:
         """Book an execution once; whether it was news."""
-        if not symbol.table.book(fill, client_order_id):
+        if not symbol.table.book(fill, client_order_id, forced):
             return False
         order = symbol.table.find(client_order_id, fill.venue_order_id)
         if order is None:

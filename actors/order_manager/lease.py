@@ -55,8 +55,8 @@ class LeaseClient:
             return TradingState.HALTED
         return max(self.held.state, limits.state, key=_SEVERITY.__getitem__)
 
-    def request(self, worst_case_notional: Decimal, now_ns: int) -> LeaseRequest | None:
-        """The next request when it is due."""
+    def request(self, worst_case_notional: Decimal, recovered: bool, now_ns: int) -> LeaseRequest | None:
+        """The next request when it is due. Before recovery nobody knows whether the shard fits into its share."""
         if self._asked_ns and now_ns - self._asked_ns < self._period_ns:
             return None
         self._asked_ns = now_ns
@@ -72,7 +72,7 @@ class LeaseClient:
             requested_ns=now_ns,
             worst_case_notional=worst_case_notional,
             share_id=held.share_id if held is not None else 0,
-            fits=held is None or worst_case_notional <= held.notional_share,
+            fits=recovered and (held is None or worst_case_notional <= held.notional_share),
         )
 
     def take(self, lease: Lease) -> bool:

@@ -188,8 +188,8 @@ class OrderTable:
         for client_order_id in [key for key, until_ns in self.tombstones.items() if until_ns <= now_ns]:
             del self.tombstones[client_order_id]
 
-    def book(self, fill: FillReport, client_order_id: str) -> bool:
-        """Count an execution once, whoever caused it. Whether it was news."""
+    def book(self, fill: FillReport, client_order_id: str, forced: bool = False) -> bool:
+        """Count an execution once, whoever caused it (`forced`: the venue's own order did). Whether it was news."""
         key = (fill.trade_id, fill.venue_order_id)
         if fill.trade_id <= self.booked_upto or key in self._booked:
             return False
@@ -227,6 +227,7 @@ class OrderTable:
             fee_asset=fill.fee_asset,
             maker=fill.maker,
             ours=order is not None,
+            forced=forced,
         )
         if order is not None:
             self._advance_filled(order)

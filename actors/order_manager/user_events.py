@@ -8,7 +8,7 @@ from actors.order_manager.evidence import Evidence
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
 from protocols.messages.alerts import AlertCode, Severity
-from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, VenuePosition
+from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, UserStreamLost, VenuePosition
 from protocols.venue import (
     AccountConfigUpdate,
     AnyUserEvent,
@@ -58,6 +58,7 @@ class UserEvents:
                 shard.outbox.alert(AlertCode.MARGIN_CALL, Severity.CRITICAL, shard.spec.account, event.text, now_ns)
             case UserStreamExpired():
                 shard.gate.user_stream_up = False
+                shard.outbox.publish(UserStreamLost(shard=shard.spec.shard, lost_ns=now_ns))
                 shard.outbox.alert(
                     AlertCode.USER_STREAM_LOST,
                     Severity.WARNING,
@@ -78,10 +79,11 @@ class UserEvents:
         symbol = self._shard.symbols.get(report.instrument_id)
         if symbol is None:
             return None
+        forced = event.kind is ExecutionKind.LIQUIDATION or event.reason in FORCED_REASONS
         if event.fill is not None:
-            self._evidence.fill(symbol, event.fill, report.client_order_id, now_ns)
+            self._evidence.fill(symbol, event.fill, report.client_order_id, now_ns, forced)
         self._evidence.order(symbol, report, now_ns)
-        if event.kind is ExecutionKind.LIQUIDATION or event.reason in FORCED_REASONS:
+        if forced:
             self._shard.halt(
                 symbol,
                 AlertCode.LIMIT_BREACHED,

@@ -17,7 +17,7 @@ DOCUMENTED = RateLimits()
 
 
 def asked(client: LeaseClient, now_ns: int) -> LeaseRequest:
-    request = client.request(ZERO, now_ns)
+    request = client.request(ZERO, True, now_ns)
     assert request is not None
     return request
 
@@ -91,7 +91,7 @@ def test_an_answer_counts_once_and_an_older_one_not_after_a_newer():
 def test_requests_come_at_their_period_and_open_ones_are_bounded():
     lease = client()
     first = asked(lease, SECOND)
-    assert lease.request(ZERO, SECOND + 249 * MS) is None
+    assert lease.request(ZERO, True, SECOND + 249 * MS) is None
     for beat in range(1, 20):
         asked(lease, SECOND + beat * 250 * MS)
     assert not lease.take(answer(first))
@@ -110,7 +110,18 @@ def test_the_severer_state_holds_and_what_is_not_named_is_halted():
 def test_a_request_says_whether_the_share_held_is_obeyed():
     lease = client()
     lease.take(answer(asked(lease, SECOND)))
-    request = lease.request(Decimal(101), 2 * SECOND)
+    request = lease.request(Decimal(101), True, 2 * SECOND)
+    assert request is not None
+    assert (request.share_id, request.fits) == (3, False)
+
+
+def test_a_shard_that_has_not_recovered_never_says_that_it_fits():
+    lease = client()
+    request = lease.request(ZERO, False, SECOND)
+    assert request is not None
+    assert not request.fits
+    lease.take(answer(request))
+    request = lease.request(ZERO, False, 2 * SECOND)
     assert request is not None
     assert (request.share_id, request.fits) == (3, False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from order_manager_rig import BTC, ETH, MID, MS, Rig, place_request
 
 from protocols.messages.alerts import AlertCode
@@ -16,6 +17,7 @@ from protocols.messages.orders import (
     OrderCanceled,
     OrderExpired,
     OrderFilled,
+    UserStreamLost,
     VenuePosition,
 )
 from protocols.values import Side
@@ -175,7 +177,19 @@ def test_a_liquidation_halts_the_symbol():
     )
     assert "LIQUIDATION" in rig.shown().halted
     assert rig.shown().position_lots == -5
+    assert [(fill.ours, fill.forced) for fill in rig.said(OrderFilled)] == [(False, True)]
     assert len(rig.venue.open()) == 0
+
+
+@pytest.mark.parametrize("reason", ["LIQUIDATION", "ADL", "SETTLEMENT", "DELIVERY"])
+def test_an_execution_by_an_order_of_the_venue_is_told_as_forced(reason: str):
+    rig = quoting()
+    fill = rig.venue.trade_elsewhere(Side.SELL, 5)
+    order = rig.venue.put(place_request("x-1", Side.SELL, MID, 5))
+    report = order.report(rig.venue.now_ns)
+    kind = ExecutionKind.TRADE
+    rig.give(OrderUpdate(kind=kind, order=report, fill=fill, reason=reason, received_ns=rig.now_ns))
+    assert [fill.forced for fill in rig.said(OrderFilled)] == [True]
 
 
 def test_funding_is_told_by_the_shard_of_its_symbol_and_balances_by_shard_0():
@@ -247,6 +261,7 @@ def test_events_of_symbols_of_other_shards_are_left_alone():
 def test_an_expired_key_is_a_lost_stream():
     rig = quoting()
     rig.give(UserStreamExpired(received_ns=rig.now_ns))
+    assert rig.said(UserStreamLost) == [UserStreamLost(shard=0, lost_ns=rig.now_ns)]
     rig.run(100)
     assert rig.venue.open() == []
     assert "USER_STREAM" in rig.shown().gate_reasons

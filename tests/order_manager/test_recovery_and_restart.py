@@ -15,6 +15,7 @@ from protocols.messages.orders import (
     OrderRejected,
     VenuePosition,
 )
+from protocols.messages.risk import LeaseRequest
 from protocols.values import Side
 from protocols.venue import (
     CancelAll,
@@ -102,6 +103,16 @@ def test_after_a_restart_orders_have_ends_fills_are_booked_and_quoting_goes_on()
     assert {o.client_order_id for o in new.venue.open()} == {"rm1-9-000-1", "rm1-9-000-2"}
     seqs = [record.event_seq for record in new.journal if hasattr(record, "event_seq")]
     assert seqs == list(range(1, len(seqs) + 1)), "event numbers go on over the restart"
+
+
+def test_a_replacement_says_that_it_fits_only_when_every_symbol_has_recovered():
+    old = Rig(symbols=(BTC, ETH)).come_up()
+    new = restart(old, 9, symbols=(BTC, ETH))
+    began_ns = new.now_ns
+    new.come_up()
+    fitting_from_ns = min(request.requested_ns for request in new.said(LeaseRequest) if request.fits)
+    assert new.said(LeaseRequest)[0].requested_ns == began_ns
+    assert began_ns + FENCE_NS <= fitting_from_ns < began_ns + FENCE_NS + SECOND
 
 
 def test_an_intent_whose_fate_nobody_knows_is_resolved_by_its_id_before_quoting():
