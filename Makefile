@@ -1,15 +1,18 @@
 # Every target sets up what it needs: a virtual environment in .venv with the versions of constraints.txt.
 
+# PYTHON=python3.12 chooses another for the next .venv (make clean drops the present one); else it is the first of 3.11 to 3.13.
 DURATION ?= 60
+PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test coverage check bench clean
 
 help:
 	@echo "make demo [DURATION=60]  quote BTCUSDC and ETHUSDC on the built-in simulated venue"
 	@echo "make test                run the whole test suite"
+	@echo "make coverage            the same with the lines that no test reaches, per file"
 	@echo "make check               format, lint, types, import rules"
 	@echo "make bench               latency and throughput as ratios to a floor measured in the same run"
 	@echo "make clean               remove the virtual environment and caches"
@@ -21,6 +24,10 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest
 
+# What runs in the processes of Ray and of the demo is not seen by it.
+coverage: $(STAMP)
+	@$(BIN)/python -m pytest --cov=protocols --cov=configs --cov=actors --cov=ops --cov-report=term-missing:skip-covered
+
 check: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -31,11 +38,11 @@ bench: $(STAMP)
 	@$(BIN)/python -m ops.bench
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
 $(STAMP): pyproject.toml constraints.txt
 	@python=; \
-	for candidate in python3 python3.13 python3.12 python3.11; do \
+	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 	    if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	        >/dev/null 2>&1; then python=$$candidate; break; fi; \
 	done; \
