@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-FAULTS_MIN, FAULTS_MAX = 2, 6
+FAULTS_MIN, FAULTS_MAX = 3, 8
 """Faults of one run."""
 
-FIRST_MS, SPAN_MS = 500, 30_000
+FIRST_MS, SPAN_MS = 500, 36_000
 """Faults begin so long after the warm-up, and within so long."""
+
+TOGETHER_SHARE, TOGETHER_MS = 0.4, 1_500
+"""This part of the faults strikes within so long after the one before: recovery from one is hit by the next."""
 
 
 class FaultKind(enum.StrEnum):
@@ -41,6 +44,8 @@ class FaultKind(enum.StrEnum):
     EVENTS_DROPPED = "events_dropped"
     EVENTS_REPEATED = "events_repeated"
     EVENTS_REORDERED = "events_reordered"
+    READS_LAG = "reads_lag"
+    KEY_EXPIRED = "key_expired"
     CLOCK_STEP = "clock_step"
     STOP_AND_RESUME = "stop_and_resume"
 
@@ -80,14 +85,14 @@ def draw_schedule(seed: int, cast: Cast, kinds: Sequence[FaultKind] = tuple(Faul
     """A schedule in order of time; the same arguments give the same one."""
     chance = random.Random(f"faults {seed}")
     count = chance.randint(FAULTS_MIN, FAULTS_MAX)
-    drawn = [_draw(chance, cast, chance.choice(kinds)) for _ in range(count)]
+    drawn: list[Fault] = []
+    for _ in range(count):
+        kind = chance.choice(kinds)
+        at_ms = FIRST_MS + chance.randrange(SPAN_MS)
+        if drawn and chance.random() < TOGETHER_SHARE:
+            at_ms = drawn[-1].at_ms + chance.randrange(TOGETHER_MS)
+        drawn.append(msgspec.structs.replace(_DRAWS[kind](chance, cast), kind=kind, at_ms=at_ms))
     return tuple(sorted(drawn, key=lambda fault: fault.at_ms))
-
-
-def _draw(chance: random.Random, cast: Cast, kind: FaultKind) -> Fault:
-    at_ms = FIRST_MS + chance.randrange(SPAN_MS)
-    fault = _DRAWS[kind](chance, cast)
-    return msgspec.structs.replace(fault, kind=kind, at_ms=at_ms)
 
 
 _Draw = Callable[[random.Random, Cast], Fault]
@@ -149,6 +154,8 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.EVENTS_DROPPED: _wire(("order_manager",), (100, 3_000), (0.05, 0.6)),
     FaultKind.EVENTS_REPEATED: _wire(("order_manager",), (100, 5_000), (0.2, 1.0)),
     FaultKind.EVENTS_REORDERED: _wire(("order_manager",), (100, 5_000), (0.2, 1.0)),
+    FaultKind.READS_LAG: _wire(("order_manager",), (500, 6_000), (1.0, 1.0), (300, 4_000)),
+    FaultKind.KEY_EXPIRED: lambda chance, cast: _fault(),
     FaultKind.CLOCK_STEP: lambda chance, cast: _fault(size_ms=chance.choice((-1, 1)) * chance.randint(20, 1_800)),
     FaultKind.STOP_AND_RESUME: lambda chance, cast: _fault(lasts_ms=chance.randint(100, 8_000)),
 }

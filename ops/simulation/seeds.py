@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -18,14 +19,19 @@ from ops.simulation.wire_faults import Rule, WireTrouble
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain
 
-WARM_UP_S = 8.0
+WARM_UP_S = 10.0
 """Longest time until everything quotes for the first time."""
 
 QUOTING_AGAIN_S = 20.0
 """After the last fault everything quotes again, or is halted with an alert, within this."""
 
-STEADY_S = 4.0
-"""A run goes on for so long after it has recovered."""
+STEADY_S = 3.0
+"""Everything quotes only when it has done so at each look for this long."""
+
+TRADING_S = 60.0
+"""A run that is not drained amid its faults trades at least this long."""
+
+THIRD_SYMBOL = "BTCUSDT"
 
 DRAIN_S = 15.0
 """A drained order manager has stopped within this."""
@@ -57,6 +63,7 @@ _WIRE: dict[FaultKind, WireTrouble] = {
     FaultKind.OVERLOADED: WireTrouble.OVERLOADED,
     FaultKind.UNCLEAR: WireTrouble.UNCLEAR,
     FaultKind.THROTTLED: WireTrouble.THROTTLED,
+    FaultKind.READS_LAG: WireTrouble.READS_LAG,
     FaultKind.EVENTS_DROPPED: WireTrouble.EVENT_DROPPED,
     FaultKind.EVENTS_REPEATED: WireTrouble.EVENT_REPEATED,
     FaultKind.EVENTS_REORDERED: WireTrouble.EVENT_REORDERED,
@@ -101,8 +108,8 @@ def run_seed(
 ) -> SeedResult:
     """Run one seed; `schedule` replaces the one that the seed would draw."""
     chance = random.Random(f"run {seed}")
-    shards = chance.randint(1, len(settings.symbols))
-    house = House(settings.model_copy(update={"shards": shards}), seed)
+    settings = draw_settings(chance, settings)
+    house = House(settings, seed)
     cast = Cast(actors=tuple(house.specs), links=tuple(house.links))
     drawn = draw_schedule(seed, cast, kinds) if schedule is None else schedule
     drained_amid = chance.random() < DRAIN_AMID_SHARE
@@ -120,7 +127,7 @@ def run_seed(
         house.run_s(last_ms / 1_000)
         house.venue.faults.clear()
         recovered_s = run.until_quoting(QUOTING_AGAIN_S, "the last fault")
-        house.run_s(STEADY_S)
+        house.run_s(max(TRADING_S - (house.world.now_ns - began_ns) / SECOND_NS, 0.0))
     run.drain()
     history = house.history()
     verdicts = check_all(history)
@@ -131,7 +138,7 @@ def run_seed(
         run.violations.append(f"{len(live)} orders live at the end: {sorted(live)[:5]}")
     return SeedResult(
         seed=seed,
-        shards=shards,
+        shards=settings.shards,
         schedule=drawn,
         violations=tuple(run.violations),
         checked={verdict.name: verdict.checked for verdict in verdicts},
@@ -144,6 +151,24 @@ def run_seed(
     )
 
 
+def draw_settings(chance: random.Random, settings: Settings) -> Settings:
+    """A configuration of one to three shards, with ladders and limits that are now wide and now tight."""
+    shards = chance.choice((1, 1, 2, 2, 3))
+    symbols = (*settings.symbols, THIRD_SYMBOL) if shards == 3 else settings.symbols
+    limit = Decimal(chance.choice((1_500, 3_000, 10_000)))
+    strategy = settings.strategy.model_copy(
+        update={"levels": chance.randint(1, 5), "position_notional_max": limit * Decimal("0.8")}
+    )
+    risk = settings.risk.model_copy(
+        update={"position_notional_max": limit, "account_notional_max": limit * len(symbols) * Decimal("0.8")}
+    )
+    orders = settings.order_manager.model_copy(
+        update={"order_age_ms_min": chance.choice((0, 200, 500)), "audit_period_ms": chance.choice((3_000, 10_000))}
+    )
+    changed = {"shards": shards, "symbols": symbols, "strategy": strategy, "risk": risk, "order_manager": orders}
+    return settings.model_copy(update=changed)
+
+
 class _Run:
     """A house under observation."""
 
@@ -152,14 +177,16 @@ class _Run:
         self.violations: list[str] = []
 
     def until_quoting(self, bound_s: float, since: str) -> float:
-        """Run until every symbol quotes or is halted with an alert; the seconds that it took. Too late is a violation."""
+        """Run until every symbol quotes steadily or is halted with an alert; the seconds that it took. Too late is a violation."""
         house = self._house
-        took_s = 0.0
-        while took_s < bound_s:
+        took_s = steady_since_s = 0.0
+        while took_s < bound_s + STEADY_S:
             house.run_s(LOOK_S)
             took_s += LOOK_S
-            if not self._idle():
-                return took_s
+            if self._idle():
+                steady_since_s = took_s
+            elif took_s - steady_since_s >= STEADY_S:
+                return steady_since_s
         for symbol, why in self._idle().items():
             self.violations.append(f"I9: {symbol} does not quote {bound_s:g} s after {since}: {why}")
         return took_s
@@ -230,6 +257,8 @@ def _inject(house: House, fault: Fault) -> None:
             venue.silence(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
         case FaultKind.DEPTH_GAP:
             venue.lose_frames(fault.actors[0], "public", fault.size_ms)
+        case FaultKind.KEY_EXPIRED:
+            venue.expire_key()
         case FaultKind.CLOCK_STEP:
             venue.step_clock(fault.size_ms * _MS)
         case FaultKind.STOP_AND_RESUME:

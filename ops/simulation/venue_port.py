@@ -18,8 +18,10 @@ from actors.exchange.exchange import Exchange, Output
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import LedgerRecord
 from actors.exchange.synthetic import SyntheticMarket
+from actors.exchange.user_stream import listen_key_expired
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
+from ops.simulation.read_lag import ReadLag
 from ops.simulation.wire_faults import Fate, WireFaults
 from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
@@ -42,12 +44,14 @@ from protocols.venue import (
     StreamChanged,
     StreamHeard,
     Usage,
+    UserStreamExpired,
     VenueRequest,
 )
 
 API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
+ACCOUNT = "main"
 HEARD_PERIOD_NS = 100_000_000
 WIRE_DELAY_NS = 200_000
 RECONNECT_NS = 250_000_000
@@ -112,6 +116,7 @@ class VenuePort:
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
     rate_limits: RateLimits = field(init=False)
+    _lag: ReadLag = field(init=False)
     _requests: RestRequests = field(init=False)
     _wires: WireInstruments = field(init=False)
     _frames: Iterator[Frame] = field(init=False)
@@ -128,12 +133,13 @@ class VenuePort:
     def __post_init__(self) -> None:
         self.faults = WireFaults(self.settings.seed)
         now_ns = self._venue_ns()
-        credential = hmac_credential(API_KEY, SECRET, "main")
+        credential = hmac_credential(API_KEY, SECRET, ACCOUNT)
         self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
         info = self.exchange.api.dispatch(RestRequest(method="GET", path="/fapi/v1/exchangeInfo"))
         symbols = tuple(contract.symbol for contract in self.contracts)
-        listed = decode_exchange_info(info.body, "main", symbols)
+        listed = decode_exchange_info(info.body, ACCOUNT, symbols)
         self.instruments, self.rate_limits = listed.instruments, listed.rate_limits
+        self._lag = ReadLag(self.instruments)
         self._wires = WireInstruments(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
         self._users = UserStreamDecoder(self._wires)
@@ -174,6 +180,12 @@ class VenuePort:
         private.session = self.exchange.open_user_session(listen_key, None) or 0
         if private.session:
             self._open(actor, PRIVATE)
+
+    def expire_key(self) -> None:
+        """The key of the account's private stream dies before its time."""
+        key = self.exchange.api.listen_keys.close(ACCOUNT)
+        if key is not None:
+            self.exchange.venue.tell(listen_key_expired(ACCOUNT, key, self._venue_ns() // 1_000_000))
 
     def lose_stream(self, actor: str, stream: str, down_ns: int) -> None:
         """A socket is lost, with what was on its way, and comes back after a while."""
@@ -273,6 +285,8 @@ class VenuePort:
 
     def _deliver(self, output: Output) -> None:
         self.ledger.extend(output.records)
+        for record in output.records:
+            self._lag.note(record)
         for ticket, answer in output.answers:
             asked = self._tickets.pop(ticket, None)
             if asked is not None and asked.fate.answer_arrives:
@@ -302,9 +316,10 @@ class VenuePort:
 
     def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
         delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns
-        self.world.at(self.world.now_ns + delay_ns, lambda: self._answered(asked, answer))
+        answered_venue_ns = self._venue_ns()
+        self.world.at(self.world.now_ns + delay_ns, lambda: self._answered(asked, answer, answered_venue_ns))
 
-    def _answered(self, asked: _Asked, answer: Answer) -> None:
+    def _answered(self, asked: _Asked, answer: Answer, venue_ns: int) -> None:
         if self._is_waiting(asked):
             outcome: AnyOutcome = decode_rest(
                 asked.request,
@@ -315,6 +330,8 @@ class VenuePort:
                 self._wires,
                 asked.sent_ns,
             )
+            if asked.fate.lag_ns:
+                outcome = self._lag.apply(asked.request, outcome, venue_ns, asked.fate.lag_ns)
             self._answer(asked, outcome)
 
     def _answer(self, asked: _Asked, outcome: AnyOutcome) -> None:
@@ -361,6 +378,8 @@ class VenuePort:
                     private.told.add(event.order.client_order_id)
                     private.untold_ns.pop(event.order.client_order_id, None)
                 self.world.tell(actor, event, WIRE_DELAY_NS + delay_ns)
+            if isinstance(event, UserStreamExpired):
+                self.lose_stream(actor, PRIVATE, RECONNECT_NS)
 
     def _socket(self, actor: str, stream: str) -> _Socket:
         return self._sockets.setdefault((actor, stream), _Socket())

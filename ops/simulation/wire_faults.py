@@ -37,6 +37,7 @@ class WireTrouble(enum.StrEnum):
     OVERLOADED = "overloaded"
     UNCLEAR = "unclear"
     THROTTLED = "throttled"
+    READS_LAG = "reads_lag"
     EVENT_DROPPED = "event_dropped"
     EVENT_REPEATED = "event_repeated"
     EVENT_REORDERED = "event_reordered"
@@ -59,6 +60,7 @@ class Fate(msgspec.Struct):
     delay_ns: int = 0
     answer_arrives: bool = True
     answer_delay_ns: int = 0
+    lag_ns: int = 0
     refusal: Answer | None = None
     unclear_answer: Answer | None = None
 
@@ -123,6 +125,8 @@ class WireFaults:
             case WireTrouble.SLOW_READS:
                 if not is_write:
                     fate.answer_delay_ns += self._chance.randint(rule.size_ns // 2, rule.size_ns)
+            case WireTrouble.READS_LAG:
+                fate.lag_ns = max(fate.lag_ns, rule.size_ns)
             case WireTrouble.OVERLOADED:
                 if is_write:
                     fate.refusal = _error(503, -1008, "Request throttled by system-level protection.")
