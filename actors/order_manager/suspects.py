@@ -23,6 +23,9 @@ EARLY_QUERIES_NS = (200_000_000, 300_000_000, 500_000_000, 1_000_000_000)
 QUERY_GAP_NS = 500_000_000
 """Time between the two "not found" that count."""
 
+ACKNOWLEDGED_NS = 60_000_000_000
+"""An order that the venue has acknowledged is looked for at least this long before the proof of its death may begin."""
+
 SLOW_PERIOD_NS = 5_000_000_000
 """Time between attempts after `attempts_max` of them."""
 
@@ -106,7 +109,7 @@ class Suspects:
         return dead
 
     def _ask(self, suspect: Suspect, now_ns: int, fills_from: Callable[[InstrumentId], tuple[int, int]]) -> None:
-        if suspect.step is Step.EARLY and suspect.attempts and self._clock.at(now_ns) > suspect.order.deadline_venue_ns:
+        if suspect.step is Step.EARLY and suspect.attempts and now_ns >= self._provable_ns(suspect):
             suspect.step = Step.CLOCK
         match suspect.step:
             case Step.EARLY | Step.FIRST | Step.SECOND:
@@ -179,5 +182,12 @@ class Suspects:
         if suspect.attempts >= self._attempts_max:
             return now_ns + SLOW_PERIOD_NS
         next_ns = now_ns + EARLY_QUERIES_NS[min(suspect.attempts, len(EARLY_QUERIES_NS) - 1)]
+        provable_ns = self._provable_ns(suspect)
+        return min(next_ns, provable_ns) if provable_ns > now_ns else next_ns
+
+    def _provable_ns(self, suspect: Suspect) -> int:
+        """From when on the death of an order may be proven."""
         past_deadline_ns = suspect.order.deadline_venue_ns - self._clock.offset_ns + 1
-        return min(next_ns, past_deadline_ns) if past_deadline_ns > now_ns else next_ns
+        if not suspect.order.accepted:
+            return past_deadline_ns
+        return max(past_deadline_ns, suspect.since_ns + ACKNOWLEDGED_NS)

@@ -12,6 +12,7 @@ from protocols.venue import (
     CancelOrder,
     ExecutionKind,
     NotSent,
+    OpenOrdersAnswered,
     OrderStatus,
     PlaceOrder,
     QueryFills,
@@ -406,3 +407,30 @@ def test_a_lost_stream_puts_every_symbol_out_until_it_agrees_again():
     rig.run(500)
     assert rig.venue.side(Side.BUY) == BIDS
     assert len(rig.alerts(AlertCode.USER_STREAM_LOST)) == 1
+
+
+def test_an_acknowledged_order_that_lagging_reads_do_not_show_is_not_taken_for_dead():
+    rig = Rig().come_up()
+    rig.want(BIDS, [])
+    order = rig.venue.open()[0]
+
+    def lag(request):
+        base = {"request_id": request.request_id, "received_ns": rig.now_ns, "usage": Usage()}
+        if isinstance(request, QueryOrder):
+            return Refused(**base, kind=RefusalKind.NOT_FOUND, venue_code=-2013, text="Order does not exist.")
+        if isinstance(request, QueryOpenOrders):
+            return OpenOrdersAnswered(**base, instrument_id=BTC, orders=())
+        return "lost" if isinstance(request, CancelOrder) else None
+
+    rig.venue.answer = lag
+    rig.give(StreamChanged(stream="private", up=False, changed_ns=rig.now_ns))
+    rig.venue.tells = False
+    rig.run(500)
+    rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
+    rig.run(15_000)
+    assert rig.core.snapshot().suspects == (order.client_order_id,)
+    rig.venue.answer = lambda request: None
+    rig.venue.tells = True
+    rig.run(6_000)
+    assert rig.core.snapshot().suspects == ()
+    assert (rig.shown().halted, rig.alerts(AlertCode.ORDER_ZOMBIE)) == ("", [])
