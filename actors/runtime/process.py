@@ -146,7 +146,12 @@ class ActorProcess:
         elif type(message) is Resume:
             self._look_at_stop_file()  # a stop that is newer than the last look comes first
         self._delivered += 1
-        self._accept(message, origin_ns, "")
+        if self._handling:
+            self._accept(message, origin_ns, "")
+            return
+        self._handle(message, origin_ns, "")
+        if self._waiting:
+            self._drain_waiting()
 
     def snapshot(self) -> msgspec.Struct:
         """The core's view of itself."""

@@ -176,7 +176,9 @@ class SymbolQuoter:
     def _priced(self) -> QuoteTargets:
         top, settings, position = self._top, self._settings, self.position.lots
         assert top is not None, "priced without a book"
-        bids_seen, asks_seen = others_levels(top.bids, self.own.bids), others_levels(top.asks, self.own.asks)
+        own = self.own
+        bids_seen = others_levels(top.bids, own.bids) if own.bids else top.bids
+        asks_seen = others_levels(top.asks, own.asks) if own.asks else top.asks
         fair = fair_price_ticks(bids_seen, asks_seen, settings.imbalance_levels)
         half = half_spread_bps(
             self._volatility.bps_per_root_second(),
@@ -185,8 +187,10 @@ class SymbolQuoter:
             settings.half_spread_bps_max,
         )
         best_bid, best_ask = top.bids[0][0], top.asks[0][0]
-        skew = skew_bps(position, self._sizer.position_lots_max(best_bid), settings.skew_bps_at_limit)
-        reservation = fair * (1.0 + skew * 1e-4)
+        skew, reservation = 0.0, fair
+        if position:
+            skew = skew_bps(position, self._sizer.position_lots_max(best_bid), settings.skew_bps_at_limit)
+            reservation = fair * (1.0 + skew * 1e-4)
         bids = self._sizer.sized(bid_prices(reservation, half, best_ask, self._shape), position)
         asks = self._sizer.sized(ask_prices(reservation, half, best_bid, self._shape), -position)
         self._fair_ticks, self._half_spread_bps, self._skew_bps = fair, half, skew

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
+at_most: Callable[[float], int] = math.floor
+"""The highest integer not above a value: the side of a bid, and of a size. ValueError or OverflowError from NaN and infinity."""
 
-def at_most(value: float) -> int:
-    """The highest integer not above `value`: the side of a bid, and of a size.
-
-    Raises:
-        ValueError, OverflowError: the value is NaN or infinite.
-    """
-    return math.floor(value)
-
-
-def at_least(value: float) -> int:
-    """The lowest integer not below `value`: the side of an ask.
-
-    Raises:
-        ValueError, OverflowError: the value is NaN or infinite.
-    """
-    return math.ceil(value)
+at_least: Callable[[float], int] = math.ceil
+"""The lowest integer not below a value: the side of an ask. ValueError or OverflowError from NaN and infinity."""
 
 
 def clamp(value: float, lowest: float, highest: float) -> float:

@@ -42,21 +42,17 @@ class Bridged(msgspec.Struct, frozen=True):
 class BookSync:
     """Synchronisation of one symbol's book. `live` is true while the book is a snapshot plus an unbroken chain."""
 
-    __slots__ = ("_buffer", "_buffered_max", "_last_update_id", "_snapshot_id", "dropped", "live")
+    __slots__ = ("_buffer", "_buffered_max", "_snapshot_id", "dropped", "last_update_id", "live")
 
     def __init__(self, buffered_max: int) -> None:
         """Args: buffered_max: diffs held while a snapshot is awaited; beyond it the oldest is dropped, never the newest."""
         self._buffered_max = buffered_max
         self._buffer: deque[BookDiff] = deque(maxlen=buffered_max)
         self._snapshot_id: int | None = None
-        self._last_update_id = 0
+        self.last_update_id = 0
+        """Id of the last diff applied (or of the snapshot before any)."""
         self.live = False
         self.dropped = 0
-
-    @property
-    def last_update_id(self) -> int:
-        """Id of the last diff applied (or of the snapshot before any)."""
-        return self._last_update_id
 
     @property
     def buffered(self) -> int:
@@ -67,14 +63,14 @@ class BookSync:
         """Start anew: after a reconnect, or when the caller found the book crossed or stale."""
         self._buffer.clear()
         self._snapshot_id = None
-        self._last_update_id = 0
+        self.last_update_id = 0
         self.live = False
 
     def offer(self, diff: BookDiff) -> SyncDecision:
         """Decide about the next diff of the stream."""
         if self.live:
-            if diff.previous_update_id == self._last_update_id:
-                self._last_update_id = diff.last_update_id
+            if diff.previous_update_id == self.last_update_id:
+                self.last_update_id = diff.last_update_id
                 return SyncDecision.APPLY
             self.reset()
             self._hold(diff)
@@ -97,7 +93,7 @@ class BookSync:
         self.live = False
         waiting = [diff for diff in self._buffer if diff.last_update_id >= snapshot_id]
         self._buffer.clear()
-        self._last_update_id = snapshot_id
+        self.last_update_id = snapshot_id
         if not waiting:
             self._snapshot_id = snapshot_id
             return Bridged(SyncDecision.APPLY)
@@ -116,7 +112,7 @@ class BookSync:
         return Bridged(SyncDecision.APPLY, tuple(waiting))
 
     def _go_live(self, last_update_id: int) -> None:
-        self._last_update_id = last_update_id
+        self.last_update_id = last_update_id
         self._snapshot_id = None
         self.live = True
 

@@ -12,18 +12,19 @@ class LatestOutbox:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[Hashable, bytes] = {}
+        self.waiting: dict[Hashable, bytes] = {}
+        """Newest frame of each key that waits, oldest key first."""
         self._intervals: dict[Hashable, int] = {}
         self._free_at: dict[Hashable, int] = {}
         self.replaced = 0
         """Frames that a newer one replaced before they were written."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def passes(self, key: Hashable) -> None:
         """A new frame of a key without an interval is written past the outbox: an older one that waits is forgotten."""
-        if self._waiting and self._waiting.pop(key, None) is not None:
+        if self.waiting.pop(key, None) is not None:
             self.replaced += 1
 
     def keep(self, key: Hashable, frame: bytes, interval_ns: int) -> int:
@@ -33,17 +34,17 @@ class LatestOutbox:
             key: a newer frame of the same key replaces one that waits.
             interval_ns: least time between two writes of the key; 0 for none.
         """
-        if key in self._waiting:
+        if key in self.waiting:
             self.replaced += 1
-        self._waiting[key] = frame
+        self.waiting[key] = frame
         self._intervals[key] = interval_ns
         return self._free_at.get(key, 0)
 
     def take(self, now_ns: int) -> bytes | None:
         """The next frame that may be written now, oldest key first; None when there is none."""
-        for key, frame in self._waiting.items():
+        for key, frame in self.waiting.items():
             if now_ns >= self._free_at.get(key, now_ns):
-                del self._waiting[key]
+                del self.waiting[key]
                 interval_ns = self._intervals.pop(key)
                 if interval_ns:
                     self._free_at[key] = now_ns + interval_ns
@@ -52,6 +53,6 @@ class LatestOutbox:
 
     def next_at_ns(self) -> int | None:
         """When the next waiting frame may go; None when nothing waits, 0 when one may go at once."""
-        if not self._waiting:
+        if not self.waiting:
             return None
-        return min(self._free_at.get(key, 0) for key in self._waiting)
+        return min(self._free_at.get(key, 0) for key in self.waiting)

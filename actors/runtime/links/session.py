@@ -44,9 +44,8 @@ class ReaderSession:
         self.ahead = 0
         """Messages whose numbers the reader claims to have handled before they were written."""
         self._connection = connection
-        self._wanted: frozenset[str | None] = (
-            frozenset((*hello.instruments, None)) if hello.instruments else frozenset()
-        )
+        self.wanted: frozenset[str | None] = frozenset((*hello.instruments, None)) if hello.instruments else frozenset()
+        """Instruments that it hears of, and what belongs to none; empty means all."""
         self._cursors = {
             stream: Cursor(ordered, (self.role, self.name), hello.resume.get(stream, FROM_NOW))
             for stream, ordered in logs.items()
@@ -76,15 +75,12 @@ class ReaderSession:
         """What waits for this reader."""
         return len(self.outbox) + sum(cursor.outstanding for cursor in self._cursors.values())
 
-    def wants(self, instrument_id: str | None) -> bool:
-        """Whether it hears of this instrument, or of what belongs to none."""
-        return not self._wanted or instrument_id in self._wanted
-
     def give_latest(self, key: Hashable, frame: bytes, interval_ns: int, now_ns: int) -> None:
         """Write the newest value of a key, or keep it until the connection and its interval allow."""
         connection = self._connection
         if interval_ns == 0 and connection.writable:
-            self.outbox.passes(key)
+            if self.outbox.waiting:
+                self.outbox.passes(key)
             connection.write(frame)
             return
         free_at_ns = self.outbox.keep(key, frame, interval_ns)

@@ -183,7 +183,9 @@ class LinkWriter:
         key = (message_type, route.key(body) if route.key is not None else "", to)
         instrument_id = getattr(body, "instrument_id", None)
         for session, interval_ns in self._readers.get(message_type) or self._readers_of(message_type):
-            if session.connected and (not to or session.name == to) and session.wants(instrument_id):
+            if not session.connected or (to and session.name != to):
+                continue
+            if not session.wanted or instrument_id in session.wanted:
                 session.give_latest(key, frame, interval_ns, now_ns)
         if key not in self._latest and len(self._latest) >= LATEST_KEYS_MAX:
             del self._latest[next(iter(self._latest))]
@@ -349,7 +351,9 @@ class LinkWriter:
         for key, (frame, instrument_id) in self._latest.items():
             message_type, _, to = key
             interval_ms = ROUTES[message_type].readers.get(session.role)
-            if interval_ms is not None and (not to or to == session.name) and session.wants(instrument_id):
+            if interval_ms is None or (to and session.name != to):
+                continue
+            if not session.wanted or instrument_id in session.wanted:
                 session.give_latest(key, frame, interval_ms * _NS_PER_MS, now_ns)
         session.pump()
         self._judge(session)
