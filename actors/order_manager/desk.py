@@ -81,8 +81,12 @@ class Desk:
     def __init__(
         self, settings: OrderManagerSettings, timeout_ms: int, outbox: Outbox, budget: RateBudget, clock: VenueTime
     ) -> None:
-        self._settings = settings
-        self._timeout_ns = timeout_ms * 1_000_000
+        self._window_ms = settings.window_ms
+        self._cancel_window_ms = settings.cancel_window_ms
+        self._in_flight_max = settings.requests_in_flight_max
+        self._orders_in_flight_max = settings.requests_in_flight_max * PLACE_SHARE
+        self._place_patience_ns = (settings.window_ms + settings.dead_slack_ms) * 1_000_000
+        self._read_patience_ns = timeout_ms * 1_000_000 + ANSWER_MARGIN_NS
         self._outbox = outbox
         self._budget = budget
         self._clock = clock
@@ -93,7 +97,7 @@ class Desk:
     @property
     def has_room_for_order(self) -> bool:
         """Whether the table has room for one more new order."""
-        return len(self.in_flight) < self._settings.requests_in_flight_max * PLACE_SHARE
+        return len(self.in_flight) < self._orders_in_flight_max
 
     def answered(self, request_id: int) -> InFlight | None:
         """Take a request out of the table; None when nobody waits for that answer."""
@@ -105,10 +109,10 @@ class Desk:
 
     def place(self, instrument_id: InstrumentId, order: Order, now_ns: int) -> int:
         """Send a new order. The caller has checked budget and gate, and journaled the intent."""
-        window_ms = self._settings.window_ms
-        request_id = self._open(Purpose.PLACE, instrument_id, order.client_order_id, now_ns)
+        request_id = self._open(Purpose.PLACE, instrument_id, order.client_order_id, now_ns, self._place_patience_ns)
         self._budget.placed()
-        self.last_write_deadline_venue_ns = max(self.last_write_deadline_venue_ns, order.deadline_venue_ns)
+        if order.deadline_venue_ns > self.last_write_deadline_venue_ns:
+            self.last_write_deadline_venue_ns = order.deadline_venue_ns
         self._outbox.call(
             PlaceOrder(
                 request_id=request_id,
@@ -120,7 +124,7 @@ class Desk:
                 time_in_force=order.time_in_force,
                 reduce_only=order.reduce_only,
                 venue_time_ns=order.venue_time_ns,
-                window_ms=window_ms,
+                window_ms=self._window_ms,
             )
         )
         return request_id
@@ -147,15 +151,14 @@ class Desk:
         """Clear a symbol, whoever placed what rests there."""
         if not self._may(Urgency.CANCEL, "cancel_all", now_ns):
             return False
-        window_ms = self._settings.cancel_window_ms
-        request_id = self._open(Purpose.CANCEL_ALL, instrument_id, "", now_ns)
+        request_id = self._open(Purpose.CANCEL_ALL, instrument_id, "", now_ns, CANCEL_PATIENCE_NS)
         self._budget.spent(WEIGHTS["cancel_all"])
         self._outbox.call(
             CancelAll(
                 request_id=request_id,
                 instrument_id=instrument_id,
                 venue_time_ns=self._clock.at(now_ns),
-                window_ms=window_ms,
+                window_ms=self._cancel_window_ms,
             )
         )
         return True
@@ -164,8 +167,7 @@ class Desk:
         """Arm, renew or (0) disarm the venue's own cancellation; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "countdown", now_ns):
             return 0
-        window_ms = self._settings.window_ms
-        request_id = self._open(Purpose.COUNTDOWN, instrument_id, "", now_ns)
+        request_id = self._open(Purpose.COUNTDOWN, instrument_id, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["countdown"])
         self._outbox.call(
             SetCountdown(
@@ -173,7 +175,7 @@ class Desk:
                 instrument_id=instrument_id,
                 countdown_ms=countdown_ms,
                 venue_time_ns=self._clock.at(now_ns),
-                window_ms=window_ms,
+                window_ms=self._window_ms,
             )
         )
         return request_id
@@ -182,7 +184,7 @@ class Desk:
         """Ask for one order by our id; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "order", now_ns):
             return 0
-        request_id = self._open(Purpose.ORDER, instrument_id, client_order_id, now_ns)
+        request_id = self._open(Purpose.ORDER, instrument_id, client_order_id, now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["order"])
         self._outbox.call(
             QueryOrder(
@@ -198,7 +200,7 @@ class Desk:
         """Ask for everything open on a symbol; the request's number, 0 when refused now."""
         if not self._may(urgency, "open_orders", now_ns):
             return 0
-        request_id = self._open(Purpose.OPEN_ORDERS, instrument_id, "", now_ns)
+        request_id = self._open(Purpose.OPEN_ORDERS, instrument_id, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["open_orders"])
         self._outbox.call(
             QueryOpenOrders(request_id=request_id, instrument_id=instrument_id, venue_time_ns=self._clock.at(now_ns))
@@ -216,7 +218,7 @@ class Desk:
         """Ask for executions from a trade id on (0: from a time on); the request's number, 0 when refused now."""
         if not self._may(urgency, "fills", now_ns):
             return 0
-        request_id = self._open(Purpose.FILLS, instrument_id, "", now_ns)
+        request_id = self._open(Purpose.FILLS, instrument_id, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["fills"])
         self._outbox.call(
             QueryFills(
@@ -233,7 +235,7 @@ class Desk:
         """Ask for the account's positions; the request's number, 0 when refused now."""
         if not self._may(urgency, "positions", now_ns):
             return 0
-        request_id = self._open(Purpose.POSITIONS, None, "", now_ns)
+        request_id = self._open(Purpose.POSITIONS, None, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["positions"])
         self._outbox.call(QueryPositions(request_id=request_id, venue_time_ns=self._clock.at(now_ns)))
         return request_id
@@ -242,7 +244,7 @@ class Desk:
         """Ask for the venue's clock; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "time", now_ns):
             return 0
-        request_id = self._open(Purpose.TIME, None, "", now_ns)
+        request_id = self._open(Purpose.TIME, None, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["time"])
         self._outbox.call(QueryTime(request_id=request_id))
         return request_id
@@ -250,8 +252,7 @@ class Desk:
     def _cancel(
         self, purpose: Purpose, instrument_id: InstrumentId, client_order_id: str, venue_order_id: int, now_ns: int
     ) -> int:
-        window_ms = self._settings.cancel_window_ms
-        request_id = self._open(purpose, instrument_id, client_order_id, now_ns)
+        request_id = self._open(purpose, instrument_id, client_order_id, now_ns, CANCEL_PATIENCE_NS)
         self._budget.spent(WEIGHTS["cancel"])
         self._outbox.call(
             CancelOrder(
@@ -260,32 +261,28 @@ class Desk:
                 client_order_id=client_order_id,
                 venue_order_id=venue_order_id,
                 venue_time_ns=self._clock.at(now_ns),
-                window_ms=window_ms,
+                window_ms=self._cancel_window_ms,
             )
         )
         return request_id
 
     def _may(self, urgency: Urgency, name: str, now_ns: int) -> bool:
-        if len(self.in_flight) >= self._settings.requests_in_flight_max:
+        if len(self.in_flight) >= self._in_flight_max:
             return False
         if not self._clock.is_known and name != "time":
             return False
         return self._budget.may_spend(WEIGHTS[name], urgency, now_ns)
 
-    def _open(self, purpose: Purpose, instrument_id: InstrumentId | None, client_order_id: str, now_ns: int) -> int:
-        if purpose is Purpose.PLACE:
-            patience_ns = (self._settings.window_ms + self._settings.dead_slack_ms) * 1_000_000
-        elif purpose in (Purpose.CANCEL, Purpose.CANCEL_FOREIGN, Purpose.CANCEL_ALL):
-            patience_ns = CANCEL_PATIENCE_NS
-        else:
-            patience_ns = self._timeout_ns + ANSWER_MARGIN_NS
-        self._request_id += 1
-        self.in_flight[self._request_id] = InFlight(
-            request_id=self._request_id,
+    def _open(
+        self, purpose: Purpose, instrument_id: InstrumentId | None, client_order_id: str, now_ns: int, patience_ns: int
+    ) -> int:
+        self._request_id = request_id = self._request_id + 1
+        self.in_flight[request_id] = InFlight(
+            request_id=request_id,
             purpose=purpose,
             instrument_id=instrument_id,
             client_order_id=client_order_id,
             sent_ns=now_ns,
             expires_ns=now_ns + patience_ns,
         )
-        return self._request_id
+        return request_id

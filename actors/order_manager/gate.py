@@ -17,6 +17,9 @@ from protocols.values import Side
 LOOP_LAG_NS_MAX = 500_000_000
 """A heartbeat later than this means that this process stood still: quotes go until it beats in time again."""
 
+PULL_MS_MAX = 30_000
+"""Quotes are held back by one word of the supervisor for no longer than this."""
+
 
 class GateReason(enum.StrEnum):
     """Why a symbol does not quote."""
@@ -34,6 +37,7 @@ class GateReason(enum.StrEnum):
     USER_STREAM = "USER_STREAM"
     CLOCK = "CLOCK"
     LOOP = "LOOP"
+    PULLED = "PULLED"
     LINK = "LINK"
     OUTBOX = "OUTBOX"
     COUNTDOWN = "COUNTDOWN"
@@ -63,6 +67,7 @@ class Gate:
         self.superseded = ""
         self.draining = False
         self.loop_is_late = False
+        self.pulled_until_ns = 0
         self.links_down: set[str] = set()
         self.outboxes_full: set[str] = set()
         self.user_stream_up = False
@@ -72,6 +77,11 @@ class Gate:
     def book_age_ns_max(self) -> int:
         """The oldest book that may price an order."""
         return self._book_age_ns_max
+
+    def pull(self, hold_ms: int, now_ns: int) -> None:
+        """Nothing is quoted for a while; it ends by itself, and a shorter while does not shorten a longer one."""
+        hold_ns = min(max(hold_ms, 0), PULL_MS_MAX) * 1_000_000
+        self.pulled_until_ns = max(self.pulled_until_ns, now_ns + hold_ns)
 
     def user_stream_is_alive(self, now_ns: int) -> bool:
         """Whether the private stream is open and was heard recently."""
@@ -99,6 +109,8 @@ class Gate:
         self._market_reasons(symbol, found, now_ns)
         if self.loop_is_late:
             found.append(GateReason.LOOP)
+        if now_ns < self.pulled_until_ns:
+            found.append(GateReason.PULLED)
         if self.links_down:
             found.append(GateReason.LINK)
         if self.outboxes_full:
@@ -182,6 +194,7 @@ def check_order(
     in full. `notional_room` is what the shard's share of the account's notional leaves for this symbol's worst case (scaled).
     """
     instrument, table = symbol.instrument, symbol.table
+    exposure = table.exposure
     if not instrument.quantity_lots_min <= lots <= instrument.quantity_lots_max:
         return DenialCode.FILTER
     if not instrument.price_ticks_min <= price_ticks <= instrument.price_ticks_max:
@@ -196,19 +209,19 @@ def check_order(
     if not symbol.band_low_ticks <= price_ticks <= symbol.band_high_ticks:
         return DenialCode.PRICE_BAND
     if side is Side.BUY:
-        opposite = table.sell_ticks_low
+        opposite = exposure.sell_ticks_low
         if price_ticks > symbol.buy_ticks_max:
             return DenialCode.PRICE_BAND
         if opposite is not None and price_ticks >= opposite:
             return DenialCode.SELF_CROSS
-        signed_position, open_lots = table.position_lots, table.buy_lots
+        signed_position, open_lots = table.position_lots, exposure.buy_lots
     else:
-        opposite = table.buy_ticks_high
+        opposite = exposure.buy_ticks_high
         if price_ticks < symbol.sell_ticks_min:
             return DenialCode.PRICE_BAND
         if opposite is not None and price_ticks <= opposite:
             return DenialCode.SELF_CROSS
-        signed_position, open_lots = -table.position_lots, table.sell_lots
+        signed_position, open_lots = -table.position_lots, exposure.sell_lots
     if limits.state is TradingState.HALTED:
         return DenialCode.HALTED
     if limits.state is TradingState.REDUCING and (not reduce_only or open_lots + lots > -signed_position):

@@ -67,6 +67,9 @@ PERIOD_S = 0.1
 
 REASON_CHARACTERS_MAX = 200
 
+_GATHERED = (PlaceOrder, CancelOrder)
+"""Requests of which all that one message caused leave in one write."""
+
 
 class Gateway:
     """Carries requests out and brings outcomes and events back, all on one loop."""
@@ -167,11 +170,12 @@ class Gateway:
 
     def call(self, request: VenueRequest) -> None:
         """Carry out one request; exactly one outcome is delivered for it. Orders and cancels leave with `flush`."""
-        if isinstance(request, PlaceOrder | CancelOrder) and self._orders.is_open:
-            frame = self._frames.place(request) if isinstance(request, PlaceOrder) else self._frames.cancel(request)
-            self._gathered.append((request, frame))
-        else:
+        if not isinstance(request, _GATHERED) or not self._orders.is_open:
             self._call_rest(request)
+        elif isinstance(request, PlaceOrder):
+            self._gathered.append((request, self._frames.place(request)))
+        else:
+            self._gathered.append((request, self._frames.cancel(request)))
 
     def flush(self) -> None:
         """Write what was gathered, in its order and in one go: signed before, checked last."""
@@ -184,6 +188,7 @@ class Gateway:
             gathered = [(request, frame) for request, frame in gathered if isinstance(request, CancelOrder)]
             for place in places:
                 self._not_sent(place, reason)
+            places = []
         if not self._orders.write_all([frame for _, frame in gathered]):
             for request, _ in gathered:
                 self._call_rest(request)
@@ -191,8 +196,8 @@ class Gateway:
         written_ns = self._host.clock.now_ns()
         for request, _ in gathered:
             self._waiting[request.request_id] = request
-            if isinstance(request, PlaceOrder):
-                self._note_written(request, written_ns)
+        for place in places:
+            self._note_written(place, written_ns)
         while len(self._waiting) > WAITING_MAX:
             del self._waiting[next(iter(self._waiting))]
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
+
+import msgspec
 
 from actors.order_manager.orders import Order
 from protocols.values import Level, Side
 
+_BUY = Side.BUY
+_PRICE_TICKS = attrgetter("price_ticks")
 
-class Tolerance(NamedTuple):
+
+class Tolerance(msgspec.Struct, frozen=True, gc=False):
     """What is close enough: so many ticks from the wanted price, so great a share from the wanted size; no younger order goes.
 
     `ticks` holds for the innermost level and grows by as much with each level outwards, where a tick matters less.
@@ -36,17 +42,30 @@ class SideDiff(NamedTuple):
     missing: list[Missing]
 
 
+def is_in_place(side: Side, wanted: Sequence[Level], resting: Collection[Order], tolerance: Tolerance) -> bool:
+    """Whether each level of one side has its order in the same place: what is true of most books, found quickly."""
+    if len(wanted) != len(resting):
+        return False
+    room_ticks = 0
+    by_price = sorted(resting, key=_PRICE_TICKS, reverse=side is _BUY)
+    for (ticks, lots), order in zip(wanted, by_price, strict=True):
+        room_ticks += tolerance.ticks
+        if not -room_ticks <= ticks - order.price_ticks <= room_ticks:
+            return False
+        if abs(order.lots - order.booked_lots - lots) > tolerance.size_share * lots:
+            return False
+    return True
+
+
 def diff_side(
     side: Side, wanted: Sequence[Level], resting: Iterable[Order], tolerance: Tolerance, now_ns: int
 ) -> SideDiff:
-    """Compare one side of the ladder with the orders that rest there.
+    """Compare one side of the ladder, where it is not in place, with the orders that rest there.
 
     An order too young to go keeps the level nearest to it occupied, unless it is more aggressive than every wanted price
     by more than the tolerance: such a one goes at once, for it may be picked off.
     """
-    by_price = sorted(resting, key=_price_ticks, reverse=side is Side.BUY)
-    if _is_matched(wanted, by_price, tolerance):
-        return SideDiff([], [])
+    by_price = sorted(resting, key=_PRICE_TICKS, reverse=side is _BUY)
     open_levels = list(enumerate(wanted))
     strangers: list[Order] = []
     for order in by_price:
@@ -66,25 +85,6 @@ def diff_side(
     if wanted and len(cancels) > 1:
         cancels.sort(key=lambda order: -min(abs(ticks - order.price_ticks) for ticks, _ in wanted))
     return SideDiff(cancels, [Missing(rank, side, ticks, lots) for rank, (ticks, lots) in open_levels])
-
-
-def _price_ticks(order: Order) -> int:
-    return order.price_ticks
-
-
-def _is_matched(wanted: Sequence[Level], by_price: list[Order], tolerance: Tolerance) -> bool:
-    """Whether each level has its order in the same place: what is true of most books, found quickly."""
-    if len(wanted) != len(by_price):
-        return False
-    room_ticks = 0
-    for (ticks, lots), order in zip(wanted, by_price, strict=True):
-        room_ticks += tolerance.ticks
-        distance = ticks - order.price_ticks
-        if not -room_ticks <= distance <= room_ticks:
-            return False
-        if abs(order.lots - order.booked_lots - lots) > tolerance.size_share * lots:
-            return False
-    return True
 
 
 def _close_level(order: Order, levels: list[tuple[int, Level]], tolerance: Tolerance) -> int | None:

@@ -27,6 +27,7 @@ class LeaseClient:
         self._nonce = 0
         self._asked_ns = 0
         self._limits: dict[InstrumentId, SymbolLimits] = {}
+        self._states: dict[InstrumentId, TradingState] = {}
         self.held: Lease | None = None
         self.ends_ns = 0
         self.answers_dropped = 0
@@ -50,10 +51,7 @@ class LeaseClient:
 
     def state(self, instrument_id: InstrumentId) -> TradingState:
         """The severer of the lease's state and the symbol's; HALTED where nothing was permitted yet."""
-        limits = self._limits.get(instrument_id)
-        if self.held is None or limits is None:
-            return TradingState.HALTED
-        return max(self.held.state, limits.state, key=_SEVERITY.__getitem__)
+        return self._states.get(instrument_id, TradingState.HALTED)
 
     def request(self, worst_case_notional: Decimal, recovered: bool, now_ns: int) -> LeaseRequest | None:
         """The next request when it is due. Before recovery nobody knows whether the shard fits into its share."""
@@ -87,4 +85,7 @@ class LeaseClient:
         self.held = lease
         self.ends_ns = requested_ns + lease.lease_ms * 1_000_000
         self._limits = {limits.instrument_id: limits for limits in lease.limits}
+        self._states = {
+            limits.instrument_id: max(lease.state, limits.state, key=_SEVERITY.__getitem__) for limits in lease.limits
+        }
         return True

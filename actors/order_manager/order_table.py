@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import msgspec
+
 from actors.order_manager.orders import STATE_OF, Order, OrderState
 from actors.order_manager.outbox import Outbox
 from protocols.messages.orders import (
@@ -18,6 +22,34 @@ from protocols.venue import FillReport, OrderReport, OrderStatus
 
 BOOKED_MAX = 20_000
 """Executions remembered one by one; older ones are known by the checkpoint that every audit moves."""
+
+
+class Exposure(msgspec.Struct, gc=False):
+    """Lots that our buys may still add and our sells still take, whatever their state; our highest bid and lowest ask that may rest."""
+
+    buy_lots: int = 0
+    sell_lots: int = 0
+    buy_ticks_high: int | None = None
+    sell_ticks_low: int | None = None
+
+    def count(self, orders: Iterable[Order]) -> None:
+        """Add orders. One loop over plain attributes, for it stands before every order that leaves."""
+        buys, sells, highest, lowest = self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low
+        buy = Side.BUY
+        for order in orders:
+            is_over, ticks = order.is_terminal, order.price_ticks
+            lots = (order.reported_lots if is_over else order.lots) - order.booked_lots  # as Order.open_lots
+            if lots < 0:
+                lots = 0
+            if order.side is buy:
+                buys += lots
+                if not is_over and (highest is None or ticks > highest):
+                    highest = ticks
+            else:
+                sells += lots
+                if not is_over and (lowest is None or ticks < lowest):
+                    lowest = ticks
+        self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low = buys, sells, highest, lowest
 
 
 class OrderTable:
@@ -44,72 +76,32 @@ class OrderTable:
         self._finished_max = finished_max
         self._tombstone_ns = tombstone_ns
         self._stale = True
-        self._buy_lots = self._sell_lots = 0
-        self._buy_ticks_high: int | None = None
-        self._sell_ticks_low: int | None = None
+        self._exposure = Exposure()
 
     @property
-    def buy_lots(self) -> int:
-        """Lots that our buys may still add, whatever their state."""
-        self._refresh()
-        return self._buy_lots
-
-    @property
-    def sell_lots(self) -> int:
-        """Lots that our sells may still take, whatever their state."""
-        self._refresh()
-        return self._sell_lots
-
-    @property
-    def buy_ticks_high(self) -> int | None:
-        """Our highest bid that may rest, or None."""
-        self._refresh()
-        return self._buy_ticks_high
-
-    @property
-    def sell_ticks_low(self) -> int | None:
-        """Our lowest ask that may rest, or None."""
-        self._refresh()
-        return self._sell_ticks_low
-
-    def open_lots(self, side: Side) -> int:
-        """Lots of all our orders on one side that may still execute."""
-        return self.buy_lots if side is Side.BUY else self.sell_lots
+    def exposure(self) -> Exposure:
+        """What our orders may still do, summed up to now."""
+        if self._stale:
+            self._exposure = Exposure()
+            self._exposure.count(self.live.values())
+            self._stale = False
+        return self._exposure
 
     def worst_case_lots(self, side: Side) -> int:
         """How far the position can go towards `side`, positive in that direction; sides are never netted."""
-        return side.sign * self.position_lots + self.open_lots(side)
+        exposure = self.exposure
+        return self.position_lots + exposure.buy_lots if side is Side.BUY else exposure.sell_lots - self.position_lots
 
     def touch(self) -> None:
         """Say that an order changed, so that sums are made anew."""
         self._stale = True
 
-    def _refresh(self) -> None:
-        if not self._stale:
-            return
-        buys = sells = 0
-        highest: int | None = None
-        lowest: int | None = None
-        for order in self.live.values():
-            lots = order.open_lots
-            resting = not order.is_terminal
-            if order.side is Side.BUY:
-                buys += lots
-                if resting and (highest is None or order.price_ticks > highest):
-                    highest = order.price_ticks
-            else:
-                sells += lots
-                if resting and (lowest is None or order.price_ticks < lowest):
-                    lowest = order.price_ticks
-        self._buy_lots, self._sell_lots = buys, sells
-        self._buy_ticks_high, self._sell_ticks_low = highest, lowest
-        self._stale = False
-
     def add(self, order: Order) -> None:
         """Take a new intent; it counts from now on."""
         assert order.client_order_id not in self.live and order.client_order_id not in self.finished
         self.live[order.client_order_id] = order
-        self._stale = True
+        if not self._stale:
+            self._exposure.count((order,))
 
     def find(self, client_order_id: str, venue_order_id: int = 0) -> Order | None:
         """An order by our id or the venue's, finished ones included while they are remembered."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import msgspec
+
 from protocols.values import Side, TimeInForce
 from protocols.venue import OrderStatus
 
@@ -49,70 +51,34 @@ STATE_OF: dict[OrderStatus, OrderState] = {
 }
 
 
-class Order:
+class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """One order of ours. `booked_lots` are executions that we counted, `reported_lots` what the venue says was executed.
 
-    `deadline_venue_ns`: after this instant of the venue's clock an unanswered submit can no longer be accepted.
+    `deadline_venue_ns`: after this instant of the venue's clock an unanswered submit can no longer be accepted. `is_terminal`:
+    nothing of it rests any more. `in_doubt`: an unknown submit, or an order that the venue did not show where it should be; its
+    fate is being asked.
     """
 
-    __slots__ = (
-        "accepted",
-        "booked_lots",
-        "cancel_again_ns",
-        "cancel_request_id",
-        "cancel_wanted",
-        "client_order_id",
-        "created_ns",
-        "deadline_venue_ns",
-        "epoch",
-        "in_doubt",
-        "is_terminal",
-        "lots",
-        "price_ticks",
-        "reduce_only",
-        "reported_lots",
-        "side",
-        "state",
-        "time_in_force",
-        "venue_order_id",
-        "venue_time_ns",
-    )
-
-    def __init__(
-        self,
-        *,
-        client_order_id: str,
-        epoch: int,
-        side: Side,
-        price_ticks: int,
-        lots: int,
-        time_in_force: TimeInForce,
-        reduce_only: bool,
-        created_ns: int,
-        deadline_venue_ns: int,
-    ) -> None:
-        self.client_order_id = client_order_id
-        self.epoch = epoch
-        self.side = side
-        self.price_ticks = price_ticks
-        self.lots = lots
-        self.time_in_force = time_in_force
-        self.reduce_only = reduce_only
-        self.created_ns = created_ns
-        self.deadline_venue_ns = deadline_venue_ns
-        self.state = OrderState.PENDING
-        self.is_terminal = False
-        """Whether nothing of it rests any more."""
-        self.venue_order_id = 0
-        self.venue_time_ns = 0
-        self.booked_lots = 0
-        self.reported_lots = 0
-        self.accepted = False
-        self.in_doubt = False
-        """An unknown submit, or an order that the venue did not show where it should be: its fate is being asked."""
-        self.cancel_wanted = False
-        self.cancel_request_id = 0
-        self.cancel_again_ns = 0
+    client_order_id: str
+    epoch: int
+    side: Side
+    price_ticks: int
+    lots: int
+    time_in_force: TimeInForce
+    reduce_only: bool
+    created_ns: int
+    deadline_venue_ns: int
+    state: OrderState = OrderState.PENDING
+    is_terminal: bool = False
+    venue_order_id: int = 0
+    venue_time_ns: int = 0
+    booked_lots: int = 0
+    reported_lots: int = 0
+    accepted: bool = False
+    in_doubt: bool = False
+    cancel_wanted: bool = False
+    cancel_request_id: int = 0
+    cancel_again_ns: int = 0
 
     @property
     def is_settled(self) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import attrgetter
+
+import msgspec
+
 from actors.order_manager.gate import GateReason, Limits, check_order
-from actors.order_manager.ladder import Missing, Tolerance, diff_side
+from actors.order_manager.ladder import Missing, Tolerance, diff_side, is_in_place
+from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Order, OrderState
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
-from protocols.client_order_id import base36
 from protocols.messages.journal import GateChanged, OrderIntended
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.quoting import QuoteTargets
@@ -26,6 +31,14 @@ _WAITS_FOR_CANCELS = {
 }
 """Refusals that end by themselves when cancels in flight are answered."""
 
+# Members of enumerations by a name of their own: looking them up in their class costs more than the comparison.
+_BUY, _SELL = Side.BUY, Side.SELL
+_PENDING, _UNKNOWN = OrderState.PENDING, OrderState.UNKNOWN
+_REDUCING = TradingState.REDUCING
+_POST_ONLY = TimeInForce.POST_ONLY
+
+_RANK = attrgetter("rank")
+
 
 class Quoter:
     """Brings the resting orders of a symbol to its targets, as far as the gate allows."""
@@ -36,6 +49,7 @@ class Quoter:
         self._age_ns_min = own.order_age_ms_min * 1_000_000
         self._size_share = own.size_tolerance_share
         self._window_ns = own.window_ms * 1_000_000
+        self._live_orders_max = own.live_orders_max
         self._slack_ns = own.dead_slack_ms * 1_000_000
 
     def work(self, symbol: Symbol, now_ns: int) -> None:
@@ -77,126 +91,114 @@ class Quoter:
 
     def _quote(self, symbol: Symbol, targets: QuoteTargets, limits: Limits, now_ns: int) -> None:
         table = symbol.table
+        orders = _sort_out(table.live.values())
         reference = targets.bids[0][0] if targets.bids else targets.asks[0][0] if targets.asks else 0
         tolerance = Tolerance(symbol.tolerance_ticks(reference), self._size_share, self._age_ns_min)
+        allowed_lots = 0 if limits.state is _REDUCING else limits.position_lots_max
         cancels: list[Order] = []
         missing: list[Missing] = []
-        for side in (Side.BUY, Side.SELL):
-            resting = [
-                order
-                for order in table.live.values()
-                if order.side is side
-                and not order.is_terminal
-                and not order.cancel_wanted
-                and order.state is not OrderState.UNKNOWN
-            ]
-            wanted = self._wanted(symbol, targets, limits, side)
+        for side, resting, in_doubt in (
+            (_BUY, orders.buys, orders.buy_in_doubt),
+            (_SELL, orders.sells, orders.sell_in_doubt),
+        ):
+            wanted = None if in_doubt else self._wanted(symbol, targets, limits, side)
             if wanted is None:
                 cancels.extend(resting)
                 continue
-            diff = diff_side(side, wanted, resting, tolerance, now_ns)
-            cancels.extend(diff.cancels)
-            cancels.extend(self._breaching(symbol, limits, side, resting, diff.cancels))
-            missing.extend(diff.missing)
+            going: list[Order] = []
+            if not is_in_place(side, wanted, resting, tolerance):
+                going, unfilled = diff_side(side, wanted, resting, tolerance, now_ns)
+                cancels.extend(going)
+                missing.extend(unfilled)
+            excess_lots = table.worst_case_lots(side) - allowed_lots
+            if excess_lots > 0:
+                cancels.extend(_breaching(table, side, resting, going, excess_lots))
         for order in cancels:
             self._cancel(symbol, order, now_ns)
-        self._repeat_cancels(symbol, now_ns)
+        for order in orders.to_cancel_again:
+            self._cancel(symbol, order, now_ns)
         if missing:
-            missing.sort(key=_inner_first)
-            for level in missing:
-                self._place(symbol, targets, limits, level, now_ns)
+            self._fill_levels(symbol, targets, limits, missing, now_ns)
 
     def _wanted(self, symbol: Symbol, targets: QuoteTargets, limits: Limits, side: Side) -> tuple[Level, ...] | None:
         """Levels wanted on a side; None when nothing may rest there."""
-        if any(order.state is OrderState.UNKNOWN and order.side is side for order in symbol.table.live.values()):
-            return None
-        levels = targets.bids if side is Side.BUY else targets.asks
-        if limits.state is not TradingState.REDUCING:
+        levels = targets.bids if side is _BUY else targets.asks
+        if limits.state is not _REDUCING:
             return levels
         return _within(levels, -side.sign * symbol.table.position_lots)
 
-    def _breaching(
-        self, symbol: Symbol, limits: Limits, side: Side, resting: list[Order], going: list[Order]
-    ) -> list[Order]:
-        """Outermost orders that must go because the worst case of their side is above a limit that was lowered."""
-        table = symbol.table
-        excess_lots = table.worst_case_lots(side) - limits.position_lots_max
-        if limits.state is TradingState.REDUCING:
-            excess_lots = max(excess_lots, table.worst_case_lots(side))
-        if excess_lots <= 0:
-            return []
-        excess_lots -= sum(
-            order.open_lots for order in table.live.values() if order.cancel_wanted and order.side is side
-        )
-        excess_lots -= sum(order.open_lots for order in going)
-        breaching: list[Order] = []
-        for order in sorted(resting, key=lambda order: side.sign * order.price_ticks):
-            if excess_lots <= 0:
-                break
-            if order not in going:
-                breaching.append(order)
-                excess_lots -= order.open_lots
-        return breaching
-
     def _cancel(self, symbol: Symbol, order: Order, now_ns: int) -> None:
         order.cancel_wanted = True
-        if order.state is OrderState.PENDING and now_ns - order.created_ns < PENDING_CANCEL_NS:
+        if order.state is _PENDING and now_ns - order.created_ns < PENDING_CANCEL_NS:
             return
         self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
 
     def _repeat_cancels(self, symbol: Symbol, now_ns: int) -> None:
-        for order in symbol.table.live.values():
-            if order.cancel_wanted and not order.cancel_request_id and not order.is_terminal:
-                self._cancel(symbol, order, now_ns)
+        for order in _sort_out(symbol.table.live.values()).to_cancel_again:
+            self._cancel(symbol, order, now_ns)
 
-    def _place(self, symbol: Symbol, targets: QuoteTargets, limits: Limits, level: Missing, now_ns: int) -> None:
-        shard, table, side = self._shard, symbol.table, level.side
-        if now_ns < symbol.wait_until_ns[side] or targets.book_update_id <= symbol.wait_for_book[side]:
-            return
-        top = symbol.top
-        assert top is not None
+    def _fill_levels(
+        self, symbol: Symbol, targets: QuoteTargets, limits: Limits, missing: list[Missing], now_ns: int
+    ) -> None:
+        """Place what is missing, the innermost levels first, each as far as every check lets it."""
+        shard, table = self._shard, symbol.table
+        missing.sort(key=_RANK)
+        reduce_only = limits.state is _REDUCING
+        notional_room = shard.notional_room(symbol)
+        orders_room = self._live_orders_max - shard.live_orders
         book_age_ns = symbol.book_age_ns(now_ns)
-        if book_age_ns > shard.gate.book_age_ns_max:
-            self._deny(symbol, level, DenialCode.STALE_BOOK, now_ns)
-            return
-        reduce_only = limits.state is TradingState.REDUCING
-        lots = level.lots
-        code = check_order(symbol, limits, side, level.price_ticks, lots, reduce_only, shard.notional_room(symbol))
-        if code is None:
-            code = self._capacity(level.rank, now_ns)
-        if code is not None:
-            is_waiting = code in _WAITS_FOR_CANCELS and any(order.cancel_wanted for order in table.live.values())
-            if not is_waiting:
+        book_is_stale = book_age_ns > shard.gate.book_age_ns_max
+        for level in missing:
+            rank, side, price_ticks, lots = level
+            if now_ns < symbol.wait_until_ns[side] or targets.book_update_id <= symbol.wait_for_book[side]:
+                continue
+            if book_is_stale:
+                code: DenialCode | None = DenialCode.STALE_BOOK
+            else:
+                code = check_order(symbol, limits, side, price_ticks, lots, reduce_only, notional_room)
+                if code is None:
+                    code = self._capacity(rank, orders_room, now_ns)
+            if code is None:
+                self._place(symbol, targets, limits, level, book_age_ns, now_ns)
+                orders_room -= 1
+            elif code not in _WAITS_FOR_CANCELS or not any(order.cancel_wanted for order in table.live.values()):
                 self._deny(symbol, level, code, now_ns)
-            return
-        worst_lots = table.worst_case_lots(side) + lots
-        venue_ns = shard.clock.at(now_ns)
+        shard.refresh_notional(symbol)
+
+    def _place(
+        self, symbol: Symbol, targets: QuoteTargets, limits: Limits, level: Missing, book_age_ns: int, now_ns: int
+    ) -> None:
+        """Journal the intent, then send the order: it has passed every check."""
+        shard, table, instrument, top = self._shard, symbol.table, symbol.instrument, symbol.top
+        assert top is not None
+        _, side, price_ticks, lots = level
+        clock = shard.clock
+        venue_ns = clock.at(now_ns)
         order = Order(
-            client_order_id=symbol.prefix + base36(symbol.next_client_order_id_seq()),
+            client_order_id=symbol.next_client_order_id(),
             epoch=shard.spec.epoch,
             side=side,
-            price_ticks=level.price_ticks,
+            price_ticks=price_ticks,
             lots=lots,
-            time_in_force=TimeInForce.POST_ONLY,
-            reduce_only=reduce_only,
+            time_in_force=_POST_ONLY,
+            reduce_only=limits.state is _REDUCING,
             created_ns=now_ns,
-            deadline_venue_ns=venue_ns + self._window_ns + shard.clock.error_ns + self._slack_ns,
+            deadline_venue_ns=venue_ns + self._window_ns + clock.error_ns + self._slack_ns,
+            venue_time_ns=venue_ns,
         )
-        order.venue_time_ns = venue_ns
         table.add(order)
-        instrument = symbol.instrument
         shard.outbox.append(
             OrderIntended(
                 instrument_id=symbol.instrument_id,
                 instrument_version=instrument.version,
                 client_order_id=order.client_order_id,
                 side=side,
-                price=instrument.price(level.price_ticks),
+                price=instrument.price(price_ticks),
                 quantity=instrument.quantity(lots),
-                price_ticks=level.price_ticks,
+                price_ticks=price_ticks,
                 quantity_lots=lots,
-                time_in_force=order.time_in_force,
-                reduce_only=reduce_only,
+                time_in_force=_POST_ONLY,
+                reduce_only=order.reduce_only,
                 venue_time_ns=venue_ns,
                 deadline_venue_ns=order.deadline_venue_ns,
                 decided_ns=now_ns,
@@ -205,23 +207,21 @@ class Quoter:
                 book_age_ns_max=shard.gate.book_age_ns_max,
                 best_bid_ticks=top.bids[0][0],
                 best_ask_ticks=top.asks[0][0],
-                worst_case_lots=worst_lots,
+                worst_case_lots=table.worst_case_lots(side),
                 limit_lots=limits.position_lots_max,
                 lease_nonce=shard.lease.nonce,
             )
         )
         shard.desk.place(symbol.instrument_id, order, now_ns)
-        shard.refresh_notional(symbol)
 
-    def _capacity(self, rank: int, now_ns: int) -> DenialCode | None:
+    def _capacity(self, rank: int, orders_room: int, now_ns: int) -> DenialCode | None:
+        """The reason not to send one more order that lies with the whole shard, or None."""
         shard = self._shard
         if shard.dry_run:
             return DenialCode.DRY_RUN
         if not shard.budget.may_place(now_ns, rank) or not shard.desk.has_room_for_order:
             return DenialCode.RATE
-        if sum(len(symbol.table.live) for symbol in shard.symbols.values()) >= shard.own.live_orders_max:
-            return DenialCode.OPEN_ORDERS
-        return None
+        return DenialCode.OPEN_ORDERS if orders_room <= 0 else None
 
     def _deny(self, symbol: Symbol, level: Missing, code: DenialCode, now_ns: int) -> None:
         symbol.denials[code] += 1
@@ -236,13 +236,29 @@ class Quoter:
         self._shard.outbox.event(
             OrderDenied,
             instrument_id=symbol.instrument_id,
-            client_order_id=symbol.prefix + base36(symbol.next_client_order_id_seq()),
+            client_order_id=symbol.next_client_order_id(),
             venue_order_id=0,
             venue_time_ns=self._shard.clock.at(now_ns),
             side=level.side,
             code=code,
             text=text,
         )
+
+
+def _breaching(
+    table: OrderTable, side: Side, resting: list[Order], going: list[Order], excess_lots: int
+) -> list[Order]:
+    """Outermost orders that must go because the worst case of their side is above what is allowed by `excess_lots`."""
+    excess_lots -= sum(order.open_lots for order in table.live.values() if order.cancel_wanted and order.side is side)
+    excess_lots -= sum(order.open_lots for order in going)
+    breaching: list[Order] = []
+    for order in sorted(resting, key=lambda order: side.sign * order.price_ticks):
+        if excess_lots <= 0:
+            break
+        if order not in going:
+            breaching.append(order)
+            excess_lots -= order.open_lots
+    return breaching
 
 
 def _within(levels: tuple[Level, ...], room_lots: int) -> tuple[Level, ...] | None:
@@ -258,5 +274,30 @@ def _within(levels: tuple[Level, ...], room_lots: int) -> tuple[Level, ...] | No
     return tuple(cut)
 
 
-def _inner_first(level: Missing) -> int:
-    return level.rank
+class _Sorted(msgspec.Struct, frozen=True):
+    """Our live orders: what rests and may stay, by side; whose cancel must be repeated; which side has one of unknown fate."""
+
+    buys: list[Order]
+    sells: list[Order]
+    to_cancel_again: list[Order]
+    buy_in_doubt: bool
+    sell_in_doubt: bool
+
+
+def _sort_out(orders: Iterable[Order]) -> _Sorted:
+    buys: list[Order] = []
+    sells: list[Order] = []
+    to_cancel_again: list[Order] = []
+    buy_in_doubt = sell_in_doubt = False
+    for order in orders:
+        if order.is_terminal:
+            continue
+        is_buy, in_doubt = order.side is _BUY, order.state is _UNKNOWN
+        if in_doubt:
+            buy_in_doubt, sell_in_doubt = buy_in_doubt or is_buy, sell_in_doubt or not is_buy
+        if order.cancel_wanted:
+            if not order.cancel_request_id:
+                to_cancel_again.append(order)
+        elif not in_doubt:
+            (buys if is_buy else sells).append(order)
+    return _Sorted(buys, sells, to_cancel_again, buy_in_doubt, sell_in_doubt)

@@ -121,14 +121,20 @@ class Shard:
 
     def refresh_notional(self, symbol: Symbol) -> None:
         """Bring a symbol's part of the shard's worst-case notional up to date."""
-        notional = symbol.worst_notional()
-        instrument_id = symbol.instrument_id
-        self._notional_total += notional - self._notional[instrument_id]
-        self._notional[instrument_id] = notional
+        notional, instrument_id = symbol.worst_notional(), symbol.instrument_id
+        before = self._notional[instrument_id]
+        if notional != before:
+            self._notional_total += notional - before
+            self._notional[instrument_id] = notional
 
     def notional_room(self, symbol: Symbol) -> int:
         """What the shard's share leaves for this symbol's worst case (scaled)."""
         return self.notional_share - (self._notional_total - self._notional[symbol.instrument_id])
+
+    @property
+    def live_orders(self) -> int:
+        """Our orders that may still execute, of every symbol."""
+        return sum([len(symbol.table.live) for symbol in self.symbols.values()])
 
     @property
     def worst_notional(self) -> Decimal:

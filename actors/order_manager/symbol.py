@@ -8,7 +8,7 @@ from decimal import Decimal
 from actors.order_manager.order_table import OrderTable
 from actors.order_manager.outbox import Outbox
 from configs.schema import OrderManagerSettings
-from protocols.client_order_id import client_order_id_prefix
+from protocols.client_order_id import base36, client_order_id_prefix
 from protocols.messages.market import BookTop, FeedState, FeedStatus, MarkPrice
 from protocols.messages.orders import DenialCode
 from protocols.messages.quoting import QuoteTargets
@@ -46,6 +46,7 @@ class Symbol:
         )
         self.prefix = client_order_id_prefix(install, epoch, shard, symbol_code)
         self.seq = 0
+        self._id_block, self._id_head = 0, self.prefix
         self.newest_id = (0, 0)
         """(epoch, number) of the newest intent in the journal that was loaded."""
         self.adopted_venue_ns = 0
@@ -76,10 +77,13 @@ class Symbol:
         self.sell_ticks_min = instrument.price_ticks_min
         self.reference_ticks = 0
 
-    def next_client_order_id_seq(self) -> int:
-        """Allocate the next number of this incarnation."""
+    def next_client_order_id(self) -> str:
+        """Allocate the next id of this incarnation. All but its last digit is made once for 36 of them."""
         self.seq += 1
-        return self.seq
+        block, digit = divmod(self.seq, 36)
+        if block != self._id_block:
+            self._id_block, self._id_head = block, self.prefix + base36(block)
+        return self._id_head + base36(digit)
 
     def take_top(self, top: BookTop) -> None:
         """Take the newest book; the price band around its middle moves with it."""
@@ -118,8 +122,8 @@ class Symbol:
 
     def worst_notional(self) -> int:
         """Scaled notional of the worse of the two sides' worst cases at the reference price."""
-        table = self.table
-        lots = max(table.position_lots + table.buy_lots, table.sell_lots - table.position_lots, 0)
+        table, exposure = self.table, self.table.exposure
+        lots = max(table.position_lots + exposure.buy_lots, exposure.sell_lots - table.position_lots, 0)
         return lots * self.reference_ticks * self.notional_unit
 
     def tolerance_ticks(self, price_ticks: int) -> int:

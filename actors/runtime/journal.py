@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import UnionType
 from typing import Any
@@ -41,6 +42,8 @@ AnyRecord = (
 """What an order manager's journal holds."""
 
 SYNC_PERIOD_S = 1.0
+ROWS_MAX = 8_000
+"""Records of one statement; SQLite takes 32,766 values."""
 SEGMENTS_MAX = 8
 """Segments kept; the oldest beyond it is deleted when a new one begins."""
 PAGE_ROWS = 1_000
@@ -55,7 +58,6 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS events ON records (event_seq) WHERE event_seq IS NOT NULL;
 CREATE TABLE IF NOT EXISTS snapshots (seq INTEGER PRIMARY KEY, snapshot BLOB NOT NULL);
 """
-_INSERT = "INSERT INTO records (seq, shard, event_seq, record) VALUES (?, ?, ?, ?)"
 
 
 class Journal:
@@ -75,7 +77,7 @@ class Journal:
         """
         self._path = path
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(record_types)
-        self._encoder = msgspec.msgpack.Encoder()
+        self._encode = msgspec.msgpack.Encoder().encode
         self._failure: BaseException | None = None
         kind = network_file_system(path.parent)
         if kind is not None:
@@ -85,6 +87,7 @@ class Journal:
             files = segments(path)
             self._segment = files[-1] if files else _segment_file(path, 1)
             self._connection = _open(self._segment)
+            self._cursor = self._connection.cursor()
             self._seq = max((_last_seq(self._connection), *(_last_seq_of(file) for file in files[-2:-1])))
             self._events_last = self._last_events()
         except (sqlite3.Error, OSError) as error:
@@ -109,51 +112,45 @@ class Journal:
         """The greatest `event_seq` of a shard that is journaled; 0 when there is none."""
         return self._events_last.get(shard, 0)
 
-    def append(self, record: Message, synced: bool = False) -> int:
-        """Write a record; returns its number. `synced` waits until it is on the disk.
+    def append(self, record: Message) -> int:
+        """Write a record; returns its number.
 
         Raises:
             JournalFailed: it could not be written, or an earlier write or sync failed.
         """
-        if self._failure is not None:
-            raise JournalFailed(f"{self._segment}: an earlier write failed: {self._failure}") from self._failure
-        event_seq: int | None = getattr(record, "event_seq", None)
-        shard: int | None = getattr(record, "shard", None) if event_seq is not None else None
-        seq = self._seq + 1
-        try:
-            if synced:
-                self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.execute(_INSERT, (seq, shard, event_seq, self._encoder.encode(record)))
-            if synced:
-                self._connection.execute("PRAGMA synchronous=NORMAL")
-        except (sqlite3.Error, OSError) as error:
-            self._failure = error
-            raise JournalFailed(f"{self._segment}: record {seq} could not be written: {error}") from error
-        self._seq = seq
-        if event_seq is not None and shard is not None:
-            self._events_last[shard] = max(event_seq, self._events_last.get(shard, 0))
-        return seq
+        self.append_all((record,))
+        return self._seq
 
     def append_all(self, records: Sequence[Message]) -> None:
-        """Write several records in one transaction: all of them are in the journal afterwards, or none and the journal has failed.
+        """Write several records by one statement: all of them are in the journal afterwards, or none and the journal has failed.
+
+        Args:
+            records: at least one and at most `ROWS_MAX`.
 
         Raises:
             JournalFailed: they could not be written, or an earlier write or sync failed.
         """
-        if len(records) == 1:
-            self.append(records[0])
-            return
-        try:
-            self._connection.execute("BEGIN")
-        except (sqlite3.Error, OSError) as error:
-            self._failure = self._failure or error
+        if self._failure is not None:
+            raise JournalFailed(f"{self._segment}: an earlier write failed: {self._failure}") from self._failure
+        assert 0 < len(records) <= ROWS_MAX
+        seq = self._seq
+        values: list[int | bytes | None] = []
+        events: dict[int, int] = {}
         for record in records:
-            self.append(record)
+            seq += 1
+            event_seq: int | None = getattr(record, "event_seq", None)
+            shard: int | None = getattr(record, "shard", None) if event_seq is not None else None
+            if event_seq is not None and shard is not None:
+                events[shard] = max(event_seq, events.get(shard, self._events_last.get(shard, 0)))
+            values += (seq, shard, event_seq, self._encode(record))
         try:
-            self._connection.execute("COMMIT")
+            self._cursor.execute(_insert(len(records)), values)
         except (sqlite3.Error, OSError) as error:
             self._failure = error
-            raise JournalFailed(f"{self._segment}: {len(records)} records could not be written: {error}") from error
+            raise JournalFailed(f"{self._segment}: record {seq} could not be written: {error}") from error
+        self._seq = seq
+        if events:
+            self._events_last.update(events)
 
     def read(self, from_seq: int = 1) -> Iterator[tuple[int, Message]]:
         """Records from `from_seq` on, oldest first, over every segment that is kept.
@@ -214,6 +211,7 @@ class Journal:
             self._connection.close()
             self._segment = _segment_file(self._path, number)
             self._connection = _open(self._segment)
+            self._cursor = self._connection.cursor()
         except (sqlite3.Error, OSError, JournalError) as error:
             self._failure = error
             raise JournalFailed(f"{self._segment}: the new segment could not be made: {error}") from error
@@ -299,6 +297,11 @@ def _connect(file: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
+
+
+@lru_cache(maxsize=64)
+def _insert(rows: int) -> str:
+    return "INSERT INTO records (seq, shard, event_seq, record) VALUES " + ", ".join(["(?, ?, ?, ?)"] * rows)
 
 
 def _open(file: Path) -> sqlite3.Connection:

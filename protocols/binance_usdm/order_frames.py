@@ -1,7 +1,8 @@
 """Orders as WebSocket API frames (facts section 7): the hot path, built and signed from templates.
 
-Everything of a frame and of its signed text that does not change is joined once per symbol, side, time in force and reduce-only;
-an order then costs two f-strings and one signature. The signed text has every parameter sorted by name, apiKey among them.
+Everything of a place or cancel and of its signed text that does not change is joined once per symbol (of a place: and per side,
+time in force and reduce-only); each then costs two f-strings and one signature. The signed text has every parameter sorted by
+name, apiKey among them.
 """
 
 from __future__ import annotations
@@ -22,12 +23,24 @@ QUERY_WINDOW_MS = 5_000
 _NS_PER_MS = 1_000_000
 
 
-class _Template(NamedTuple):
-    """Constant parts of a place: of the signed text after the quantity and after the window, and the same of the frame."""
+class _Place(NamedTuple):
+    """Constant parts of a place, in the order in which they are used: three of the signed text, two of the frame."""
 
-    signed_after_window: str
+    wire: WireInstrument
+    signed_before_id: str
+    signed_before_price: str
+    signed_before_time: str
     framed_before_id: str
-    framed_after_window: str
+    framed_before_time: str
+
+
+class _Cancel(NamedTuple):
+    """Constant parts of a cancel by our id: two of the signed text, two of the frame."""
+
+    signed_before_id: str
+    signed_before_time: str
+    framed_before_id: str
+    framed_before_time: str
 
 
 class OrderFrames:
@@ -41,8 +54,8 @@ class OrderFrames:
         self._key_signed = f"apiKey={api_key}"
         self._key_framed = f'"apiKey":"{api_key}"'
         self._sign = signer.sign
-        self._templates: dict[tuple[InstrumentId, Side, TimeInForce, bool], _Template] = {
-            (wire.instrument_id, side, time_in_force, reduce_only): _place_template(
+        self._places = {
+            (wire.instrument_id, side, time_in_force, reduce_only): self._place_parts(
                 wire, side, time_in_force, reduce_only
             )
             for wire in instruments.by_id.values()
@@ -50,6 +63,7 @@ class OrderFrames:
             for time_in_force in TimeInForce
             for reduce_only in (False, True)
         }
+        self._cancels = {wire.instrument_id: self._cancel_parts(wire) for wire in instruments.by_id.values()}
 
     def __repr__(self) -> str:
         return "OrderFrames(<hidden>)"
@@ -70,22 +84,21 @@ class OrderFrames:
 
     def place(self, request: PlaceOrder) -> bytes:
         """order.place"""
-        wire = self._by_id[request.instrument_id]
-        template = self._templates[request.instrument_id, request.side, request.time_in_force, request.reduce_only]
+        wire, signed_before_id, signed_before_price, signed_before_time, framed_before_id, framed_before_time = (
+            self._places[request.instrument_id, request.side, request.time_in_force, request.reduce_only]
+        )
         client_order_id = request.client_order_id
         price = wire.prices.text(request.price_ticks)
         quantity = wire.quantities.text(request.quantity_lots)
         window = request.window_ms
         timestamp = request.venue_time_ns // _NS_PER_MS
-        result = "&newOrderRespType=RESULT" if request.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL else ""
         signature = self._sign(
-            f"{self._key_signed}&newClientOrderId={client_order_id}{result}&price={price}&quantity={quantity}"
-            f"&recvWindow={window}{template.signed_after_window}{timestamp}&type=LIMIT"
+            f"{signed_before_id}{client_order_id}{signed_before_price}{price}&quantity={quantity}"
+            f"&recvWindow={window}{signed_before_time}{timestamp}&type=LIMIT"
         )
         return (
-            f'{{"id":{request.request_id},"method":"order.place","params":{{{self._key_framed}{template.framed_before_id}'
-            f'"newClientOrderId":"{client_order_id}","price":"{price}","quantity":"{quantity}","recvWindow":{window}'
-            f'{template.framed_after_window}{timestamp},"type":"LIMIT","signature":"{signature}"}}}}'
+            f'{{"id":{request.request_id}{framed_before_id}{client_order_id}","price":"{price}","quantity":"{quantity}",'
+            f'"recvWindow":{window}{framed_before_time}{timestamp},"type":"LIMIT","signature":"{signature}"}}}}'
         ).encode()
 
     def amend(self, request: AmendOrder) -> bytes:
@@ -109,25 +122,29 @@ class OrderFrames:
 
     def cancel(self, request: CancelOrder) -> bytes:
         """order.cancel, by our id or by the venue's."""
-        if request.client_order_id:
+        client_order_id = request.client_order_id
+        if not client_order_id:
             return self._by_name(
                 "order.cancel",
                 request.request_id,
                 request.instrument_id,
-                f"origClientOrderId={request.client_order_id}",
-                f'"origClientOrderId":"{request.client_order_id}"',
+                f"orderId={request.venue_order_id}",
+                f'"orderId":{request.venue_order_id}',
                 request.window_ms,
                 request.venue_time_ns,
             )
-        return self._by_name(
-            "order.cancel",
-            request.request_id,
-            request.instrument_id,
-            f"orderId={request.venue_order_id}",
-            f'"orderId":{request.venue_order_id}',
-            request.window_ms,
-            request.venue_time_ns,
+        signed_before_id, signed_before_time, framed_before_id, framed_before_time = self._cancels[
+            request.instrument_id
+        ]
+        window = request.window_ms
+        timestamp = request.venue_time_ns // _NS_PER_MS
+        signature = self._sign(
+            f"{signed_before_id}{client_order_id}&recvWindow={window}{signed_before_time}{timestamp}"
         )
+        return (
+            f'{{"id":{request.request_id}{framed_before_id}{client_order_id}","recvWindow":{window}'
+            f'{framed_before_time}{timestamp},"signature":"{signature}"}}}}'
+        ).encode()
 
     def status(self, request: QueryOrder) -> bytes:
         """order.status, by our id."""
@@ -161,19 +178,33 @@ class OrderFrames:
             f'"recvWindow":{window_ms},"symbol":"{symbol}","timestamp":{timestamp},"signature":"{signature}"}}}}'
         ).encode()
 
+    def _place_parts(self, wire: WireInstrument, side: Side, time_in_force: TimeInForce, reduce_only: bool) -> _Place:
+        """An immediate order asks for its result (RESULT); a resting one is told by the user stream (ACK, the default)."""
+        rule = TIME_IN_FORCE[time_in_force]
+        immediate = time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
+        return _Place(
+            wire=wire,
+            signed_before_id=f"{self._key_signed}&newClientOrderId=",
+            signed_before_price=f"{'&newOrderRespType=RESULT' if immediate else ''}&price=",
+            signed_before_time=(
+                f"{'&reduceOnly=true' if reduce_only else ''}&side={side.value}&symbol={wire.symbol}"
+                f"&timeInForce={rule}&timestamp="
+            ),
+            framed_before_id=(
+                f',"method":"order.place","params":{{{self._key_framed},'
+                + ('"newOrderRespType":"RESULT",' if immediate else "")
+                + '"newClientOrderId":"'
+            ),
+            framed_before_time=(
+                (',"reduceOnly":"true"' if reduce_only else "")
+                + f',"side":"{side.value}","symbol":"{wire.symbol}","timeInForce":"{rule}","timestamp":'
+            ),
+        )
 
-def _place_template(wire: WireInstrument, side: Side, time_in_force: TimeInForce, reduce_only: bool) -> _Template:
-    """An immediate order asks for its result (RESULT); a resting one is told by the user stream (ACK, the default)."""
-    rule = TIME_IN_FORCE[time_in_force]
-    immediate = time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL
-    return _Template(
-        signed_after_window=(
-            f"{'&reduceOnly=true' if reduce_only else ''}&side={side.value}&symbol={wire.symbol}"
-            f"&timeInForce={rule}&timestamp="
-        ),
-        framed_before_id=',"newOrderRespType":"RESULT",' if immediate else ",",
-        framed_after_window=(
-            (',"reduceOnly":"true"' if reduce_only else "")
-            + f',"side":"{side.value}","symbol":"{wire.symbol}","timeInForce":"{rule}","timestamp":'
-        ),
-    )
+    def _cancel_parts(self, wire: WireInstrument) -> _Cancel:
+        return _Cancel(
+            signed_before_id=f"{self._key_signed}&origClientOrderId=",
+            signed_before_time=f"&symbol={wire.symbol}&timestamp=",
+            framed_before_id=f',"method":"order.cancel","params":{{{self._key_framed},"origClientOrderId":"',
+            framed_before_time=f',"symbol":"{wire.symbol}","timestamp":',
+        )
