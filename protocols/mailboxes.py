@@ -18,6 +18,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     EpochAnnounced,
+    PullQuotes,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -47,6 +48,9 @@ from protocols.messages.risk import Lease, LeaseRequest
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
+AnyControl = Control | PullQuotes
+"""What the supervisor says: to everybody, and to order managers only."""
+
 Hosted = TimerFired | LinkChanged | OutboxFull
 
 MarketDataMailbox = AnyMarketEvent | AnyStreamEvent | AnyOutcome | Control | Hosted
@@ -62,7 +66,7 @@ OrderManagerMailbox = (
     | AnyUserEvent
     | AnyStreamEvent
     | AnyOutcome
-    | Control
+    | AnyControl
     | Hosted
 )
 RiskMonitorMailbox = (

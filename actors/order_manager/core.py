@@ -20,7 +20,7 @@ from actors.order_manager.symbol import Symbol
 from actors.order_manager.synchronisation import Cause
 from actors.order_manager.user_events import UserEvents
 from configs.schema import Settings
-from protocols.effects import Effect, LinkChanged, OutboxFull, TimerFired
+from protocols.effects import Effect, LinkChanged, LogLevel, OutboxFull, TimerFired
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.alerts import AlertCode, Severity
@@ -30,6 +30,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     EpochAnnounced,
+    PullQuotes,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -185,6 +186,10 @@ class OrderManagerCore:
                 self._link(message)
             case OutboxFull():
                 self._outbox_full(message, now_ns)
+            case PullQuotes():
+                shard.gate.pull(message.hold_ms, now_ns)
+                shard.outbox.log(LogLevel.WARNING, f"quotes are pulled for {message.hold_ms} ms: {message.reason}")
+                self._work(list(shard.symbols.values()))
             case Drain() | EmergencyStop() | Resume() | EpochAnnounced() | ShardHalted() | StopFileSeen():
                 self._control(message, now_ns)
             case _ if isinstance(message, Outcome):

@@ -15,7 +15,7 @@ import msgspec
 
 from actors.runtime.process import ActorProcess
 from configs.schema import Settings
-from protocols.mailboxes import Control
+from protocols.mailboxes import AnyControl
 from protocols.messages.control import ActorSpec, Vitals
 
 WATCH_S_MAX = 60.0
@@ -136,7 +136,7 @@ class HostedActor:
         return self._process
 
 
-_control_decoder = msgspec.msgpack.Decoder(Control)
+_control_decoder = msgspec.msgpack.Decoder(AnyControl)
 
 
 def _load(path: str) -> Any:

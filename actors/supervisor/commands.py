@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from protocols.envelope import Message
-from protocols.mailboxes import Control, Hosted
+from protocols.mailboxes import AnyControl, Control, Hosted
 from protocols.messages.control import AnyAnswer, AnyCommand, ChildSpec, Vitals
 
 
@@ -64,7 +64,7 @@ class TellChild(Message, frozen=True, kw_only=True):
 
     name: str
     epoch: int
-    message: Control
+    message: AnyControl
     wait_ms: int
 
 
@@ -73,7 +73,7 @@ class ChildTold(Message, frozen=True, kw_only=True):
 
     name: str
     epoch: int
-    message: Control
+    message: AnyControl
     reached: bool
 
 

@@ -7,8 +7,15 @@ from actors.supervisor.commands import Beat, ChildProbed, ChildRead, ProbeChild,
 from actors.supervisor.lifecycle import Lifecycle
 from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
+from protocols.messages.control import PullQuotes
 
 READ_WAIT_MS = 2_000
+
+PULL_MS = 3_000
+"""How long no order manager quotes after a sign of starvation; said again while it lasts."""
+
+PULL_REPEAT_NS = 1_000_000_000
+"""It is said again no sooner than this."""
 
 
 class Health:
@@ -18,6 +25,7 @@ class Health:
         self._state = state
         self._lifecycle = lifecycle
         self._read_ns = 0
+        self._pulled_ns = 0
 
     def tick(self, late_ns: int) -> None:
         """Ask for signs of life and, less often, for snapshots. `late_ns` is how late this tick is."""
@@ -74,12 +82,18 @@ class Health:
         return len(others) > 0 and all(other.misses for other in others)
 
     def _note_starved(self, text: str, misses_left: int) -> None:
-        """Nobody is blamed: of what was missed so far at most `misses_left` counts on."""
+        """Nobody is blamed, but nobody quotes: of what was missed so far at most `misses_left` counts on."""
         state = self._state
+        if not self._pulled_ns or state.now_ns - self._pulled_ns >= PULL_REPEAT_NS:
+            self._pulled_ns = state.now_ns
+            state.tell_all(PullQuotes(reason=f"the node is starved: {text}", hold_ms=PULL_MS), state.order_managers())
         for child in state.children.values():
             child.misses = min(child.misses, misses_left)
         if not state.starved:
             state.starved = True
             state.alert(
-                AlertCode.ACTOR_HUNG, Severity.CRITICAL, "node", f"the node is starved: {text}; nobody is killed"
+                AlertCode.ACTOR_HUNG,
+                Severity.CRITICAL,
+                "node",
+                f"the node is starved: {text}; quotes are pulled, nobody is killed",
             )

@@ -10,7 +10,7 @@ from actors.supervisor.child import Child, Phase, RestartHistory
 from actors.supervisor.commands import Desired, SupervisorRecord, SupervisorRequest, TellChild
 from configs.schema import SupervisionSettings
 from protocols.effects import Append, Call, Effect, Log, LogLevel, Publish
-from protocols.mailboxes import Control
+from protocols.mailboxes import AnyControl
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.control import SystemPlan
 
@@ -73,11 +73,11 @@ class SystemState:
         """Write a line to the log."""
         self._out.append(Log(level, text))
 
-    def tell(self, child: Child, message: Control) -> None:
+    def tell(self, child: Child, message: AnyControl) -> None:
         """Give a control message to a child; who needs to know asks for its outcome by ChildTold."""
         self.request(TellChild(name=child.name, epoch=child.epoch, message=message, wait_ms=TELL_WAIT_MS))
 
-    def tell_all(self, message: Control, children: Iterable[Child] | None = None) -> set[str]:
+    def tell_all(self, message: AnyControl, children: Iterable[Child] | None = None) -> set[str]:
         """Give a message to every reachable child (of those named); returns their names."""
         among = self.children.values() if children is None else children
         reachable = [child for child in among if child.is_reachable]

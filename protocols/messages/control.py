@@ -116,6 +116,13 @@ class StopFileSeen(Message, frozen=True, kw_only=True):
     text: str = ""
 
 
+class PullQuotes(Message, frozen=True, kw_only=True):
+    """Cancel every quote now and place none for `hold_ms` after receipt; then quoting goes on by itself. Said to order managers."""
+
+    reason: str
+    hold_ms: int
+
+
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One actor as the supervisor starts it. `shell` is `package.module:Class`; lower `start_order` starts first.
 

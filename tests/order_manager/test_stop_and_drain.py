@@ -12,7 +12,7 @@ from order_manager_rig import BTC, MID, MS, SECOND, START_NS, Rig, place_request
 from actors.order_manager.countdown import Countdown
 from configs.schema import OrderManagerSettings
 from protocols.messages.alerts import AlertCode
-from protocols.messages.control import ActorState, Drain, EmergencyStop, Resume, ShardHalted, StopFileSeen
+from protocols.messages.control import ActorState, Drain, EmergencyStop, PullQuotes, Resume, ShardHalted, StopFileSeen
 from protocols.messages.market import VenueClock
 from protocols.messages.risk import LeaseRequest
 from protocols.values import Side
@@ -204,6 +204,31 @@ def test_period_and_renewal_keep_the_arithmetic_of_the_design(symbols: int, weig
     window_ns = settings.window_ms * MS
     assert countdown.period_ns >= countdown.renewal_ns + window_ns + 2 * SECOND
     assert symbols * 10 * 60 * SECOND / countdown.renewal_ns <= 0.2 * weight * 1.001
+
+
+# quotes pulled by the supervisor's word
+
+
+def test_pulled_quotes_are_gone_at_once_and_come_back_by_themselves():
+    rig = quoting()
+    assert len(rig.venue.open()) == 2
+    rig.give(PullQuotes(reason="the node is starved", hold_ms=3_000))
+    assert rig.venue.open() == []
+    assert rig.shown().gate_reasons == ("PULLED",)
+    rig.run(2_900)
+    assert rig.venue.open() == []
+    rig.run(200)
+    assert len(rig.venue.open()) == 2
+
+
+def test_a_word_from_the_supervisor_holds_quotes_back_for_half_a_minute_at_most():
+    rig = quoting()
+    rig.give(PullQuotes(reason="for ever", hold_ms=10**15))
+    rig.give(PullQuotes(reason="a moment", hold_ms=0))
+    rig.run(29_900)
+    assert rig.shown().gate_reasons == ("PULLED",)
+    rig.run(200)
+    assert rig.shown().gate_open
 
 
 # the lease, asked

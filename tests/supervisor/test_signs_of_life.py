@@ -8,7 +8,7 @@ from actors.supervisor import commands as c
 from actors.supervisor.core import TICK
 from protocols.effects import TimerFired
 from protocols.messages.alerts import AlertCode
-from protocols.messages.control import ActorState
+from protocols.messages.control import ActorState, PullQuotes
 
 
 def test_a_child_that_hangs_is_killed_and_restarted() -> None:
@@ -50,12 +50,30 @@ def test_hangs_count_as_deaths_for_the_intensity_of_restarts() -> None:
 
 def test_when_no_child_of_the_node_answers_nobody_is_killed() -> None:
     world = SupervisedWorld()
+    world.requests.clear()
     for process in world.processes.values():
         process.hung = True
     world.run(5_000)
     assert not any(line.startswith("kill") for line in world.history)
     assert world.alert_codes() == [AlertCode.ACTOR_HUNG]
     assert world.core.snapshot().starved
+    pulled = [request for request in world.requests if isinstance(request, c.TellChild)]
+    text = "the node is starved: no child of this node shows a sign of life"
+    assert {(request.name, request.message) for request in pulled} == {
+        ("order_manager-0", PullQuotes(reason=text, hold_ms=3_000))
+    }
+
+
+def test_quotes_are_pulled_again_while_the_node_starves_but_not_more_than_once_a_second() -> None:
+    world = SupervisedWorld()
+    world.run(1_000)
+    for process in world.processes.values():
+        process.hung = True
+    world.requests.clear()
+    world.run(10_000)
+    told = [request.message for request in world.requests if isinstance(request, c.TellChild)]
+    assert 5 <= len(told) <= 10
+    assert all(isinstance(message, PullQuotes) for message in told)
 
 
 def test_a_starved_node_that_recovers_is_supervised_again() -> None:
@@ -78,6 +96,7 @@ def test_a_supervisor_that_was_late_itself_kills_nobody_for_it() -> None:
     world.now_ns += 3_000_000_000
     world.give(TimerFired(name=TICK))
     assert world.core.snapshot().starved or world.alert_codes() == [AlertCode.ACTOR_HUNG]
+    assert len(world.told("order_manager-0", PullQuotes)) == 1
     assert not any(line.startswith("kill") for line in world.history)
 
 
