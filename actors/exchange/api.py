@@ -30,6 +30,7 @@ from actors.exchange.rate_limits import RateLimits
 from actors.exchange.venue import Venue
 
 PARAMETERS_MAX = 200
+TIMESTAMP_DIGITS_MAX = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class Api:
     def admit(self, request: RestRequest) -> Admitted | Answer:
         """Let a REST request in, or refuse it at the door."""
         now_ms = self._venue.now_ms
+        params: dict[str, str] = {}
         try:
             route = self._routes.get((request.method, request.path))
             if route is None:
@@ -110,7 +112,7 @@ class Api:
                 when.check_arrival(now_ms)
                 check_signature(credential, request.raw_query, request.raw_body, params["signature"])
         except VenueRefusal as refusal:
-            return self._refused(refusal, request.address)
+            return self._refused(refusal, request.address, params)
         return Admitted(route, Call(params, credential, when), request.address)
 
     def execute(self, admitted: Admitted) -> Answer:
@@ -118,7 +120,7 @@ class Api:
         try:
             body = self._carry_out(admitted)
         except VenueRefusal as refusal:
-            return self._refused(refusal, admitted.address)
+            return self._refused(refusal, admitted.address, admitted.call.params)
         headers = self._weight_header(admitted.address)
         counts = admitted.call.order_counts
         if counts is not None:
@@ -190,7 +192,13 @@ class Api:
                 self._venue.refuse(call.credential.account, symbol, route.trades, refusal.code, name)
             raise
 
-    def _refused(self, refusal: VenueRefusal, address: str) -> Answer:
+    def note_throttle(self, refusal: VenueRefusal, address: str, params: Mapping[str, Any]) -> None:
+        """Keep a refusal for the ledger that broke a limit."""
+        if refusal.http_status in (418, 429):
+            self._venue.throttle(address, refusal, _sent_ms(params))
+
+    def _refused(self, refusal: VenueRefusal, address: str, params: Mapping[str, str]) -> Answer:
+        self.note_throttle(refusal, address, params)
         headers = self._weight_header(address)
         if refusal.retry_after_s is not None:
             headers["Retry-After"] = str(refusal.retry_after_s)
@@ -199,6 +207,12 @@ class Api:
 
     def _weight_header(self, address: str) -> dict[str, str]:
         return {"X-MBX-USED-WEIGHT-1M": str(self.limits.used_weight(address, self._venue.now_ms))}
+
+
+def _sent_ms(params: Mapping[str, Any]) -> int:
+    """The request's own timestamp; 0 where it has none."""
+    text = str(params.get("timestamp", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= TIMESTAMP_DIGITS_MAX else 0
 
 
 def _parse(raw_query: str, raw_body: str) -> dict[str, str]:

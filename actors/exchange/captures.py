@@ -27,7 +27,7 @@ class RecordedBook(NamedTuple):
 
 
 class RecordedDepth(NamedTuple):
-    """A depth diff."""
+    """A depth diff; `previous_id` is the last id of the diff before it."""
 
     symbol: str
     event_ms: int
@@ -36,6 +36,7 @@ class RecordedDepth(NamedTuple):
     update_id: int
     bids: list[TextLevel]
     asks: list[TextLevel]
+    previous_id: int
 
 
 class RecordedTicker(NamedTuple):
@@ -138,7 +139,7 @@ def _frame(stream: str, data: bytes) -> Recorded:
         depth = _DEPTH.decode(data)
         if depth.pu is None:
             return Skipped(f"{symbol} spot")
-        return RecordedDepth(symbol, depth.E, depth.T, depth.U, depth.u, depth.b, depth.a)
+        return RecordedDepth(symbol, depth.E, depth.T, depth.U, depth.u, depth.b, depth.a, depth.pu)
     if kind == "bookTicker":
         ticker = _TICKER.decode(data)
         if not ticker.e:

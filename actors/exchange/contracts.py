@@ -144,6 +144,8 @@ _KNOWN: dict[str, tuple[str, str, int, int, str, str, str, str]] = {
 
 def _units(text: str, decimals: int) -> int:
     whole, _, part = text.partition(".")
+    if not (whole + part).isdigit():
+        raise ValueError(f"{text[:40]!r} is no plain positive number")
     if len(part) > decimals:
         part = part[:decimals]
     return int(whole + part.ljust(decimals, "0"))

@@ -121,17 +121,20 @@ class Exchange:
         """Take in a WebSocket API frame; answers come out of `drain` under `connection`."""
         self.advance(now_ns)
         request_id: Any = None
+        params: Any = {}
         try:
             request = _decode_request(frame)
             request_id = request.get("id")
             method, params = request.get("method"), request.get("params") or {}
             if not isinstance(method, str) or not isinstance(params, dict):
+                params = {}
                 raise VenueRefusal(-1102, "Mandatory parameter 'method' was not sent, was empty/null, or malformed.")
             if method.startswith("session."):
                 self._session_request(connection, session, request_id, method, params)
                 return
             admitted = self.api.ws_admit(session, method, params)
         except VenueRefusal as refusal:
+            self.api.note_throttle(refusal, session.address, params)
             payload = self._ws_error(session, request_id, refusal)
             self._agenda.add(now_ns + self._way_out_ns(), ("ws_answer", connection, payload))
             return
@@ -286,6 +289,7 @@ class Exchange:
         try:
             result = self.api.ws_execute(call.admitted)
         except VenueRefusal as refusal:
+            self.api.note_throttle(refusal, call.session.address, call.admitted.call.params)
             return self._ws_error(call.session, call.request_id, refusal, call.admitted.call.credential)
         credential = call.admitted.call.credential
         return self._ws_result(call.session, call.request_id, result, call.return_rate_limits, credential)

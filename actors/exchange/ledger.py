@@ -221,6 +221,20 @@ class RequestRefused(Record, frozen=True, kw_only=True, gc=False):
     client_order_id: str = ""
 
 
+class RequestThrottled(Record, frozen=True, kw_only=True, gc=False):
+    """`count` requests of an address were refused with HTTP `status` 429 or 418 (ban) until `until_ns`. Repeats within a second fold.
+
+    `sent_ms` is the newest timestamp among them, in the requests' own word; 0 where none carried one.
+    """
+
+    address: str
+    status: int
+    code: int
+    until_ns: int
+    count: int
+    sent_ms: int = 0
+
+
 class TopSampled(Record, frozen=True, kw_only=True, gc=False):
     """The market's best prices without our orders, sampled every 100 ms per symbol. A side without orders is None."""
 
@@ -251,6 +265,7 @@ LedgerRecord: TypeAlias = (
     | CountdownSet
     | LeverageSet
     | RequestRefused
+    | RequestThrottled
     | TopSampled
 )
 

@@ -104,9 +104,13 @@ class Market:
 
     @property
     def mark_price(self) -> Decimal:
-        """The recorded mark price, else the mid of the recorded book (the last known one when a side is empty)."""
-        if self._mark is not None:
-            return self._mark
+        """The recorded mark price, else the mid."""
+        mid = self.mid_price
+        return self._mark if self._mark is not None else mid
+
+    @property
+    def mid_price(self) -> Decimal:
+        """The mid of the recorded book (the last known one when a side is empty)."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if bid is not None and ask is not None:
             self._last_mid = (self.contract.price(bid + ask) / 2).quantize(CENT, ROUND_HALF_UP)

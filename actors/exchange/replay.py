@@ -26,6 +26,7 @@ from actors.exchange.captures import (
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, TickerFrame
 from actors.exchange.market import DEFAULT_FUNDING_RATE, FUNDING_INTERVAL_NS
+from actors.exchange.plausibility import Plausibility
 
 NS_PER_MS = 1_000_000
 BUFFERED_DIFFS_MAX = 2_000
@@ -52,6 +53,8 @@ class _Symbol:
     numbers: WireNumbers
     open: bool = False
     buffered: list[RecordedDepth] = field(default_factory=list)
+    plausible: Plausibility = field(default_factory=Plausibility)
+    last_diff_id: int | None = None
 
 
 class Replay:
@@ -65,6 +68,7 @@ class Replay:
         self._market_first_ns: int | None = None
         self._market_last_ns = 0
         self._symbols: dict[str, _Symbol] = {}
+        self._gap = ""
 
     def begin(self, at_ns: int) -> list[Frame]:
         """Start a pass over the capture at the venue's time `at_ns`: the books start anew; returns the funding to come."""
@@ -89,11 +93,16 @@ class Replay:
         """The venue's time of a receive time; what came before the start is placed at the start."""
         return self._origin_ns + max(0, int((receive_ns - self._facts.start_ns) / self._speed))
 
+    def take_gap(self) -> str:
+        """What was missing before the record translated last; empty when nothing was."""
+        gap, self._gap = self._gap, ""
+        return gap
+
     def translate(self, receive_ns: int, record: Recorded) -> Iterator[Frame]:
         """The frames of one record.
 
         Raises:
-            DamagedLineError: a number in it cannot be read.
+            DamagedLineError: a number in it cannot be read, or cannot be true.
         """
         if isinstance(record, Skipped):
             return
@@ -102,6 +111,9 @@ class Replay:
             return
         at_ns = self.at_ns(receive_ns)
         try:
+            if isinstance(record, RecordedDepth | RecordedTicker | RecordedPrint) and record.market_ms:
+                expected_ns = receive_ns + self._facts.clock_offset_ns
+                state.plausible.check_clocks(record.market_ms * NS_PER_MS, expected_ns)
             yield from self._frames(state, at_ns, record)
         except (ValueError, InvalidOperation) as error:
             raise DamagedLineError(f"a number cannot be read: {error}") from None
@@ -124,13 +136,16 @@ class Replay:
             case RecordedTicker():
                 if state.open:
                     bid, ask = _level(state.numbers, record.bid), _level(state.numbers, record.ask)
+                    state.plausible.check_best(bid, ask)
+                    state.plausible.check_update_id(record.update_id)
                     yield TickerFrame(
                         record.symbol, at_ns, self._market_ns(record.market_ms), record.update_id, *bid, *ask
                     )
             case RecordedPrint():
                 if state.open and not (record.aggregated and record.symbol in self._facts.with_trades):
                     price, lots = _level(state.numbers, (record.price, record.quantity))
-                    if price > 0 and lots > 0:
+                    state.plausible.check_price(price)
+                    if lots > 0:
                         yield PrintFrame(
                             record.symbol, at_ns, self._market_ns(record.market_ms), price, lots, record.buyer_is_maker
                         )
@@ -146,14 +161,13 @@ class Replay:
 
     def _open(self, state: _Symbol, at_ns: int, book: RecordedBook) -> Iterator[Frame]:
         """The snapshot, then the buffered diffs that reach beyond it."""
-        numbers = state.numbers
-        yield BookFrame(
-            book.symbol,
-            at_ns,
-            self._market_ns(book.market_ms),
-            _levels(numbers, book.bids),
-            _levels(numbers, book.asks),
-        )
+        bids, asks = _levels(state.numbers, book.bids), _levels(state.numbers, book.asks)
+        if not bids or not asks:
+            raise DamagedLineError("the snapshot has no bids or no asks")
+        state.plausible.check_levels(bids)
+        state.plausible.check_levels(asks)
+        state.plausible.check_best(max(bids), min(asks))
+        yield BookFrame(book.symbol, at_ns, self._market_ns(book.market_ms), bids, asks)
         state.open = True
         for diff in state.buffered:
             if diff.update_id >= book.update_id:
@@ -161,15 +175,14 @@ class Replay:
         state.buffered.clear()
 
     def _depth(self, state: _Symbol, at_ns: int, diff: RecordedDepth) -> DepthFrame:
-        numbers = state.numbers
-        return DepthFrame(
-            diff.symbol,
-            at_ns,
-            self._market_ns(diff.market_ms),
-            diff.update_id,
-            _levels(numbers, diff.bids),
-            _levels(numbers, diff.asks),
-        )
+        bids, asks = _levels(state.numbers, diff.bids), _levels(state.numbers, diff.asks)
+        state.plausible.check_levels(bids)
+        state.plausible.check_levels(asks)
+        state.plausible.check_update_id(diff.update_id)
+        if state.last_diff_id is not None and diff.previous_id != state.last_diff_id:
+            self._gap = f"{diff.symbol}: depth diffs are missing between {state.last_diff_id} and {diff.previous_id}"
+        state.last_diff_id = diff.update_id
+        return DepthFrame(diff.symbol, at_ns, self._market_ns(diff.market_ms), diff.update_id, bids, asks)
 
     def _market_ns(self, market_ms: int) -> int:
         market_ns = market_ms * NS_PER_MS

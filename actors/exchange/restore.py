@@ -54,7 +54,9 @@ class _Loader:
                 self._countdowns[(record.account, record.symbol)] = record.deadline_ns
             case ledger.LeverageSet():
                 self._account(record.account).position(record.symbol).leverage = record.leverage
-            case ledger.VenueStarted() | ledger.SymbolListed() | ledger.RequestRefused() | ledger.TopSampled():
+            case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
+                pass
+            case ledger.RequestRefused() | ledger.RequestThrottled():
                 pass
 
     def finish(self) -> None:

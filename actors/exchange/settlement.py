@@ -81,12 +81,16 @@ class Settlement:
             )
 
     def close_seam(self, loop: int) -> None:
-        """The capture starts again: orders expire and positions are closed at the last mid, rounded against their owner."""
+        """The capture starts again: orders expire and positions are closed at the last mid, rounded against their owner.
+
+        Then the market is shut until its new book comes, so that nothing can trade on both sides of the jump.
+        """
         for market in self._state.markets.values():
             for account in self._state.accounts.values():
                 for order in account.live_orders(market.contract.symbol):
                     self._life.expire(order, "replay_seam", market)
                 self._close_position_at_seam(account, market, loop)
+            market.book.replace([], [], market.book.market_ns)
 
     def _close_position_at_seam(self, account: Account, market: Market, loop: int) -> None:
         contract = market.contract
@@ -95,8 +99,8 @@ class Settlement:
         if lots == 0:
             return
         closes_long = position.amount > 0
-        mark_ticks = market.mark_price / contract.tick_size
-        price_ticks = int(mark_ticks) if closes_long or mark_ticks == int(mark_ticks) else int(mark_ticks) + 1
+        mid_ticks = market.mid_price / contract.tick_size
+        price_ticks = int(mid_ticks) if closes_long or mid_ticks == int(mid_ticks) else int(mid_ticks) + 1
         request = OrderRequest(
             symbol=contract.symbol,
             side="SELL" if closes_long else "BUY",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import heapq
+import statistics
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol, cast
 
@@ -33,6 +36,11 @@ FILES_MAX = 10_000
 NOTES_MAX = 50
 SCAN_LINES = 20_000
 SEAM_GAP_NS = 200_000_000
+SILENCE_NS_MAX = 3_600_000_000_000
+BACKWARDS_NS_MAX = 1_000_000_000
+OFFSET_SAMPLES = 101
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a damaged or truncated file raises; a bad gzip header is an OSError."""
 
 
 @dataclass(slots=True)
@@ -53,6 +61,12 @@ class SourceReport:
         self.counts["damaged lines"] += 1
         if len(self.notes) < NOTES_MAX:
             self.notes.append(f"{place}: damaged line skipped: {reason}")
+
+    def incomplete(self, reason: str, place: str) -> None:
+        """Count a gap in the recording; the line after it is used."""
+        self.counts["gaps"] += 1
+        if len(self.notes) < NOTES_MAX:
+            self.notes.append(f"{place}: {reason}")
 
 
 class MarketSource(Protocol):
@@ -178,6 +192,8 @@ class CaptureSource:
             try:
                 for frame in self._replay.translate(receive_ns, record):
                     yield receive_ns, frame
+                if (gap := self._replay.take_gap()) and self._counting:
+                    self.report.incomplete(gap, place)
             except DamagedLineError as error:
                 self._damaged(str(error), place)
 
@@ -202,9 +218,10 @@ class CaptureSource:
     def _lines(self, file: Path) -> Iterator[tuple[int, bytes, str, str, list[str]]]:
         """Lines of one file with their times. `symbol` is shared so that a nameless snapshot belongs to the file's own symbol."""
         symbol = [_symbol_of(file)]
+        clock = _LineClock()
         try:
             with _open(file) as lines:
-                for number, line in enumerate(lines, start=1):
+                for number, line in enumerate(iter(partial(lines.readline, LINE_BYTES_MAX + 1), b""), start=1):
                     place = f"{file.name}:{number}"
                     if not line.strip() or line.startswith((b"wss://", b"configuration:")):
                         continue
@@ -215,8 +232,11 @@ class CaptureSource:
                     if timed is None:
                         self._damaged("it does not begin with a receive time", place)
                         continue
+                    if not clock.believes(timed[0]):
+                        self._damaged("its receive time does not follow the lines before it", place)
+                        continue
                     yield timed[0], timed[1], timed[2], place, symbol
-        except (OSError, EOFError, gzip.BadGzipFile) as error:
+        except UNREADABLE as error:
             self._damaged(f"the rest of the file is lost: {error}", file.name)
 
     def _damaged(self, reason: str, place: str) -> None:
@@ -226,13 +246,13 @@ class CaptureSource:
     def _first_look(self, settings: ExchangeSettings) -> CaptureFacts:
         """Symbols, units and the start, from the head of each file."""
         heads: dict[str, _Head] = {}
-        offset: int | None = None
+        offsets: list[int] = []
         for count, (receive_ns, record, _) in enumerate(self._records()):
             assert not isinstance(record, Skipped)
             head = heads.setdefault(record.symbol, _Head())
             head.look(receive_ns, record)
-            if offset is None and isinstance(record, RecordedDepth | RecordedTicker | RecordedPrint):
-                offset = record.event_ms * 1_000_000 - receive_ns
+            if len(offsets) < OFFSET_SAMPLES and isinstance(record, RecordedDepth | RecordedTicker | RecordedPrint):
+                offsets.append(record.event_ms * 1_000_000 - receive_ns)
             if count >= SCAN_LINES:
                 break
         self.report = SourceReport(notes=[note for note in self.report.notes if "not a capture" in note])
@@ -249,7 +269,7 @@ class CaptureSource:
         return CaptureFacts(
             contracts=chosen,
             start_ns=max(starts),
-            clock_offset_ns=offset or 0,
+            clock_offset_ns=statistics.median_low(offsets) if offsets else 0,
             with_snapshot=frozenset(symbol for symbol in chosen if heads[symbol].snapshot_ns is not None),
             with_trades=frozenset(symbol for symbol in chosen if heads[symbol].has_trades),
         )
@@ -266,6 +286,30 @@ class CaptureSource:
         except (ValueError, ArithmeticError) as error:
             self.report.skipped(f"{symbol}: its units cannot be inferred ({error}), skipped", self.name)
             return None
+
+
+@dataclass(slots=True)
+class _LineClock:
+    """Receive times of one file: a line far off the others is damaged; a second one that agrees with it means a real break."""
+
+    last_ns: int | None = None
+    doubted_ns: int | None = None
+
+    def believes(self, receive_ns: int) -> bool:
+        near = (
+            self.doubted_ns
+            if self.doubted_ns is not None and self._follows(self.doubted_ns, receive_ns)
+            else self.last_ns
+        )
+        if near is None or self._follows(near, receive_ns):
+            self.last_ns, self.doubted_ns = receive_ns, None
+            return True
+        self.doubted_ns = receive_ns
+        return False
+
+    @staticmethod
+    def _follows(before_ns: int, receive_ns: int) -> bool:
+        return before_ns - BACKWARDS_NS_MAX <= receive_ns <= before_ns + SILENCE_NS_MAX
 
 
 @dataclass(slots=True)
@@ -331,7 +375,7 @@ def _looks_like_capture(file: Path) -> bool:
                 timed = receive_time(line.rstrip())
                 if timed is not None and timed[1].lstrip()[:1] == b"{":
                     return True
-    except (OSError, EOFError):
+    except UNREADABLE:
         return False
     return False
 
@@ -358,6 +402,6 @@ def _symbol_of(file: Path) -> str:
                     continue
                 if not isinstance(record, Skipped) and record.symbol:
                     return record.symbol
-    except (OSError, EOFError):
+    except UNREADABLE:
         return ""
     return ""

@@ -44,6 +44,7 @@ class VenueState:
         self.order_id = now_ms
         self.tran_id = now_ms
         self._refusals: dict[tuple[str, str, str, int], tuple[int, str]] = {}
+        self._throttles: dict[tuple[str, int, int], tuple[int, int, int]] = {}
 
     @property
     def now_ms(self) -> int:
@@ -81,6 +82,14 @@ class VenueState:
         if count or len(self._refusals) < REFUSAL_KINDS_MAX:
             self._refusals[key] = (count + 1, first_id)
 
+    def throttle(self, address: str, refusal: errors.VenueRefusal, sent_ms: int) -> None:
+        """Count a request refused for exceeding a limit, for the ledger."""
+        key = (address, refusal.http_status, refusal.code)
+        count, until_ns, newest_ms = self._throttles.get(key, (0, 0, 0))
+        if count or len(self._throttles) < REFUSAL_KINDS_MAX:
+            wait_ns = (refusal.retry_after_s or 0) * 1_000_000_000
+            self._throttles[key] = (count + 1, max(until_ns, self.now_ns + wait_ns), max(newest_ms, sent_ms))
+
     def flush_refusals(self) -> None:
         """Write the counted refusals."""
         for (account, symbol, method, code), (count, client_order_id) in self._refusals.items():
@@ -96,6 +105,19 @@ class VenueState:
                 )
             )
         self._refusals.clear()
+        for (address, status, code), (count, until_ns, sent_ms) in self._throttles.items():
+            self.record(
+                ledger.RequestThrottled(
+                    t=self.now_ns,
+                    address=address,
+                    status=status,
+                    code=code,
+                    until_ns=until_ns,
+                    count=count,
+                    sent_ms=sent_ms,
+                )
+            )
+        self._throttles.clear()
 
     def available(self, account: Account, asset: str, extra: Order | None = None) -> Decimal:
         """Margin left in an asset: wallet and unrealized PnL less the initial margin of positions and open orders."""
