@@ -20,9 +20,6 @@ LOOP_LAG_NS_MAX = 500_000_000
 PULL_MS_MAX = 30_000
 """Quotes are held back by one word of the supervisor for no longer than this."""
 
-PULL_MS_MAX = 30_000
-"""Quotes are held back by one word of the supervisor for no longer than this."""
-
 
 class GateReason(enum.StrEnum):
     """Why a symbol does not quote."""
@@ -40,7 +37,6 @@ class GateReason(enum.StrEnum):
     USER_STREAM = "USER_STREAM"
     CLOCK = "CLOCK"
     LOOP = "LOOP"
-    PULLED = "PULLED"
     PULLED = "PULLED"
     LINK = "LINK"
     OUTBOX = "OUTBOX"
@@ -72,7 +68,6 @@ class Gate:
         self.draining = False
         self.loop_is_late = False
         self.pulled_until_ns = 0
-        self.pulled_until_ns = 0
         self.links_down: set[str] = set()
         self.outboxes_full: set[str] = set()
         self.user_stream_up = False
@@ -82,11 +77,6 @@ class Gate:
     def book_age_ns_max(self) -> int:
         """The oldest book that may price an order."""
         return self._book_age_ns_max
-
-    def pull(self, hold_ms: int, now_ns: int) -> None:
-        """Nothing is quoted for a while; it ends by itself, and a shorter while does not shorten a longer one."""
-        hold_ns = min(max(hold_ms, 0), PULL_MS_MAX) * 1_000_000
-        self.pulled_until_ns = max(self.pulled_until_ns, now_ns + hold_ns)
 
     def pull(self, hold_ms: int, now_ns: int) -> None:
         """Nothing is quoted for a while; it ends by itself, and a shorter while does not shorten a longer one."""
@@ -119,8 +109,6 @@ class Gate:
         self._market_reasons(symbol, found, now_ns)
         if self.loop_is_late:
             found.append(GateReason.LOOP)
-        if now_ns < self.pulled_until_ns:
-            found.append(GateReason.PULLED)
         if now_ns < self.pulled_until_ns:
             found.append(GateReason.PULLED)
         if self.links_down:
