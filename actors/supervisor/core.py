@@ -35,6 +35,7 @@ from actors.supervisor.lifecycle import Lifecycle
 from actors.supervisor.system_state import SystemState
 from configs.schema import SupervisionSettings
 from protocols.effects import Effect, LinkChanged, OutboxFull, SetTimer, TimerFired
+from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.control import (
     ActorState,
     ActorStatus,
@@ -91,6 +92,9 @@ class SupervisorCore:
         state = self._state
         state.now_ns = now_ns
         state.change_desired(incarnations=state.desired.incarnations + 1)
+        if state.desired.incarnations > 1:
+            text = f"the supervisor before this one ended; its successor goes on under epoch {self._identity.epoch}"
+            state.alert(AlertCode.ACTOR_DIED, Severity.WARNING, self._identity.name, text)
         if state.desired.stopped:
             state.record(StopLatch(present=True, reason=state.desired.stop_reason))
         state.request(FindChildren(names=tuple(state.children), wait_ms=FIND_WAIT_MS))

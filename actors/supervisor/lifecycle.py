@@ -81,7 +81,7 @@ class Lifecycle:
         self._request_kill(child)
 
     def note_found(self, message: ChildrenFound) -> None:
-        """Adopt what lives; end what never came to life."""
+        """Adopt what lives; end what never came to life; tell of what died while nobody watched."""
         state = self._state
         for found in message.found:
             child = state.children.get(found.name)
@@ -89,6 +89,10 @@ class Lifecycle:
                 continue
             self._adopt(child, found)
         state.found = True
+        if state.desired.booted and not state.desired.shutting_down:
+            for child in state.children.values():
+                if child.phase is Phase.ABSENT and child.wanted and child.epoch and not child.given_up:
+                    self._note_unexpected_end(child, "not alive when the supervisor came back")
 
     def note_epoch(self, message: EpochAllocated) -> None:
         """A child may use a new epoch: everybody concerned is told first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from supervised_world import Process, SupervisedWorld
 
 from actors.supervisor.commands import Desired, desired_of
+from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain, EmergencyStop, EpochAnnounced, Shutdown, StopActor
 
 
@@ -31,6 +32,30 @@ def test_a_child_that_died_meanwhile_is_restarted_alone() -> None:
     second = successor(first)
     assert second.starts() == ["order_manager-0"]
     assert second.processes["order_manager-0"].epoch > first.epoch
+
+
+def test_the_death_of_a_supervisor_is_told_by_its_successor() -> None:
+    first = SupervisedWorld()
+    assert first.alerts == []
+    second = successor(first)
+    assert [(alert.code, alert.subject, alert.text) for alert in second.alerts] == [
+        (
+            AlertCode.ACTOR_DIED,
+            "supervisor",
+            "the supervisor before this one ended; its successor goes on under epoch 17",
+        )
+    ]
+
+
+def test_what_died_while_nobody_watched_is_told_before_it_is_told_restarted() -> None:
+    first = SupervisedWorld()
+    del first.processes["order_manager-0"]
+    second = successor(first)
+    assert [(alert.code, alert.subject) for alert in second.alerts] == [
+        (AlertCode.ACTOR_DIED, "supervisor"),
+        (AlertCode.ACTOR_DIED, "order_manager-0"),
+        (AlertCode.ACTOR_RESTARTED, "order_manager-0"),
+    ]
 
 
 def test_restarts_are_counted_over_incarnations() -> None:
