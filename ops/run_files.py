@@ -31,8 +31,11 @@ def report_of_run(state: StateDir) -> dict[str, Any]:
     return build_report(read_history(state))
 
 
-def read_history(state: StateDir) -> History:
+def read_history(state: StateDir, ledger: Path | None = None) -> History:
     """The history of a run.
+
+    Args:
+        ledger: that of a simulated venue which was no part of the system; the system's own otherwise.
 
     Raises:
         RunFilesError: a file is missing or damaged.
@@ -44,10 +47,12 @@ def read_history(state: StateDir) -> History:
     if plan is None:
         raise RunFilesError(f"{state.plan_file} is missing: no system ran on {state.path}")
     settings = Settings.model_validate_json(plan.settings_json)
-    if settings.exchange is None or settings.exchange.ledger is None:
-        raise RunFilesError("the run had no simulated venue, and a real one keeps no ledger for us")
+    if ledger is None:
+        if settings.exchange is None or settings.exchange.ledger is None:
+            raise RunFilesError("the run had no simulated venue, and a real one keeps no ledger for us")
+        ledger = Path(settings.exchange.ledger)
     return History(
-        ledger=_ledger(Path(settings.exchange.ledger)),
+        ledger=_ledger(ledger),
         journals=_journals(state, settings.shards),
         instruments={instrument.symbol: instrument for child in plan.children for instrument in child.spec.instruments},
         install=settings.install,

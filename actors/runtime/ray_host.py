@@ -108,6 +108,10 @@ class ActorRef:
         """Give the shell's `ask` some bytes and never look at the answer: how a data path over Ray would be (make bench)."""
         self._handle.ask.remote(command)
 
+    def run_inside(self, function: Callable[[Any], None]) -> None:
+        """Run a function in the actor's main loop and never look at the outcome: how a fault gets inside (make chaos)."""
+        self._handle.__ray_call__.remote(function)
+
     def discard(self) -> None:
         """Tell Ray to end the process and forget the name. Does not wait: verify that the pid is gone."""
         with contextlib.suppress(RayError, ValueError):

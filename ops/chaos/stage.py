@@ -1,0 +1,141 @@
+"""Where a row is played: a state directory, the venue as a process of its own, and the configuration that joins them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from actors.exchange.ledger import LedgerRecord, decode
+from actors.exchange.server import DEMO_KEY, DEMO_SECRET
+from actors.runtime.state_dir import StateDir
+from configs.keys import write_key_file
+from configs.loading import load_settings, with_changes
+from configs.schema import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-c", "from ops.cli.main import main; main()")
+LISTEN_S_MAX = 20.0
+END_S_MAX = 10.0
+
+
+class StageFailed(Exception):
+    """The venue or the system did not come up, or did not go down; the text says which."""
+
+
+class Stage:
+    """One folder with everything of one row. As a context manager it ends the venue's process."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.state = StateDir(folder / "state").create()
+        self.ledger = folder / "ledger.jsonl"
+        self.config = folder / "chaos.yaml"
+        self.venue_pid_file = folder / "venue.pid"
+        self.tail = LedgerTail(self.ledger)
+        self._log = folder / "venue.log"
+        self._keys = folder / "venue.keys"
+        self._seed = seed
+        self._port = 0
+        self._venue: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_venue()
+
+    def start_venue(self) -> None:
+        """Start the venue, on the port it had before if it ran before; returns when it listens.
+
+        Raises:
+            StageFailed: it did not.
+        """
+        with self._log.open("ab") as log:
+            told = log.tell()
+            arguments = ("--port", str(self._port), "--ledger", str(self.ledger), "--seed", str(self._seed))
+            symbols = ("--symbols", ",".join(chaos_settings().symbols))
+            self._venue = subprocess.Popen(
+                [*COMMAND, "exchange", *arguments, *symbols], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
+        self.venue_pid_file.write_text(str(self._venue.pid), "ascii")
+        deadline = time.monotonic() + LISTEN_S_MAX
+        while time.monotonic() < deadline and self._venue.poll() is None:
+            said = self._log.read_bytes()[told:].decode(errors="replace")
+            if "listens on http://" in said:
+                self._port = int(said.partition("listens on http://")[2].split()[0].rpartition(":")[2])
+                return
+            time.sleep(0.02)
+        raise StageFailed(f"the venue did not listen: {self._log.read_text(errors='replace')[-500:]}")
+
+    def kill_venue(self) -> None:
+        """SIGKILL, verified."""
+        assert self._venue is not None
+        self._venue.kill()
+        self._venue.wait(END_S_MAX)
+
+    def end_venue(self) -> None:
+        """End the venue's process, if it runs."""
+        if self._venue is not None and self._venue.poll() is None:
+            self._venue.send_signal(signal.SIGTERM)
+            try:
+                self._venue.wait(END_S_MAX)
+            except subprocess.TimeoutExpired:
+                self.kill_venue()
+
+    def settings(self, changes: dict[str, object]) -> Settings:
+        """The demo's settings on this venue, also written as a file for the command line."""
+        write_key_file(self._keys, DEMO_KEY, DEMO_SECRET)
+        at = f"127.0.0.1:{self._port}"
+        venue = {
+            "rest_url": f"http://{at}",
+            "stream_url": f"ws://{at}",
+            "ws_api_url": f"ws://{at}/ws-fapi/v1",
+            "keys": {"file": str(self._keys), "kind": "hmac"},
+        }
+        settings = with_changes(
+            chaos_settings(), {"name": "chaos", "exchange": None, "venue": venue, **changes}, source="chaos"
+        )
+        self.config.write_text(settings.model_dump_json(), "utf-8")
+        return settings
+
+    def raymaker(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command of the command line."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            start_new_session=True,
+        )
+
+
+def chaos_settings() -> Settings:
+    """What every row runs with, the venue's addresses excepted: the demo's configuration."""
+    return load_settings(ROOT / "configs" / "demo.yaml", {})
+
+
+class LedgerTail:
+    """Reads a ledger that is being written; a line counts when its newline is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self._rest = b""
+        self.records: list[LedgerRecord] = []
+
+    def read(self) -> list[LedgerRecord]:
+        """Everything so far."""
+        if self._file is None:
+            if not self._path.exists():
+                return self.records
+            self._file = self._path.open("rb")
+        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
+        self.records.extend(decode(line) for line in lines if line.strip())
+        return self.records
