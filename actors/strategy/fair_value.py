@@ -23,10 +23,10 @@ def fair_price_ticks(bids: Sequence[Level], asks: Sequence[Level], levels: int) 
     """
     best_bid, best_ask = bids[0][0], asks[0][0]
     bid_lots = ask_lots = 0
-    for level in bids[:levels]:
-        bid_lots += level[1]
-    for level in asks[:levels]:
-        ask_lots += level[1]
+    for _, lots in bids[:levels]:
+        bid_lots += lots
+    for _, lots in asks[:levels]:
+        ask_lots += lots
     both = bid_lots + ask_lots
     imbalance = (bid_lots - ask_lots) / both if both else 0.0
     return ((best_bid + best_ask) + imbalance * (best_ask - best_bid)) / 2

@@ -37,11 +37,12 @@ class EwmaVolatility:
         step_ns = now_ns - self._last_ns
         if step_ns < _SHORTEST_STEP_NS:
             return
-        change = 0.0
-        if price != self._last_price:
-            change = max(-_RETURN_MAX, min(_RETURN_MAX, math.log(price) - math.log(self._last_price)))
         keep = math.exp(self._decay * step_ns)
-        self._variance_sum = keep * self._variance_sum + (1.0 - keep) * change * change * 1e9 / step_ns
+        if price == self._last_price:
+            self._variance_sum *= keep
+        else:
+            change = max(-_RETURN_MAX, min(_RETURN_MAX, math.log(price) - math.log(self._last_price)))
+            self._variance_sum = keep * self._variance_sum + (1.0 - keep) * change * change * 1e9 / step_ns
         self._weight_sum = keep * self._weight_sum + (1.0 - keep)
         self._last_price, self._last_ns = price, now_ns
 

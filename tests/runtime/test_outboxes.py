@@ -35,10 +35,17 @@ class Wire:
             self.held_max, lambda at, limit: [entry for entry in self.journal if entry.number >= at][:limit]
         )
 
-    def publish(self) -> None:
+    def publish_to_a_reader_that_takes_it(self) -> None:
+        self.publish(writable=True)
+
+    def publish(self, writable: bool = False) -> None:
         entry = Entry(len(self.journal) + 1, b"", ("inventory",))
         self.journal.append(entry)
+        previous = self.log.last
         self.log.add(entry)
+        if writable and self.cursor is not None and self.cursor.wrote_all_before(previous):
+            self.in_flight.append(entry.number)
+            self.cursor.wrote(entry.number)
 
     def connect(self) -> None:
         last = self.received[-1] if self.received else 0
@@ -70,6 +77,7 @@ class Wire:
 actions = st.lists(
     st.one_of(
         st.just(("publish", 0)),
+        st.just(("publish_to_a_reader_that_takes_it", 0)),
         st.tuples(st.just("pump"), st.integers(1, 5)),
         st.tuples(st.just("arrive"), st.integers(1, 5)),
         st.just(("connect", 0)),

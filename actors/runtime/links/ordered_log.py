@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from actors.runtime.links.frames import FROM_NOW
+from protocols.arithmetic.sequences import begins_era
 
 
 class Entry(NamedTuple):
@@ -78,7 +79,7 @@ class Cursor:
         self._fresh = resume == FROM_NOW and log.last == 0
         self.acknowledged = self.written
         self.missing = 0
-        """Numbers that the reader asked for and that neither memory nor history holds."""
+        """Numbers that the reader asked for and that neither memory nor history holds; at least, where a journal was lost."""
 
     @property
     def outstanding(self) -> int:
@@ -92,6 +93,10 @@ class Cursor:
         if not self._fresh:
             return self.acknowledged
         return self._log.first_held - 1 if len(self._log) else FROM_NOW
+
+    def wrote_all_before(self, previous: int) -> bool:
+        """Whether nothing up to `previous`, the newest number before a new one, is still to be written; a new log's first is not."""
+        return self.written == previous > 0
 
     def acknowledge(self, number: int) -> None:
         """The reader has handled everything up to `number`."""
@@ -113,8 +118,7 @@ class Cursor:
                 return older
             self._wants_history = False
             if behind_memory:
-                self.missing += log.first_held - 1 - self.written
-                self.written = log.first_held - 1
+                self._skip(log.first_held - 1)
         return log.after(self.written, limit)
 
     def wrote(self, number: int) -> None:
@@ -125,5 +129,17 @@ class Cursor:
         history = self._log.history
         older = [] if history is None else history(self.written + 1, limit)
         if older:
-            self.missing += max(0, older[0].number - self.written - 1)
+            self._skip(older[0].number - 1)
         return older
+
+    def _skip(self, number: int) -> None:
+        """Nobody holds the numbers up to this one: they are neither written nor waited for."""
+        if number <= self.written:
+            return
+        if not begins_era(number + 1):
+            self.missing += number - self.written
+        elif self.written:
+            self.missing += 1  # how many came after the last one before the journal was lost, nobody knows
+        if self.acknowledged == self.written:
+            self.acknowledged = number
+        self.written = number

@@ -9,7 +9,7 @@ from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.connection import Connection
 from actors.runtime.links.frames import FROM_NOW, Hello
 from actors.runtime.links.latest_outbox import LatestOutbox
-from actors.runtime.links.ordered_log import Cursor, OrderedLog
+from actors.runtime.links.ordered_log import Cursor, Entry, OrderedLog
 from actors.runtime.shell import Clock
 from protocols.messages.alerts import Alert
 
@@ -87,15 +87,26 @@ class ReaderSession:
         if connection.writable:
             self._arm(free_at_ns, now_ns)
 
-    def added(self, stream: str, number: int) -> None:
-        """A new ordered message exists."""
-        if number <= self._cursors[stream].resumed:
+    def reads(self, entry: Entry) -> bool:
+        """Whether an ordered message is for this reader, by role or by name."""
+        return self.role in entry.readers or self.name in entry.readers
+
+    def added(self, stream: str, entry: Entry, previous: int) -> None:
+        """A new ordered message exists, `previous` the number before it: write it, and first what still waits before it."""
+        cursor = self._cursors[stream]
+        if cursor.wrote_all_before(previous) and self.connected and self._connection.writable:
+            if self.reads(entry):
+                self._connection.write(entry.frame)
+            cursor.wrote(entry.number)
+            return
+        if entry.number <= cursor.resumed:
             self.ahead += 1
             if self.ahead == 1:
                 self._tell_gap(
-                    f"{self.name} has handled number {self._cursors[stream].resumed} of {stream}, but {number} is new: "
+                    f"{self.name} has handled number {cursor.resumed} of {stream}, but {entry.number} is new: "
                     "the numbers of this actor have gone back, and the reader will not take them"
                 )
+        self.pump()
 
     def pump(self) -> None:
         """Write what waits, ordered messages first, while the connection takes it."""
@@ -161,13 +172,13 @@ class ReaderSession:
             for entry in entries:
                 if not connection.writable:
                     return True
-                if self.role in entry.readers or self.name in entry.readers:
+                if self.reads(entry):
                     connection.write(entry.frame)
                 cursor.wrote(entry.number)
             more = more or len(entries) == BATCH_MAX
             if cursor.missing and not self._gap_told:
                 self._gap_told = True
-                self._tell_gap(f"{self.name} lacks {cursor.missing} ordered messages that nobody holds any more")
+                self._tell_gap(f"{self.name} lacks {cursor.missing} ordered messages or more that nobody holds any more")
         return more
 
     def _tell_gap(self, text: str) -> None:

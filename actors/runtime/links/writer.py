@@ -206,13 +206,15 @@ class LinkWriter:
             number = self._seq
         frame = self._ordered_frame(stream, number, body, origin_ns, cause or self._chain())
         readers = (to,) if to else tuple(route.readers)
-        if not self._logs[stream].add(Entry(number, frame, readers)):
+        log, entry = self._logs[stream], Entry(number, frame, readers)
+        previous = log.last
+        if not log.add(entry):
             self._log.error("link: {} has number {} again or goes back: not sent", type(body).__name__, number)
             return
         for session in self._in_order:
-            session.added(stream, number)
-            session.pump()
-            self._judge(session)
+            session.added(stream, entry, previous)
+            if session.reads(entry):
+                self._judge(session)
 
     def _publish_alert(self, alert: Alert) -> None:
         if not alert.source or len(alert.text) > ALERT_CHARACTERS_MAX:
