@@ -77,7 +77,8 @@ class Quoter:
     def _note_gate(self, symbol: Symbol, reasons: tuple[GateReason, ...], now_ns: int) -> None:
         is_open = not reasons
         if symbol.gate_reasons is not reasons and symbol.gate_reasons != reasons:
-            if symbol.gate_open != is_open or not symbol.gate_was_told:
+            stop_changed = (GateReason.STOPPED in reasons) != (GateReason.STOPPED in symbol.gate_reasons)
+            if symbol.gate_open != is_open or stop_changed or not symbol.gate_was_told:
                 self._shard.outbox.append(
                     GateChanged(
                         instrument_id=symbol.instrument_id,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from ops.invariants import orders, positions
+from ops.invariants import orders, positions, stops
 from ops.invariants.history import History, Verdict
 
 CHECKS = (
     orders.check_one_intent_one_order,
+    stops.check_nothing_after_shut,
     positions.check_positions_agree,
     orders.check_no_older_epoch_after_a_newer,
     positions.check_limits_held,
     orders.check_every_quote_had_a_reason,
     orders.check_no_orphan,
+    stops.check_retry_after_obeyed,
     positions.check_counted_once,
+    stops.check_countdown_guards,
 )
 
 

@@ -25,13 +25,17 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end."""
+    """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end.
+
+    `stops` are the emergency stops as (shut, lifted) in the venue's time; lifted is 0 for one that still holds.
+    """
 
     ledger: tuple[LedgerRecord, ...]
     journals: dict[int, tuple[Message, ...]]
     instruments: dict[str, Instrument]
     install: str
     claimed_positions: dict[str, int] = {}
+    stops: tuple[tuple[int, int], ...] = ()
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an order at the venue carries an id of this installation."""

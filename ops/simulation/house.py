@@ -81,6 +81,7 @@ class House:
             silence_ns_max=2 * settings.market_data.stale_after_ms * 1_000_000,
         )
         self.alerts: Counter[AlertCode] = Counter()
+        self._stops: list[tuple[int, int]] = []
         self.world.observers.append(self._observe)
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
         without_venue = settings.model_copy(update={"exchange": None})
@@ -154,6 +155,8 @@ class House:
 
     def emergency_stop(self) -> None:
         """Write the stop file and tell everybody."""
+        if not self.venue.stop_file:
+            self._stops.append((self.venue.now_ns, 0))
         self.venue.stop_file = True
         for name in self._order:
             if self.world.core_of(name) is not None:
@@ -162,6 +165,8 @@ class House:
 
     def resume(self) -> None:
         """Remove the stop file and lift every stop and halt."""
+        if self.venue.stop_file:
+            self._stops[-1] = (self._stops[-1][0], self.venue.now_ns)
         self.venue.stop_file = False
         for name in self._order:
             if self.world.core_of(name) is not None:
@@ -209,6 +214,7 @@ class House:
             instruments={instrument.symbol: instrument for instrument in self.venue.instruments},
             install=self.settings.install,
             claimed_positions=positions,
+            stops=tuple(self._stops),
         )
 
     def _inhabit(self, spec: ActorSpec) -> None:

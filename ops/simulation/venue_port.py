@@ -16,7 +16,7 @@ from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
 from actors.exchange.exchange import Exchange, Output
 from actors.exchange.frames import Frame
-from actors.exchange.ledger import LedgerRecord
+from actors.exchange.ledger import LedgerRecord, RequestThrottled
 from actors.exchange.synthetic import SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
 from actors.runtime.world import World
@@ -147,6 +147,11 @@ class VenuePort:
         self._next = next(self._frames)
         self._schedule()
 
+    @property
+    def now_ns(self) -> int:
+        """The venue's time."""
+        return self._venue_ns()
+
     def step_clock(self, step_ns: int) -> None:
         """Move the venue's clock against ours. It never runs backwards: after a step back it stands until it is caught up."""
         self.venue_offset_ns += step_ns
@@ -243,6 +248,7 @@ class VenuePort:
 
     def _arrive(self, asked: _Asked) -> None:
         if asked.fate.refusal is not None:
+            self._note_throttle(asked, asked.fate.refusal)
             self._decode_answer(asked, asked.fate.refusal)
             return
         built = self._requests.build(asked.request)
@@ -259,6 +265,25 @@ class VenuePort:
         self._tickets[ticket] = asked
         self._deliver(self.exchange.drain())
         self._schedule()
+
+    def _note_throttle(self, asked: _Asked, answer: Answer) -> None:
+        """Keep a throttle of our making in the ledger; each actor counts as an address of its own."""
+        wait_s = int(answer.headers.get("Retry-After", "0"))
+        if not wait_s:
+            return
+        asked.fate.answer_delay_ns, asked.fate.answer_arrives = 0, True
+        now_ns = self._venue_ns()
+        self.ledger.append(
+            RequestThrottled(
+                t=now_ns,
+                address=f"{ADDRESS} {asked.actor}",
+                status=answer.status,
+                code=-1003,
+                until_ns=now_ns + wait_s * 1_000_000_000,
+                count=1,
+                sent_ms=(asked.sent_ns + self.venue_offset_ns) // 1_000_000,
+            )
+        )
 
     def _venue_ns(self) -> int:
         self._venue_now_ns = max(self._venue_now_ns, self.world.now_ns + self.venue_offset_ns)

@@ -11,7 +11,7 @@ import pytest
 from venue_rig import KEY, MS, SYMBOL, WireRig, body, limit_order, sign
 
 from actors.exchange.api import RestRequest
-from actors.exchange.ledger import RequestRefused
+from actors.exchange.ledger import RequestRefused, RequestThrottled
 
 ORDER = "/fapi/v1/order"
 
@@ -227,6 +227,17 @@ def test_refusals_are_counted_in_the_ledger() -> None:
     assert [(r.symbol, r.method, r.code, r.count, r.client_order_id) for r in refused] == [
         (SYMBOL, "place", -5022, 3, "x0")
     ]
+
+
+def test_throttles_are_told_in_the_ledger_with_the_end_of_their_window() -> None:
+    rig = WireRig(weight_per_minute=10)
+    for _ in range(3):
+        rig.send("GET", "/fapi/v2/account", {})
+    rig.wait(2_000)
+    (told,) = [record for record in rig.output.records if isinstance(record, RequestThrottled)]
+    assert (told.address, told.status, told.code, told.count) == ("127.0.0.1", 429, -1003, 1)
+    assert told.t < told.until_ns <= told.t + 60_000_000_000
+    assert 0 < told.sent_ms * 1_000_000 <= told.t
 
 
 def test_queries_and_cancel_of_an_order() -> None:

@@ -7,7 +7,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderCanceled, OrderFilled
+from actors.exchange.ledger import (
+    CountdownSet,
+    LedgerRecord,
+    OrderAccepted,
+    OrderCanceled,
+    OrderFilled,
+    RequestThrottled,
+)
 from ops.invariants.all import check_all
 from ops.invariants.history import History
 from ops.report import build_report
@@ -87,6 +94,23 @@ def accepted(venue_order_id: int, client_order_id: str, *, at_ns: int = SECOND_N
     )
 
 
+def armed(*, at_ns: int = 0, deadline_ns: int = 10 * SECOND_NS) -> CountdownSet:
+    return CountdownSet(t=at_ns, account="main", symbol="BTCUSDC", deadline_ns=deadline_ns)
+
+
+def throttled(at_ns: int, *, sent_ns: int = 0, **changes: object) -> RequestThrottled:
+    sound = RequestThrottled(
+        t=at_ns,
+        address="127.0.0.1",
+        status=429,
+        code=-1003,
+        until_ns=at_ns + 20 * SECOND_NS,
+        count=1,
+        sent_ms=(sent_ns or at_ns) // 1_000_000,
+    )
+    return msgspec.structs.replace(sound, **changes)
+
+
 def filled(venue_order_id: int, client_order_id: str, trade_id: int, position_after: str) -> OrderFilled:
     return OrderFilled(
         t=2 * SECOND_NS,
@@ -150,6 +174,7 @@ def history(ledger: tuple[LedgerRecord, ...], journal: tuple[Message, ...], **cl
 def sound_run() -> tuple[tuple[LedgerRecord, ...], tuple[Message, ...]]:
     first, second = order_id(1), order_id(2)
     ledger = (
+        armed(),
         accepted(1, first),
         filled(1, first, 501, "0.010"),
         accepted(2, second),
@@ -174,7 +199,9 @@ def broken(run: History) -> set[str]:
 
 def test_a_sound_run_holds_and_every_check_looked_at_something() -> None:
     verdicts = check_all(history(*sound_run(), BTCUSDC=10))
-    assert {v.name: v.held for v in verdicts} == dict.fromkeys(("I1", "I3", "I5", "I6", "I7", "I8", "I13"), True)
+    assert {v.name: v.held for v in verdicts} == dict.fromkeys(
+        ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I10", "I13", "I14"), True
+    )
     assert all(v.checked > 0 for v in verdicts)
 
 
@@ -192,6 +219,57 @@ def test_an_inventory_that_claims_another_position_breaks_i3() -> None:
     assert broken(history(*sound_run(), BTCUSDC=11)) == {"I3"}
 
 
+def test_an_intent_after_the_gate_was_stopped_breaks_i2() -> None:
+    ledger, journal = sound_run()
+    stopped = GateChanged(instrument_id=BTC, open=False, reason="STOPPED, BOOK", changed_ns=2)
+    assert broken(history(ledger, (journal[0], journal[1], stopped, journal[2]))) == {"I2", "I7"}
+
+
+def test_an_order_accepted_after_its_window_breaks_i2() -> None:
+    only = order_id(1)
+    ledger = (armed(), accepted(1, only, at_ns=4 * SECOND_NS))
+    assert broken(history(ledger, (intended(only),))) == {"I2"}
+
+
+def test_an_order_sent_and_accepted_under_an_emergency_stop_breaks_i2() -> None:
+    run = history(*sound_run())
+    under = msgspec.structs.replace(run, stops=((SECOND_NS // 2, 0),))
+    lifted = msgspec.structs.replace(run, stops=((SECOND_NS // 4, SECOND_NS // 2),))
+    assert (broken(under), broken(lifted)) == ({"I2"}, set())
+
+
+def test_a_request_inside_a_retry_after_window_breaks_i10() -> None:
+    ledger, journal = sound_run()
+    first = throttled(4 * SECOND_NS)
+    on_its_way = throttled(5 * SECOND_NS, sent_ns=4 * SECOND_NS)
+    inside = throttled(9 * SECOND_NS)
+    after = throttled(30 * SECOND_NS)
+    assert broken(history((*ledger, first, on_its_way, after), journal)) == set()
+    assert broken(history((*ledger, first, inside), journal)) == {"I10"}
+
+
+def test_a_ban_breaks_i10() -> None:
+    ledger, journal = sound_run()
+    assert broken(history((*ledger, throttled(4 * SECOND_NS, status=418)), journal)) == {"I10"}
+
+
+def test_an_order_without_an_armed_countdown_breaks_i14() -> None:
+    ledger, journal = sound_run()
+    assert broken(history(ledger[1:], journal)) == {"I14"}
+
+
+def test_a_countdown_disarmed_over_a_live_order_breaks_i14() -> None:
+    only = order_id(1)
+    ledger = (armed(), accepted(1, only), armed(at_ns=2 * SECOND_NS, deadline_ns=0))
+    assert broken(history(ledger, (intended(only),))) == {"I14"}
+
+
+def test_an_order_that_outlives_its_countdown_breaks_i14() -> None:
+    only = order_id(1)
+    ledger = (armed(), accepted(1, only), throttled(12 * SECOND_NS))
+    assert broken(history(ledger, (intended(only),))) == {"I14"}
+
+
 def test_an_order_of_an_older_epoch_after_a_newer_one_breaks_i5() -> None:
     ledger, journal = sound_run()
     late = order_id(3, epoch=2)
@@ -200,7 +278,7 @@ def test_an_order_of_an_older_epoch_after_a_newer_one_breaks_i5() -> None:
 
 def test_an_order_beyond_the_limit_at_its_write_breaks_i6() -> None:
     first, second = order_id(1), order_id(2)
-    ledger = (accepted(1, first), accepted(2, second))
+    ledger = (armed(), accepted(1, first), accepted(2, second))
     assert broken(history(ledger, (intended(first), intended(second, limit_lots=15)))) == {"I6"}
 
 
@@ -216,13 +294,13 @@ def test_an_order_beyond_the_limit_at_its_write_breaks_i6() -> None:
 )
 def test_an_order_without_a_sound_book_breaks_i7(fault: dict[str, int]) -> None:
     only = order_id(1)
-    assert broken(history((accepted(1, only),), (intended(only, **fault),))) == {"I7"}
+    assert broken(history((armed(), accepted(1, only)), (intended(only, **fault),))) == {"I7"}
 
 
 def test_an_order_while_the_gate_is_shut_breaks_i7() -> None:
     only = order_id(1)
     shut = GateChanged(instrument_id=BTC, open=False, reason="resync", changed_ns=2)
-    assert broken(history((accepted(1, only),), (shut, intended(only)))) == {"I7"}
+    assert broken(history((armed(), accepted(1, only)), (shut, intended(only)))) == {"I7"}
 
 
 def test_an_order_that_no_journal_knows_breaks_i8() -> None:

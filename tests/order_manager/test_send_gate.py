@@ -14,7 +14,7 @@ from actors.order_manager.symbol import Symbol, scaled_notional
 from configs.schema import OrderManagerSettings
 from protocols.effects import LinkChanged, OutboxFull, TimerFired
 from protocols.messages.alerts import AlertCode
-from protocols.messages.control import EpochAnnounced
+from protocols.messages.control import EmergencyStop, EpochAnnounced, Resume
 from protocols.messages.journal import GateChanged, LimitsChanged, OrderIntended
 from protocols.messages.market import BookTop, FeedState, MarkPrice, VenueClock
 from protocols.messages.orders import DenialCode, OrderDenied
@@ -362,3 +362,16 @@ def test_states_decide_what_may_be_sent():
     assert check_order(made, reducing, Side.BUY, MID - 5, 11, True, ROOM) is DenialCode.REDUCING
     assert check_order(made, reducing, Side.BUY, MID - 5, 10, True, ROOM) is None
     assert check_order(made, reducing, Side.SELL, MID + 5, 1, True, ROOM) is DenialCode.REDUCING
+
+
+def test_a_stop_is_journaled_also_where_the_gate_was_shut_already():
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [])
+    rig.feed_on = False
+    rig.run(1_000)
+    rig.give(EmergencyStop(reason="a person"))
+    rig.run(100)
+    rig.give(Resume(reason="a person"))
+    rig.run(3_000)
+    told = [(record.open, "STOPPED" in record.reason) for record in rig.records(GateChanged)]
+    assert told[-3:] == [(False, False), (False, True), (False, False)]

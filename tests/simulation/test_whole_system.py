@@ -74,7 +74,7 @@ def test_a_quiet_run_quotes_both_sides_is_filled_and_ends_with_nothing_live() ->
         assert report["symbols"][symbol]["fills"] >= 3
     assert report["live_orders_at_end"] == 0
     assert {name: verdict["held"] for name, verdict in report["invariants"].items()} == dict.fromkeys(
-        ("I1", "I3", "I5", "I6", "I7", "I8", "I13"), True
+        ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I10", "I13", "I14"), True
     )
     assert all(verdict["checked"] > 0 for verdict in report["invariants"].values())
 

@@ -1,0 +1,152 @@
+"""Checks about what must not happen: I2 (nothing after SHUT), I10 (no sends inside Retry-After), I14 (nothing outlives the countdown)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from actors.exchange.ledger import (
+    CountdownSet,
+    LedgerRecord,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    RequestThrottled,
+)
+from ops.invariants.history import Findings, History, Verdict
+from protocols.messages.journal import EpochBegan, GateChanged, OrderIntended
+
+STOPPED = "STOPPED"
+"""The word in a gate's reasons while an emergency stop holds."""
+
+CLOCK_ERROR_MS = 250
+"""By so much our timestamp may differ from the venue's clock (DESIGN.md section 8)."""
+
+SHUT_NS = 200_000_000
+"""From the stop file to the last byte written (the bar of the emergency stop)."""
+
+ANSWER_NS = 1_000_000_000
+"""A request sent within so long after a throttle cannot have known of it."""
+
+COUNTDOWN_SLACK_NS = 1_000_000_000
+"""No order lives longer than this past its symbol's countdown."""
+
+BANNED = 418
+
+THROTTLES_MAX = 1_000
+"""More throttles than this in one run are a way of life, not an accident."""
+
+
+def check_nothing_after_shut(history: History) -> Verdict:
+    """I2: no intent while the gate is stopped, no order accepted that was signed under a stop, none later than its window."""
+    findings = Findings("I2")
+    for shard, records in sorted(history.journals.items()):
+        stopped: set[str] = set()
+        for record in records:
+            if isinstance(record, EpochBegan):
+                stopped.clear()
+            elif isinstance(record, GateChanged):
+                is_stopped = not record.open and STOPPED in record.reason.split(", ")
+                stopped.add(record.instrument_id) if is_stopped else stopped.discard(record.instrument_id)
+            elif isinstance(record, OrderIntended):
+                findings.check(
+                    record.instrument_id not in stopped,
+                    f"shard {shard}: {record.client_order_id} was intended while the gate was stopped",
+                )
+    for order in history.our_accepted():
+        late_ms = order.t // 1_000_000 - order.timestamp_ms - order.recv_window_ms
+        findings.check(
+            late_ms <= CLOCK_ERROR_MS, f"{order.symbol}: {order.client_order_id} accepted {late_ms} ms after its window"
+        )
+        signed_ns = order.timestamp_ms * 1_000_000
+        under = [
+            stop for stop in history.stops if stop[0] + SHUT_NS < signed_ns and (not stop[1] or signed_ns < stop[1])
+        ]
+        findings.check(not under, f"{order.symbol}: {order.client_order_id} was sent under a stop and accepted")
+    return findings.verdict()
+
+
+def check_retry_after_obeyed(history: History) -> Verdict:
+    """I10: no address sends inside a window that a 429 has told it, and no ban is ever earned."""
+    findings = Findings("I10")
+    shut: dict[tuple[str, int], tuple[int, int]] = {}
+    throttles = [record for record in history.ledger if isinstance(record, RequestThrottled)]
+    for record in throttles:
+        findings.check(record.status != BANNED, f"{record.address} was banned until {record.until_ns}")
+        told_ns, until_ns = shut.get((record.address, record.code), (0, 0))
+        sent_ns = record.sent_ms * 1_000_000 or record.t
+        findings.check(
+            not told_ns + ANSWER_NS < sent_ns < until_ns,
+            f"{record.address} sent {(until_ns - sent_ns) // 1_000_000} ms before the end of its Retry-After ({record.code})",
+        )
+        if record.t >= until_ns:
+            shut[record.address, record.code] = (record.t, record.until_ns)
+    findings.check(len(throttles) <= THROTTLES_MAX, f"{len(throttles)} throttles: the limits are not respected at all")
+    return findings.verdict()
+
+
+def check_countdown_guards(history: History) -> Verdict:
+    """I14: an order of ours is accepted only under an armed countdown of its symbol, none is left without, none outlives it."""
+    guard = _Guard(Findings("I14"), history)
+    for record in history.ledger:
+        guard.apply(record)
+    return guard.verdict()
+
+
+class _Guard:
+    """Countdowns and our live orders, rebuilt from the ledger."""
+
+    def __init__(self, findings: Findings, history: History) -> None:
+        self._findings = findings
+        self._history = history
+        self._deadlines: dict[tuple[str, str], int] = {}
+        self._live: dict[int, tuple[tuple[str, str], Decimal]] = {}
+        self._last_ns = 0
+
+    def apply(self, record: LedgerRecord) -> None:
+        self._last_ns = record.t
+        match record:
+            case CountdownSet():
+                self._set(record)
+            case OrderAccepted() if self._history.is_ours(record.client_order_id):
+                key = (record.account, record.symbol)
+                self._live[record.order_id] = (key, record.quantity)
+                self._findings.check(
+                    self._deadlines.get(key, 0) > record.t,
+                    f"{record.symbol}: {record.client_order_id} was accepted without a countdown",
+                )
+            case OrderAmended() if record.order_id in self._live:
+                self._live[record.order_id] = (self._live[record.order_id][0], record.quantity)
+            case OrderFilled() if record.order_id in self._live:
+                self._in_time(record.order_id)
+                if record.executed >= self._live[record.order_id][1]:
+                    del self._live[record.order_id]
+            case OrderCanceled() | OrderExpired() if record.order_id in self._live:
+                self._in_time(record.order_id)
+                del self._live[record.order_id]
+            case _:
+                pass
+
+    def verdict(self) -> Verdict:
+        for order_id in self._live:
+            self._in_time(order_id)
+        return self._findings.verdict()
+
+    def _set(self, record: CountdownSet) -> None:
+        key = (record.account, record.symbol)
+        if record.deadline_ns:
+            self._deadlines[key] = record.deadline_ns
+            return
+        if 0 < self._deadlines.get(key, 0) <= record.t:
+            return  # It fired: what it ends follows, and is measured against it.
+        left = sum(1 for owner, _ in self._live.values() if owner == key)
+        self._findings.check(not left, f"{record.symbol}: the countdown was disarmed with {left} orders live")
+        self._deadlines[key] = 0
+
+    def _in_time(self, order_id: int) -> None:
+        key, _ = self._live[order_id]
+        self._findings.check(
+            self._last_ns <= self._deadlines.get(key, 0) + COUNTDOWN_SLACK_NS,
+            f"{key[1]}: order {order_id} lived past its countdown",
+        )
