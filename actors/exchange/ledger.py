@@ -9,8 +9,7 @@ What a reader usually wants:
 
 - orders at the venue: `OrderAccepted`, `OrderAmended`, then exactly one of `OrderCanceled`, `OrderExpired`, or fills up to the quantity;
 - position of (account, symbol) at any time: `position_after` of the newest `OrderFilled` or `SeamClosed`;
-- PnL: realized and commission of `OrderFilled`, `FundingPaid.amount`; `SeamClosed` moves position and wallet as well, but is an artefact
-  of looping a capture and belongs to no maker's PnL;
+- PnL: realized of `OrderFilled` and `SeamClosed`, commission of `OrderFilled`, `FundingPaid.amount`;
 - markout and quoted share: `TopSampled` every 100 ms and on the first book (our orders are not in it).
 """
 
@@ -172,8 +171,8 @@ class FundingPaid(Record, frozen=True, kw_only=True, gc=False):
 class SeamClosed(Record, frozen=True, kw_only=True, gc=False):
     """A looping capture jumped back to its start: the position was closed at the last mid, without fee, and open orders had expired.
 
-    It is a trade of the account (it has a trade id, and income shows its realized PnL), so positions stay the sum of trades; but
-    the jump is no market event, and reports keep it out of the PnL. `side` is the side of the closing trade.
+    It is a trade of the account (it has a trade id, and income shows its realized PnL), so positions stay the sum of trades, and what
+    was lost before the jump stays lost. The jump itself is in no PnL, for nothing is held across it. `side` is that of the closing trade.
     """
 
     account: str
@@ -271,9 +270,10 @@ LedgerRecord: TypeAlias = (
 
 
 class LedgerDamagedError(ValueError):
-    """A line that is not the last one cannot be read; the text names the line and the reason."""
+    """A finished line cannot be read; the text names the line and the reason."""
 
 
+_LINE_START = b'{"kind":"'
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)
 
@@ -293,18 +293,21 @@ def decode(line: bytes | str) -> LedgerRecord:
 
 
 def decode_lines(lines: Iterable[bytes]) -> Iterator[LedgerRecord]:
-    """Read a whole ledger. A damaged last line is what a killed process leaves behind: it was never answered and is skipped.
+    """Read a whole ledger. A last line without its end is what a killed process leaves behind: never answered, it is skipped.
 
     Raises:
-        LedgerDamagedError: a line before the last one is damaged.
+        LedgerDamagedError: any other line is damaged, or the file is no ledger at all.
     """
-    damage: str | None = None
+    unfinished: str | None = None
     for number, line in enumerate(lines, start=1):
-        if damage is not None:
-            raise LedgerDamagedError(damage)
+        if unfinished is not None:
+            raise LedgerDamagedError(unfinished)
         if not line.strip():
             continue
         try:
             yield decode(line)
         except msgspec.DecodeError as error:
             damage = f"ledger line {number} cannot be read: {error}"
+            if line.endswith(b"\n") or (number == 1 and not line.startswith(_LINE_START)):
+                raise LedgerDamagedError(damage) from None
+            unfinished = damage

@@ -153,6 +153,23 @@ def test_a_damaged_line_before_the_last_is_refused_by_number(tmp_path: Any) -> N
         list(ledger.decode_lines([good, b"{}\n", good]))
 
 
+@pytest.mark.parametrize("content", [b"notes of somebody\n", b"notes of somebody", b"\x00\xff\xfe", b"[]\n"])
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_was(tmp_path: Any, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    file = LedgerFile(path)
+    with pytest.raises(ledger.LedgerDamagedError, match="ledger line 1 cannot be read"):
+        list(file.read())
+    file.close()
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_last_line_that_was_finished_is_refused() -> None:
+    good = ledger.encode(ledger.CountdownSet(t=1, account="a", symbol="S", deadline_ns=0))
+    with pytest.raises(ledger.LedgerDamagedError, match="ledger line 2 cannot be read"):
+        list(ledger.decode_lines([good, b'{"kind":"Unheard"}\n']))
+
+
 def test_two_venues_cannot_hold_one_ledger(tmp_path: Any) -> None:
     path = tmp_path / "ledger.jsonl"
     first = LedgerFile(path)
