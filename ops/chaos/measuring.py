@@ -112,17 +112,13 @@ def gone_t(
     old_before_t = end_t if replaced_t is None else replaced_t
     book = Book(is_ours)
     last_t = fault_t
-    were_there = False
     for record in ledger:
         if record.t > end_t:
             break
+        were_there = any(book.rests(symbol, old_before_t) for symbol in symbols)
         book.apply(record)
-        if record.t < fault_t:
-            continue
-        are_there = any(book.rests(symbol, old_before_t) for symbol in symbols)
-        if were_there and not are_there:
+        if were_there and record.t >= fault_t and not any(book.rests(symbol, old_before_t) for symbol in symbols):
             last_t = record.t
-        were_there = are_there
     return None if any(book.rests(symbol, old_before_t) for symbol in symbols) else last_t
 
 
@@ -145,6 +141,14 @@ def quoting_again_t(
         if len(quoting) == len(symbols):
             return max(quoting.values())
     return None
+
+
+def quotes_now(ledger: Sequence[LedgerRecord], is_ours: Callable[[str], bool], symbols: Sequence[str]) -> bool:
+    """Whether every symbol rests on both sides at the end of the ledger."""
+    book = Book(is_ours)
+    for record in ledger:
+        book.apply(record)
+    return all(book.both_sides(symbol) for symbol in symbols)
 
 
 def first_accepted_t(

@@ -31,14 +31,12 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     `fault_ns` and `fault_t` are one instant on both clocks. `back_t` is when what was taken away was given back (the venue listens
     again, the stop is lifted). `end_t` is the end of watching, before anything is drained. `names` are the actors of the row's victims.
-    `shut_margin_ns` is how long after a stop the venue may still accept what left before it: recvWindow and clock error.
     """
 
     symbols: tuple[str, ...]
     names: tuple[str, ...]
     restarted: str
     lease_ns: int
-    shut_margin_ns: int
     fault_ns: int
     fault_t: int
     end_t: int
@@ -93,28 +91,6 @@ def shut_s(scene: Scene, history: History) -> float:
     ]
     after_ns = max(max(written, default=scene.fault_ns) - scene.fault_ns, (accepted_t or scene.fault_t) - scene.fault_t)
     return after_ns / _SECOND_NS
-
-
-def check_nothing_after_shut(scene: Scene, history: History, shut_bound_s: float) -> Verdict:
-    """I2: nothing is written after SHUT, and nothing accepted later than recvWindow + clock error after it, until resume."""
-    findings = Findings("I2")
-    assert scene.back_t is not None
-    resumed_ns = scene.fault_ns + scene.back_t - scene.fault_t
-    shut_ns = scene.fault_ns + round(shut_bound_s * _SECOND_NS)
-    for _, record in history.journaled():
-        if isinstance(record, OrderWritten):
-            late_ns = record.written_ns - scene.fault_ns
-            findings.check(
-                not shut_ns < record.written_ns < resumed_ns,
-                f"{record.client_order_id} was written {late_ns / _SECOND_NS:.3f} s after the stop",
-            )
-    for order in history.our_accepted():
-        late = scene.fault_t + scene.shut_margin_ns < order.t < scene.back_t
-        findings.check(
-            not late,
-            f"{order.client_order_id} was accepted {(order.t - scene.fault_t) / _SECOND_NS:.3f} s after the stop",
-        )
-    return findings.verdict()
 
 
 def check_alerted(row: Row, scene: Scene, alerts: Sequence[RaisedAlert]) -> Verdict:
@@ -178,14 +154,12 @@ def _safe_t(
             if scene.back_t is not None and row.injection is Injection.VENUE:
                 from_t = scene.back_t
             return gone_t(ledger, is_ours, scene.symbols, from_t, replaced_t, scene.end_t)
-        case Safe.LEASED:
-            renewed_t = scene.fault_t + scene.lease_ns
+        case Safe.LEASED | Safe.TENDED:
+            since_t = scene.fault_t + (scene.lease_ns if row.safe is Safe.LEASED else 0)
             ends = (
-                gone_t(ledger, is_ours, scene.symbols, scene.fault_t, renewed_t, scene.end_t),
-                first_accepted_t(ledger, is_ours, scene.symbols, renewed_t),
+                gone_t(ledger, is_ours, scene.symbols, scene.fault_t, since_t, scene.end_t),
+                first_accepted_t(ledger, is_ours, scene.symbols, since_t),
             )
             return min((end for end in ends if end is not None), default=None)
-        case Safe.TENDED:
-            return first_accepted_t(ledger, is_ours, scene.symbols, scene.fault_t)
         case Safe.NONE:
             return None

@@ -28,7 +28,7 @@ class Safe(enum.StrEnum):
 
     GONE = "every quote from before the replacement left the venue's book"
     LEASED = "quotes are gone, or an order was accepted that only a lease given after the fault allows"
-    TENDED = "an order was accepted after the fault: the gate's conditions held, so quotes are tended"
+    TENDED = "quotes are gone, or an order was accepted after the fault: the gate's conditions held, so they are tended"
     NONE = "nothing becomes unsafe"
 
 
