@@ -44,6 +44,12 @@ class GateReason(enum.StrEnum):
     RETRY_AFTER = "RETRY_AFTER"
 
 
+# Members of enumerations by a name of their own: looking them up in their class costs more than the comparison.
+_BUY = Side.BUY
+_REDUCING, _HALTED = TradingState.REDUCING, TradingState.HALTED
+_LIVE = FeedState.LIVE
+
+
 class Gate:
     """Shared conditions of the shard, and the decision for each symbol."""
 
@@ -104,7 +110,7 @@ class Gate:
             found.append(GateReason.SYMBOL_HALTED)
         if self._lease.is_over(now_ns):
             found.append(GateReason.LEASE)
-        elif self._lease.state(symbol.instrument_id) is TradingState.HALTED:
+        elif self._lease.state(symbol.instrument_id) is _HALTED:
             found.append(GateReason.LEASE_HALTED)
         self._market_reasons(symbol, found, now_ns)
         if self.loop_is_late:
@@ -145,7 +151,7 @@ class Gate:
         if (
             status is None
             or top is None
-            or status.state is not FeedState.LIVE
+            or status.state is not _LIVE
             or now_ns - status.confirmed_ns > self._book_age_ns_max
         ):
             found.append(GateReason.BOOK)
@@ -208,7 +214,7 @@ def check_order(
         return DenialCode.NOTIONAL
     if not symbol.band_low_ticks <= price_ticks <= symbol.band_high_ticks:
         return DenialCode.PRICE_BAND
-    if side is Side.BUY:
+    if side is _BUY:
         opposite = exposure.sell_ticks_low
         if price_ticks > symbol.buy_ticks_max:
             return DenialCode.PRICE_BAND
@@ -222,9 +228,9 @@ def check_order(
         if opposite is not None and price_ticks <= opposite:
             return DenialCode.SELF_CROSS
         signed_position, open_lots = -table.position_lots, exposure.sell_lots
-    if limits.state is TradingState.HALTED:
+    if limits.state is _HALTED:
         return DenialCode.HALTED
-    if limits.state is TradingState.REDUCING and (not reduce_only or open_lots + lots > -signed_position):
+    if limits.state is _REDUCING and (not reduce_only or open_lots + lots > -signed_position):
         return DenialCode.REDUCING
     worst_lots = signed_position + open_lots + lots
     if worst_lots > limits.position_lots_max:

@@ -24,6 +24,10 @@ BOOKED_MAX = 20_000
 """Executions remembered one by one; older ones are known by the checkpoint that every audit moves."""
 
 
+# Members of enumerations by a name of their own: looking them up in their class costs more than the comparison.
+_BUY = Side.BUY
+
+
 class Exposure(msgspec.Struct, gc=False):
     """Lots that our buys may still add and our sells still take, whatever their state; our highest bid and lowest ask that may rest."""
 
@@ -33,15 +37,14 @@ class Exposure(msgspec.Struct, gc=False):
     sell_ticks_low: int | None = None
 
     def count(self, orders: Iterable[Order]) -> None:
-        """Add orders. One loop over plain attributes, for it stands before every order that leaves."""
+        """Add orders, in one loop over plain attributes, for it stands before every order that leaves."""
         buys, sells, highest, lowest = self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low
-        buy = Side.BUY
         for order in orders:
             is_over, ticks = order.is_terminal, order.price_ticks
             lots = (order.reported_lots if is_over else order.lots) - order.booked_lots  # as Order.open_lots
             if lots < 0:
                 lots = 0
-            if order.side is buy:
+            if order.side is _BUY:
                 buys += lots
                 if not is_over and (highest is None or ticks > highest):
                     highest = ticks
@@ -90,7 +93,7 @@ class OrderTable:
     def worst_case_lots(self, side: Side) -> int:
         """How far the position can go towards `side`, positive in that direction; sides are never netted."""
         exposure = self.exposure
-        return self.position_lots + exposure.buy_lots if side is Side.BUY else exposure.sell_lots - self.position_lots
+        return self.position_lots + exposure.buy_lots if side is _BUY else exposure.sell_lots - self.position_lots
 
     def touch(self) -> None:
         """Say that an order changed, so that sums are made anew."""

@@ -33,6 +33,9 @@ class Urgency(enum.Enum):
     AUDIT = AUDIT_SHARE
 
 
+_CANCEL = Urgency.CANCEL
+
+
 class _Window:
     """A counter that starts anew at each multiple of its length on the venue's clock."""
 
@@ -103,7 +106,7 @@ class RateBudget:
         """Whether a request of this weight fits what its urgency may use."""
         if now_ns < self.blocked_until_ns:
             return False
-        share = 1.0 if urgency is Urgency.CANCEL else urgency.value * self._weight_share
+        share = 1.0 if urgency is _CANCEL else urgency.value * self._weight_share
         window = self._weight_1m
         own_fits = window.own + weight <= self.weight_1m_max * share
         told_fits = window.told + weight <= self._limits.weight_1m * share
