@@ -127,12 +127,16 @@ class _SymbolRun:
         return Decimal(0)
 
     def _pnl(self) -> dict[str, str]:
-        """Gross is trading PnL with the open position at the last mid; what a replay's seam closed out stands apart."""
+        """Gross is trading PnL with the open position at the last mid.
+
+        At a replay's seam positions are closed at the mid before the jump: that belongs to gross (a loss held until then is a loss), and
+        is also shown as `seam`. The jump itself meets no position.
+        """
         realised = sum((fill.realized_pnl for fill in self._fills), Decimal(0))
         fees = sum((fill.commission for fill in self._fills), Decimal(0))
         funding = sum((r.amount for r in self._records if isinstance(r, FundingPaid)), Decimal(0))
         seam = sum((r.realized_pnl for r in self._records if isinstance(r, SeamClosed)), Decimal(0))
-        gross = realised + self._unrealised()
+        gross = realised + seam + self._unrealised()
         return {
             "gross": str(gross),
             "fees": str(fees),

@@ -62,6 +62,12 @@ class SourceReport:
         if len(self.notes) < NOTES_MAX:
             self.notes.append(f"{place}: damaged line skipped: {reason}")
 
+    def cut_short(self, reason: str, file: str) -> None:
+        """Count a file whose end cannot be read; it is noted however many damaged lines there are."""
+        self.counts["files cut short"] += 1
+        if self.counts["files cut short"] <= NOTES_MAX:
+            self.notes.append(f"{file}: the rest of the file is lost: {reason}")
+
     def incomplete(self, reason: str, place: str) -> None:
         """Count a gap in the recording; the line after it is used."""
         self.counts["gaps"] += 1
@@ -237,7 +243,8 @@ class CaptureSource:
                         continue
                     yield timed[0], timed[1], timed[2], place, symbol
         except UNREADABLE as error:
-            self._damaged(f"the rest of the file is lost: {error}", file.name)
+            if self._counting:
+                self.report.cut_short(str(error), file.name)
 
     def _damaged(self, reason: str, place: str) -> None:
         if self._counting:

@@ -1,0 +1,92 @@
+"""The synthetic market pays nobody without insight: over many seeds random and symmetric makers do not profit, fees apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import takewhile
+
+import pytest
+from venue_makers import (
+    SECOND_NS,
+    Desk,
+    Mids,
+    Rule,
+    at_random,
+    both_sides_behind,
+    both_touches,
+    fills_of,
+    generous,
+    interval_99,
+    markout_bps,
+    prints_as_trades,
+    profit,
+    trade_by,
+)
+from venue_rig import START_NS, contract
+
+from actors.exchange.frames import Frame
+from actors.exchange.synthetic import SyntheticMarket
+
+SEEDS = range(1, 13)
+MANY_SEEDS = range(1, 61)
+SECONDS = 12
+LOTS = {"BTCUSDC": 10, "ETHUSDC": 100}
+symbols = pytest.mark.parametrize("symbol", LOTS)
+
+
+@cache
+def market(symbol: str, seed: int) -> list[Frame]:
+    frames: Iterator[Frame] = SyntheticMarket([contract(symbol)], seed).frames(START_NS)
+    return list(takewhile(lambda frame: frame.at_ns < START_NS + SECONDS * SECOND_NS, frames))
+
+
+def runs(symbol: str, rule: Callable[[int], Rule], seeds: range) -> Iterator[tuple[Desk, Mids]]:
+    """The rule on every seed, 2 ms from the venue, at zero fee."""
+    tick = float(contract(symbol).tick_size)
+    for seed in seeds:
+        frames = market(symbol, seed)
+        desk = trade_by(rule(seed), frames, contract(symbol), generous(order_latency_ms=2), lots=LOTS[symbol])
+        yield desk, Mids(frames, symbol, tick)
+
+
+def intervals(
+    symbol: str, rule: Callable[[int], Rule], seeds: range
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """99 % confidence intervals of profit a run (quote currency) and of the 1 s markout (bps)."""
+    profits, markouts, fills = [], [], 0
+    for desk, mids in runs(symbol, rule, seeds):
+        profits.append(profit(desk, mids.mids[-1]))
+        markouts.append(markout_bps(fills_of(desk), mids))
+        fills += len(fills_of(desk))
+    assert fills > 400
+    return interval_99(profits), interval_99(markouts)
+
+
+@symbols
+@pytest.mark.parametrize("behind", [0, 1])
+def test_a_symmetric_maker_does_not_profit_and_is_adversely_selected(symbol: str, behind: int) -> None:
+    rule = both_touches if behind == 0 else both_sides_behind(behind)
+    (_, profit_least, _), (_, _, markout_most) = intervals(symbol, lambda seed: rule, SEEDS)
+    assert profit_least <= 0
+    assert markout_most < 0
+
+
+@symbols
+def test_a_random_maker_does_not_profit(symbol: str) -> None:
+    (_, profit_least, _), (_, markout_least, _) = intervals(symbol, at_random, MANY_SEEDS)
+    assert profit_least <= 0
+    assert markout_least <= 0
+
+
+@symbols
+def test_whoever_makes_the_tapes_trades_loses_a_little_to_the_informed(symbol: str) -> None:
+    tick, lot = float(contract(symbol).tick_size), float(contract(symbol).lot_size)
+    markouts = []
+    for seed in MANY_SEEDS:
+        frames = market(symbol, seed)
+        tape = prints_as_trades(frames, symbol, tick, lot)
+        assert len(tape) > 100
+        markouts.append(markout_bps(tape, Mids(frames, symbol, tick)))
+    _, _, most = interval_99(markouts)
+    assert most < 0
