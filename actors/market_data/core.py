@@ -97,6 +97,7 @@ class MarketDataCore:
         self._refreshed_ns = 0
         self._request_id = 0
         self._times_asked = 0
+        self._time_asked_ns = 0
         self._requests_failed = 0
         self._failure_logged_ns = -_FAILURE_LOG_NS
         self._frames = 0
@@ -225,6 +226,8 @@ class MarketDataCore:
                 effects += self._tell_faults(feed, now_ns)
             if feed.snapshot_wanted:
                 effects += self._ask_snapshot(feed, now_ns)
+        if any(feed.is_late for feed in self._feeds.values()) and now_ns - self._time_asked_ns >= _CLOCK_RETRY_NS:
+            effects += self._ask_time(now_ns)
         effects += self._statuses(now_ns, every=True)
         effects += [Publish(flow) for trades in self._trades.values() if (flow := trades.changed()) is not None]
         effects.append(self._status_timer(now_ns))
@@ -310,6 +313,8 @@ class MarketDataCore:
         jumped = self._venue_time.take(answer)
         effects: list[Effect] = []
         if jumped:
+            for feed in self._feeds.values():
+                feed.clock_stepped()
             text = "the venue's clock and ours moved apart by more than both samples allow"
             effects += self._alert(AlertCode.CLOCK_UNTRUSTED, Severity.WARNING, "venue clock", text, now_ns)
         if self._venue_time.clock is not None:
@@ -340,6 +345,7 @@ class MarketDataCore:
     def _ask_time(self, now_ns: int) -> list[Effect]:
         period_ns = self._settings.clock_sample_period_ms * _MS
         self._times_asked += 1
+        self._time_asked_ns = now_ns
         if self._times_asked < CLOCK_BURST:
             period_ns = min(_CLOCK_BURST_NS, period_ns)
         elif self._venue_time.samples < CLOCK_BURST:

@@ -161,6 +161,16 @@ class SymbolFeed:
         """The snapshot asked for will not come."""
         self.snapshot_wanted = not self._sync.live and self.state is not FeedState.CONNECTING
 
+    @property
+    def is_late(self) -> bool:
+        """Whether diffs seem to arrive too late; a clock that stepped looks the same."""
+        return self._late_ns > self._stale_after_ns
+
+    def clock_stepped(self) -> None:
+        """The venue's clock and ours moved apart: lateness is measured anew."""
+        self._lag.clear()
+        self._late_ns = 0
+
     def watch(self, heard_ns: int, now_ns: int) -> None:
         """Judge silence. `heard_ns` is the last proof that the public socket is alive."""
         if self.state is FeedState.LIVE:
@@ -184,7 +194,7 @@ class SymbolFeed:
             ticker = None
         self._ahead_since_ns = 0 if ticker is None else diff.received_ns
         self._measure_lateness(diff)
-        if self._late_ns > self._stale_after_ns:
+        if self.is_late:
             self._go_stale(self._staleness(now_ns, now_ns), now_ns)
             return None
         if self.state is not FeedState.LIVE and not self._recover(now_ns):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from protocols.messages.market import VenueClock
 from protocols.venue import TimeAnswered
 
+DRIFT_NS = 20_000_000
+"""Two honest clocks part by this much between two samples at most; more is a step of one of them."""
+
 
 class VenueTime:
     """`venue time = now_ns + offset_ns`, known to within `error_ns` since `sampled_ns`."""
@@ -32,11 +35,14 @@ class VenueTime:
             self.is_known = True
 
     def take_answer(self, answer: TimeAnswered, now_ns: int) -> None:
-        """Take our own sample where there is none, a worse one, or one too old."""
+        """Take our own sample where there is none, a worse one, one too old, or one that it contradicts."""
         round_trip_ns = max(answer.received_ns - answer.sent_ns, 0)
-        if self.is_trusted(now_ns) and round_trip_ns // 2 > self.error_ns:
+        error_ns = round_trip_ns // 2
+        offset_ns = answer.venue_time_ns - (answer.sent_ns + error_ns)
+        contradicts = abs(offset_ns - self.offset_ns) > error_ns + self.error_ns + DRIFT_NS
+        if self.is_trusted(now_ns) and error_ns > self.error_ns and not contradicts:
             return
-        self.offset_ns = answer.venue_time_ns - (answer.sent_ns + round_trip_ns // 2)
-        self.error_ns = round_trip_ns // 2
+        self.offset_ns = offset_ns
+        self.error_ns = error_ns
         self.sampled_ns = answer.received_ns
         self.is_known = True

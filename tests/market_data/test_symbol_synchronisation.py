@@ -25,7 +25,7 @@ from protocols.effects import Call, SetTimer, TimerFired
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import make_instrument_id
-from protocols.venue import OutcomeUnknown, StreamChanged, StreamHeard, Throttled, Usage
+from protocols.venue import OutcomeUnknown, QueryTime, StreamChanged, StreamHeard, Throttled, TimeAnswered, Usage
 
 
 def test_the_first_diff_asks_for_the_snapshot_that_makes_the_book_live() -> None:
@@ -276,3 +276,25 @@ def test_what_has_not_changed_is_said_again_each_second() -> None:
     feed.tell(StreamHeard(stream="public", heard_ns=feed.now_ns))
     effects = feed.tick(500)
     assert published(effects, BookTop) == [top(102, BIDS[:2], ASKS[:2])]
+
+
+def test_a_clock_that_stepped_back_looks_like_lateness_only_until_the_venues_time_is_read() -> None:
+    feed = Feed()
+    feed.tell(time_answer(feed.now_ns, venue_ns=feed.now_ns))
+    feed.live()
+    feed.tick(100)
+    feed.tell(diff(103, 104, 102, [(1000, 8)], at_ns=feed.now_ns, late_ns=3_000 * MS))
+    assert feed.state() == "STALE"
+    asked = [
+        effect for effect in feed.tick(1_000) if isinstance(effect, Call) and isinstance(effect.request, QueryTime)
+    ]
+    assert len(asked) == 1
+    feed.tell(time_answer(feed.now_ns, venue_ns=feed.now_ns - 3_000 * MS))
+    feed.tell(diff(105, 106, 104, [(1000, 9)], at_ns=feed.now_ns, late_ns=3_000 * MS))
+    assert feed.state() == "LIVE"
+
+
+def time_answer(now_ns: int, venue_ns: int) -> TimeAnswered:
+    return TimeAnswered(
+        request_id=1, received_ns=now_ns + MS, usage=Usage(), venue_time_ns=venue_ns, sent_ns=now_ns - MS
+    )

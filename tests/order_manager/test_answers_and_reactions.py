@@ -279,3 +279,25 @@ def test_an_order_of_which_executions_are_told_under_the_venues_id_alone_is_link
     rig.venue.tell(order, ExecutionKind.NEW)
     assert (rig.shown().position_lots, rig.shown().worst_long_lots) == (4, 10)
     assert Side.BUY
+
+
+def test_a_clock_refusal_leads_to_the_stepped_clock_although_the_older_sample_was_finer():
+    rig = Rig().come_up()
+    refusing(rig, RefusalKind.CLOCK)
+    refuse = rig.venue.answer
+    rig.venue.answer = lambda request: time_after_a_step(rig, request) or refuse(request)
+    rig.want(BIDS, [])
+    assert rig.core.venue_offset_ns == OFFSET_NS + 3 * SECOND
+
+
+def time_after_a_step(rig: Rig, request):
+    """The venue's clock is three seconds ahead of what we knew; the answer took 200 ms."""
+    if not isinstance(request, QueryTime):
+        return None
+    return TimeAnswered(
+        request_id=request.request_id,
+        received_ns=rig.now_ns,
+        usage=Usage(),
+        venue_time_ns=rig.now_ns - 100 * MS + OFFSET_NS + 3 * SECOND,
+        sent_ns=rig.now_ns - 200 * MS,
+    )
