@@ -3,11 +3,12 @@
 # PYTHON=python3.12 chooses another for the next .venv (make clean drops the present one); else it is the first of 3.11 to 3.13.
 DURATION ?= 60
 PYTHON ?=
+ROWS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage check bench clean
+.PHONY: help demo test coverage check bench chaos clean
 
 help:
 	@echo "make demo [DURATION=60]  quote BTCUSDC and ETHUSDC on the built-in simulated venue"
@@ -15,6 +16,7 @@ help:
 	@echo "make coverage            the same with the lines that no test reaches, per file"
 	@echo "make check               format, lint, types, import rules"
 	@echo "make bench               latency and throughput as ratios to a floor measured in the same run"
+	@echo "make chaos [ROWS=1,2]    break live systems as the fault matrix says, check bounds and invariants, write chaos.json"
 	@echo "make clean               remove the virtual environment and caches"
 
 # With job control a terminal's Ctrl-C reaches the demo alone: it cancels its orders, reports and exits 0, and so does make.
@@ -36,6 +38,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m ops.bench
+
+chaos: $(STAMP)
+	@$(BIN)/raymaker chaos $(if $(ROWS),--rows $(ROWS)) --json chaos.json
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +19,7 @@ from configs.loading import load_settings
 from ops.bench.feed import measure_feed
 from ops.bench.order_path import measure_gate, measure_journal
 from ops.bench.tick_to_order import BLOCK_S, BLOCKS, Block, run_blocks
+from ops.machine import commit, machine
 
 CAPTURE = "data/usdm-btc-eth-20240718"
 P50_RATIO_MAX = 2.5
@@ -63,7 +61,7 @@ def main() -> int:
         json.dumps(
             {
                 "machine": machine(),
-                "commit": _commit(),
+                "commit": commit(),
                 "feed": msgspec.to_builtins(feed),
                 "gate": msgspec.to_builtins(gate),
                 "journal": msgspec.to_builtins(journal),
@@ -77,30 +75,6 @@ def main() -> int:
     )
     say(f"written to {options.out}")
     return 1 if any(row[3] == "missed" for row in rows) else 0
-
-
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    return {
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "processor": _processor(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": sys.version.split()[0],
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    for line in info.read_text("utf-8").splitlines() if info.exists() else ():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
 
 
 def _ratios(blocks: list[Block]) -> dict[str, Any]:
@@ -199,7 +173,7 @@ def _print(console: Console, rows: list[tuple[str, str, str, str]]) -> None:
     facts = machine()
     console.print(
         f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gb']} GB, {facts['system']}, "
-        f"Python {facts['python']}, commit {_commit()}"
+        f"Python {facts['python']}, commit {commit()}"
     )
     table = Table("what", "bar", "measured", "verdict")
     for row in rows:
