@@ -17,7 +17,7 @@ from actors.inventory.valuation import Valuation
 from actors.inventory.venue_check import VenueCheck
 from configs.schema import Settings
 from protocols.arithmetic.plain_text import plain_text
-from protocols.arithmetic.sequences import Arrival
+from protocols.arithmetic.sequences import Arrival, begins_era
 from protocols.effects import Append, Effect, LinkChanged, Log, LogLevel, OutboxFull, Publish, SetTimer, TimerFired
 from protocols.mailboxes import InventoryMailbox
 from protocols.messages.alerts import AlertCode, Severity
@@ -167,7 +167,8 @@ class InventoryCore:
         if arrival is Arrival.REPEATED:
             self._repeated += 1
             return []
-        effects = self._on_gap(event.shard, seq_last, event.event_seq, now_ns) if arrival is Arrival.AFTER_GAP else []
+        is_missing = arrival in (Arrival.AFTER_GAP, Arrival.ANEW)
+        effects = self._on_gap(event.shard, seq_last, event.event_seq, now_ns) if is_missing else []
         fault = self._fault_of(event)
         if fault:
             return [*effects, *self._refuse(*fault, now_ns)]
@@ -201,7 +202,12 @@ class InventoryCore:
         record = StreamMissed(shard=shard, seq_last=seq_last, seq_next=seq_next)
         self._account.apply(record)
         self._check.missed(now_ns)
-        what = f"events {seq_last + 1} to {seq_next - 1} of shard {shard} never came: its positions wait for the venue's word"
+        lost = (
+            f"shard {shard} numbers its events anew, for its journal was lost: what followed event {seq_last} never came"
+            if begins_era(seq_next)
+            else f"events {seq_last + 1} to {seq_next - 1} of shard {shard} never came"
+        )
+        what = f"{lost}: its positions wait for the venue's word"
         code, subject = AlertCode.POSITION_MISMATCH, f"shard {shard}"
         alert = self._notices.alert(code, Severity.CRITICAL, subject, what, now_ns)
         return [Append(record), *alert, *(Publish(self._position(i)) for i in self._account.members(shard))]

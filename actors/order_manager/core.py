@@ -20,6 +20,7 @@ from actors.order_manager.symbol import Symbol
 from actors.order_manager.synchronisation import Cause
 from actors.order_manager.user_events import UserEvents
 from configs.schema import Settings
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Effect, LinkChanged, LogLevel, OutboxFull, TimerFired
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
@@ -129,6 +130,8 @@ class OrderManagerCore:
         shard = self._shard
         self._now_ns = now_ns
         self._restorer.finish()
+        if not shard.outbox.event_seq:
+            shard.outbox.event_seq = era_begins_after(shard.spec.epoch)
         shard.outbox.append(EpochBegan(epoch=shard.spec.epoch, began_ns=now_ns, venue_time_ns=shard.clock.at(now_ns)))
         self._lifecycle.start(now_ns)
         self._beat_due_ns = now_ns

@@ -300,9 +300,11 @@ class RiskMonitorCore:
 
     def _is_new(self, shard: int, event_seq: int) -> bool:
         arrival = self._streams.arrived(shard, event_seq)
-        if arrival is Arrival.AFTER_GAP:
+        if arrival in (Arrival.AFTER_GAP, Arrival.ANEW):
             for instrument_id in self._desk.instruments(shard):
                 self._symbols[instrument_id].orders.forget()
+                if arrival is Arrival.ANEW:
+                    self._symbols[instrument_id].orders.begin_again()
         return arrival is not Arrival.REPEATED
 
     def _advance_day(self, now_ns: int) -> None:

@@ -12,6 +12,7 @@ from actors.strategy.position_view import EventOrder
 from actors.strategy.quoter import SymbolQuoter
 from actors.strategy.snapshot import StrategySnapshot
 from configs.schema import Settings
+from protocols.arithmetic.sequences import begins_era
 from protocols.effects import Effect, LinkChanged, OutboxFull, Publish, SetTimer, TimerFired
 from protocols.mailboxes import StrategyMailbox
 from protocols.messages.control import (
@@ -151,7 +152,7 @@ class StrategyCore:
         heard_before = self._events.first_seq is not None
         if not self._events.is_new(event.event_seq):
             return []
-        if not heard_before and event.event_seq > 1:
+        if not heard_before and not begins_era(event.event_seq):
             for quoter in self._quoters.values():
                 quoter.position.missed(event.event_seq - 1, self._heard_from_ns)
         target = self._quoters.get(event.instrument_id)

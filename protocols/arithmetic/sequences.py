@@ -1,4 +1,8 @@
-"""Numbered streams: each number is booked once, and a missing one is noticed."""
+"""Numbered streams: each number is booked once, and a missing one is noticed.
+
+A writer whose journal is new, or was lost, begins above everything that any earlier life of it can have said: at the first number of
+an era, and its era is its epoch. Numbers between two eras never existed.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,35 @@ class Arrival(enum.Enum):
     NEXT = "NEXT"
     REPEATED = "REPEATED"
     AFTER_GAP = "AFTER_GAP"
+    ANEW = "ANEW"
+    """The writer lost its journal: what it said last before may never have come, and what it says now is complete."""
+
+
+ERA_BITS = 32
+"""Numbers of one era; at a thousand events a second they last for fifty days without a break, and then run on into the next."""
+
+ERAS = 2**31
+"""Eras, so that every number fits into a signed integer of 64 bits."""
+
+
+def era_begins_after(epoch: int) -> int:
+    """The number before the first one of the era of `epoch`.
+
+    Raises:
+        ValueError: the epoch is outside of what fits.
+    """
+    if not 0 <= epoch < ERAS:
+        raise ValueError(f"epoch {epoch} is not below {ERAS}")
+    return epoch << ERA_BITS
+
+
+def begins_era(seq: int) -> bool:
+    """Whether nothing of its era came before this number. 1 begins the era of journals that are older than eras."""
+    return seq % (1 << ERA_BITS) == 1
 
 
 class StreamNumbers:
-    """The last number seen of each shard's stream. A stream's first number is 1; a reader that knows nothing takes any as its first."""
+    """The last number seen of each shard's stream. A reader that knows nothing takes any number as its first."""
 
     def __init__(self) -> None:
         self._last: dict[int, int] = {}
@@ -25,7 +54,9 @@ class StreamNumbers:
         if last is not None and seq <= last:
             return Arrival.REPEATED
         self._last[shard] = seq
-        return Arrival.NEXT if last is None or seq == last + 1 else Arrival.AFTER_GAP
+        if last is None or seq == last + 1:
+            return Arrival.NEXT
+        return Arrival.ANEW if begins_era(seq) else Arrival.AFTER_GAP
 
     def last(self, shard: int) -> int:
         """The last number seen, 0 for none."""

@@ -30,7 +30,9 @@ from hypothesis import strategies as st
 from actors.inventory import core as inventory_core
 from actors.inventory.core import InventoryCore
 from actors.inventory.records import BooksSaved, DayBegan, StreamMissed, WalletAdopted
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Append, Call, Effect, LinkChanged, Publish, SetTimer, TimerFired
+from protocols.messages.alerts import Alert
 from protocols.messages.control import ActorState, Drain, EmergencyStop
 from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.journal import PositionAdopted
@@ -329,6 +331,20 @@ def test_missed_events_put_the_shards_positions_in_doubt_until_the_venue_agrees(
     assert (inventory.lots(), inventory.lots("ETHUSDC")) == ((3, False), (0, False))
     inventory.tell(venue_position(5, 3, "50000"))
     assert (inventory.lots(), inventory.lots("ETHUSDC")) == ((3, True), (0, False))
+
+
+def test_a_shard_that_lost_its_journal_is_doubted_and_its_new_events_are_booked() -> None:
+    inventory = Driver()
+    inventory.tell(venue_position(1, 2, "50000"))
+    first = era_begins_after(9) + 1
+    effects = inventory.tell(fill(first, Side.BUY, 1, 500_000, venue_time_ns=START_NS + VENUE_OFFSET_NS + 2 * S))
+    assert Append(StreamMissed(shard=0, seq_last=1, seq_next=first)) in effects
+    assert [alert.text for alert in published(effects, Alert)] == [
+        "shard 0 numbers its events anew, for its journal was lost: what followed event 1 never came: "
+        "its positions wait for the venue's word"
+    ]
+    assert inventory.lots() == (3, False)
+    assert inventory.core.resume_from(0) == first
 
 
 def test_missed_events_are_made_good_from_the_venues_word() -> None:

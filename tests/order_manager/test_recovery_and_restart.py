@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from order_manager_rig import BTC, ETH, MID, MS, SECOND, START_NS, Rig, place_request
 
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState
 from protocols.messages.journal import EpochBegan, GateChanged, OrderIntended, OrderNotSent, PositionAdopted, Reconciled
@@ -102,7 +103,16 @@ def test_after_a_restart_orders_have_ends_fills_are_booked_and_quoting_goes_on()
     assert {e.client_order_id for e in new.records(OrderCanceled)} == {"rm1-7-000-1", "rm1-7-000-2"}
     assert {o.client_order_id for o in new.venue.open()} == {"rm1-9-000-1", "rm1-9-000-2"}
     seqs = [record.event_seq for record in new.journal if hasattr(record, "event_seq")]
-    assert seqs == list(range(1, len(seqs) + 1)), "event numbers go on over the restart"
+    first = era_begins_after(7) + 1
+    assert seqs == list(range(first, first + len(seqs))), "event numbers go on over the restart"
+
+
+def test_after_the_loss_of_its_journal_a_replacement_numbers_its_events_above_all_earlier_ones():
+    old = Rig().come_up()
+    old.want(BIDS, ASKS)
+    new = Rig(venue=old.venue, epoch=9, now_ns=old.now_ns + SECOND).come_up()
+    seqs = [record.event_seq for record in new.journal if hasattr(record, "event_seq")]
+    assert seqs[0] == era_begins_after(9) + 1 > old.core.event_seq
 
 
 def test_a_replacement_says_that_it_fits_only_when_every_symbol_has_recovered():

@@ -26,6 +26,7 @@ from account_samples import (
 
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Append, Effect, LinkChanged, Send, TimerFired
 from protocols.messages.control import (
     ActorState,
@@ -409,22 +410,35 @@ def test_messages_of_no_consequence_change_nothing() -> None:
 
 def test_an_event_that_is_repeated_counts_once_and_a_gap_makes_the_orders_incomplete() -> None:
     risk = Driver().healthy()
-    accepted = OrderAccepted(
+    risk.tell(accepted(1, "a"), accepted(1, "a"))
+    view = risk.core.snapshot().symbols["BTCUSDC"]
+    assert (view.open_orders, view.worst_case_notional, view.worst_case_complete) == (1, "100", True)
+    risk.tell(fill(5, Side.BUY, 2, 500_000))
+    assert not risk.core.snapshot().symbols["BTCUSDC"].worst_case_complete
+
+
+def test_a_shard_whose_journal_was_lost_is_pictured_anew() -> None:
+    risk = Driver().healthy()
+    first = era_begins_after(6) + 1
+    risk.tell(accepted(1, "a"), accepted(first, "b"))
+    view = risk.core.snapshot().symbols["BTCUSDC"]
+    assert (view.open_orders, view.worst_case_notional, view.worst_case_complete) == (1, "100", True)
+    risk.tell(accepted(1, "c"))
+    assert risk.core.snapshot().symbols["BTCUSDC"].open_orders == 1, "the old numbers are over"
+
+
+def accepted(event_seq: int, client_order_id: str) -> OrderAccepted:
+    return OrderAccepted(
         shard=0,
-        event_seq=1,
+        event_seq=event_seq,
         instrument_id=BTC,
-        client_order_id="a",
+        client_order_id=client_order_id,
         venue_order_id=1,
         venue_time_ns=0,
         side=Side.BUY,
         price_ticks=500_000,
         quantity_lots=2,
     )
-    risk.tell(accepted, accepted)
-    view = risk.core.snapshot().symbols["BTCUSDC"]
-    assert (view.open_orders, view.worst_case_notional, view.worst_case_complete) == (1, "100", True)
-    risk.tell(fill(5, Side.BUY, 2, 500_000))
-    assert not risk.core.snapshot().symbols["BTCUSDC"].worst_case_complete
 
 
 def test_numbers_of_a_symbol_that_is_not_traded_are_refused() -> None:

@@ -20,6 +20,7 @@ from actors.runtime.exit_codes import ExitCode
 from actors.runtime.journal import JournalFailed
 from actors.runtime.process import ActorProcess
 from actors.runtime.state_dir import StateDir
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import (
     Append,
     Call,
@@ -301,7 +302,40 @@ async def test_events_that_nobody_holds_raise_an_alert(folder: Path) -> None:
         await house.open("inventory", inventory, ("order_manager-0",))
         await until(lambda: of(inventory, OrderAccepted))
         await until(lambda: len(source._writer._spool.queue))
-        assert "lacks 6 ordered messages" in source._writer._spool.queue.after(0, 10)[0][1].text
+        assert "lacks at least 6 ordered messages" in source._writer._spool.queue.after(0, 10)[0][1].text
+
+
+async def test_a_first_event_above_all_earlier_epochs_is_no_loss_and_fills_no_outbox(folder: Path) -> None:
+    first = era_begins_after(5) + 1
+    async with house_in(folder) as house:
+        orders = publisher()
+        source = await house.open("order_manager-0", orders)
+        inventory = ResumingShell(InventoryMailbox)
+        await house.open("inventory", inventory, ("order_manager-0",))
+        await until(lambda: of(inventory, LinkChanged))
+        for number in (first, first + 1):
+            orders.records.append(accepted(number))
+            publish(source, accepted(number))
+        await until(lambda: len(of(inventory, OrderAccepted)) == 2)
+        assert len(source._writer._spool.queue) == 0
+        assert of(orders, OutboxFull) == []
+
+
+async def test_events_of_a_lost_journal_are_missed_with_an_alert_and_what_follows_is_read(folder: Path) -> None:
+    first = era_begins_after(5) + 1
+    async with house_in(folder) as house:
+        orders = publisher()
+        source = await house.open("order_manager-0", orders)
+        inventory = ResumingShell(InventoryMailbox)
+        inventory.booked = 500
+        await house.open("inventory", inventory, ("order_manager-0",))
+        await until(lambda: of(inventory, LinkChanged))
+        orders.records.append(accepted(first))
+        publish(source, accepted(first))
+        await until(lambda: of(inventory, OrderAccepted))
+        await until(lambda: len(source._writer._spool.queue))
+        assert "lacks at least 1 ordered messages" in source._writer._spool.queue.after(0, 10)[0][1].text
+        assert of(orders, OutboxFull) == []
 
 
 async def test_alerts_wait_for_alerting_and_go_once(folder: Path) -> None:

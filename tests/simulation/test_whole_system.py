@@ -20,6 +20,7 @@ from ops.report import build_report, live_order_ids
 from ops.simulation.house import House
 from protocols.client_order_id import parse_client_order_id
 from protocols.messages.control import Drain, EmergencyStop
+from protocols.messages.orders import OrderFilled
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 WARM_UP_S = 8
@@ -127,6 +128,28 @@ def test_all_actors_killed_at_once_come_back_and_quote_again() -> None:
     history = drained(house)
     assert violations(history) == {}
     assert live_order_ids(history.ledger) == set()
+
+
+def test_an_order_manager_that_lost_its_journal_starts_from_the_venue_and_everybody_hears_it_again() -> None:
+    house = quoting_house(seed=9)
+    house.run_s(10)
+    house.crash("order_manager-0")
+    house.world.journal_of("order_manager-0").clear()
+    house.run_s(0.5)
+    house.begin("order_manager-0")
+    house.run_s(QUOTING_AGAIN_S)
+    assert symbols_not_quoting(house) == {}
+    fills_before = len(order_fills(house))
+    house.run_s(30)
+    assert len(order_fills(house)) > fills_before
+    history = drained(house)
+    assert "I3" not in violations(history)
+    assert live_order_ids(history.ledger) == set()
+
+
+def order_fills(house: House) -> list[OrderFilled]:
+    """What the order manager has journaled of executions."""
+    return [record for record in house.world.journal_of("order_manager-0") if isinstance(record, OrderFilled)]
 
 
 def test_nothing_of_ours_lives_at_the_venue_long_after_everybody_died() -> None:

@@ -11,6 +11,7 @@ from market_samples import BTC, ETH, MS, START_NS, S, feed_status, instrument, p
 from actors.strategy.actor import StrategyActor
 from actors.strategy.core import REFRESH_NS, StrategyCore
 from configs.schema import StrategySettings
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Effect, LinkChanged, OutboxFull, SetTimer, TimerFired
 from protocols.messages.control import (
     ActorState,
@@ -310,6 +311,13 @@ def test_a_position_of_an_older_event_keeps_the_fills_after_it() -> None:
     desk.tell(filled(2, 3, Side.SELL))
     desk.tell(position(10, 1))
     assert desk.core.snapshot().symbols["BTCUSDC"].position_lots == 7
+
+
+def test_before_the_first_event_of_a_new_journal_there_was_nothing_to_hear() -> None:
+    desk = Desk()
+    desk.ready()
+    (targets,) = [one for one in desk.targets(filled(era_begins_after(7) + 1, 10)) if one.instrument_id == BTC]
+    assert targets.reason == ""
 
 
 def test_events_before_the_first_one_heard_leave_the_position_open_until_it_settles() -> None:

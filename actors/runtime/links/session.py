@@ -178,7 +178,9 @@ class ReaderSession:
             more = more or len(entries) == BATCH_MAX
             if cursor.missing and not self._gap_told:
                 self._gap_told = True
-                self._tell_gap(f"{self.name} lacks {cursor.missing} ordered messages or more that nobody holds any more")
+                self._tell_gap(
+                    f"{self.name} lacks at least {cursor.missing} ordered messages, which nobody holds any more"
+                )
         return more
 
     def _tell_gap(self, text: str) -> None:
