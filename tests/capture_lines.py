@@ -11,9 +11,24 @@ RECEIVED = 1_721_347_020_000_000_000
 EVENT_MS = RECEIVED // MS + 1_500
 
 
-def frame(stream: str, at_ms: int, **data: Any) -> bytes:
-    body = {"stream": stream, "data": {"E": EVENT_MS + at_ms, "T": EVENT_MS + at_ms, "s": "BTCUSDT"} | data}
+def price(ticks: int) -> str:
+    """A price of BTCUSDT as the venue writes it."""
+    return f"{ticks // 10}.{ticks % 10}0"
+
+
+def stamped(at_ms: int, body: Any) -> bytes:
+    """A line with its receive time, `at_ms` after the first."""
     return str(RECEIVED + at_ms * MS).encode() + b" " + msgspec.json.encode(body) + b"\n"
+
+
+def frame(stream: str, at_ms: int, **data: Any) -> bytes:
+    times = {"E": EVENT_MS + at_ms, "T": EVENT_MS + at_ms, "s": "BTCUSDT"}
+    return stamped(at_ms, {"stream": stream, "data": times | data})
+
+
+def streamed(at_ms: int, kind: str, **data: Any) -> bytes:
+    """A frame of one stream of BTCUSDT."""
+    return frame(f"btcusdt@{kind}", at_ms, **data)
 
 
 def diff(at_ms: int, first: int, last: int, previous: int, **sides: Any) -> bytes:
@@ -37,7 +52,7 @@ def snapshot(at_ms: int, last: int) -> bytes:
         "bids": [["64000.00", "1.000"]],
         "asks": [["64000.10", "2.000"]],
     }
-    return str(RECEIVED + at_ms * MS).encode() + b" " + msgspec.json.encode(book) + b"\n"
+    return stamped(at_ms, book)
 
 
 CAPTURE = [

@@ -14,6 +14,8 @@ import msgspec
 TextLevel = tuple[str, str]
 NS_DIGITS_MIN = 18
 US_DIGITS_MIN = 15
+STAMP_BYTES_MAX = 21
+"""A second with nine digits of its fraction and the colon; numbers of thousands of digits cannot even be read."""
 
 
 class RecordedBook(NamedTuple):
@@ -93,7 +95,7 @@ def receive_time(line: bytes) -> tuple[int, bytes, str] | None:
     if arrow and head.startswith(b"http"):
         url, line = head.decode("ascii", "replace"), rest
     stamp, space, body = line.partition(b" ")
-    if not space:
+    if not space or len(stamp) > STAMP_BYTES_MAX:
         return None
     if stamp.endswith(b":"):
         whole, _, part = stamp[:-1].partition(b".")

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from capture_lines import CAPTURE, EVENT_MS, RECEIVED, diff, frame, snapshot, ticker, trade
 from shared_data import shared_path
 from venue_rig import MS, START_NS, settings
 
@@ -28,48 +28,6 @@ from actors.exchange.exchange import Exchange
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, SeamFrame, TickerFrame
 from actors.exchange.ledger import TopSampled
 from actors.exchange.sources import CaptureSource, list_symbols, open_source
-
-RECEIVED = 1_721_347_020_000_000_000
-EVENT_MS = RECEIVED // MS + 1_500
-
-
-def frame(stream: str, at_ms: int, **data: Any) -> bytes:
-    body = {"stream": stream, "data": {"E": EVENT_MS + at_ms, "T": EVENT_MS + at_ms, "s": "BTCUSDT"} | data}
-    return str(RECEIVED + at_ms * MS).encode() + b" " + msgspec.json.encode(body) + b"\n"
-
-
-def diff(at_ms: int, first: int, last: int, previous: int, **sides: Any) -> bytes:
-    changes = {"b": [], "a": []} | sides
-    return frame("btcusdt@depth@0ms", at_ms, e="depthUpdate", U=first, u=last, pu=previous, **changes)
-
-
-def ticker(at_ms: int, update_id: int, bid: str, ask: str) -> bytes:
-    return frame("btcusdt@bookTicker", at_ms, e="bookTicker", u=update_id, b=bid, B="1.000", a=ask, A="2.000")
-
-
-def trade(at_ms: int, price: str) -> bytes:
-    return frame("btcusdt@trade", at_ms, e="trade", t=1, p=price, q="0.005", X="MARKET", m=True)
-
-
-def snapshot(at_ms: int, last: int) -> bytes:
-    book = {
-        "lastUpdateId": last,
-        "E": 1,
-        "T": EVENT_MS,
-        "bids": [["64000.00", "1.000"]],
-        "asks": [["64000.10", "2.000"]],
-    }
-    return str(RECEIVED + at_ms * MS).encode() + b" " + msgspec.json.encode(book) + b"\n"
-
-
-CAPTURE = [
-    diff(0, 1, 5, 0, b=[["63990.00", "9.000"]]),
-    diff(50, 6, 10, 5, b=[["63999.90", "3.000"]]),
-    snapshot(60, 8),
-    trade(100, "64000.00"),
-    ticker(150, 12, "64000.00", "64000.10"),
-    diff(200, 11, 15, 10, a=[["64000.20", "4.000"]]),
-]
 
 
 def capture(tmp_path: Path, lines: list[bytes], **changes: Any) -> CaptureSource:
