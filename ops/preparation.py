@@ -1,15 +1,19 @@
-"""What can be known before anything is started: the state directory, the keys, and the simulated venue's port."""
+"""What can be known before anything is started: the state directory, the keys, the ports, and the simulated venue's market."""
 
 from __future__ import annotations
 
 import secrets
 import socket
 
+from actors.exchange.errors import SourceError
+from actors.exchange.sources import open_source
 from actors.runtime.state_dir import StateDir, StateDirError
 from configs.keys import ApiKeyError, load_keys, write_key_file
 from configs.loading import with_changes
 from configs.schema import Settings
 from configs.webhook import WebhookError, load_webhook_url
+
+METRICS_HOST = "127.0.0.1"
 
 
 class StartRefused(Exception):
@@ -20,15 +24,18 @@ def prepare(settings: Settings, state: StateDir) -> Settings:
     """Settings with the simulated venue's port and keys filled in; nothing is started. Without a simulated venue they stay.
 
     Raises:
-        StartRefused: the keys or the webhook's address are missing, the port is taken or the state directory cannot be used.
+        StartRefused: the keys or the webhook's address are missing, a port is taken, the market's source or the state directory
+            cannot be used.
     """
     try:
         state.create()
+        if settings.supervision.metrics_port:
+            _free_port(METRICS_HOST, settings.supervision.metrics_port)
         if settings.exchange is not None:
             settings = _with_own_venue(settings, state)
         load_keys(settings.venue.keys)
         load_webhook_url(settings.alerting)
-    except (StateDirError, ApiKeyError, WebhookError) as error:
+    except (StateDirError, ApiKeyError, WebhookError, SourceError) as error:
         raise StartRefused(str(error)) from error
     return settings
 
@@ -37,6 +44,7 @@ def _with_own_venue(settings: Settings, state: StateDir) -> Settings:
     """The simulated venue listens on a port that is known before it starts, and takes the key made for it here."""
     exchange = settings.exchange
     assert exchange is not None
+    open_source(exchange)
     key_file = state.path / "venue.keys"
     if not key_file.exists():
         write_key_file(key_file, secrets.token_hex(16), secrets.token_hex(32))
