@@ -85,6 +85,7 @@ def launch(
     say: Say,
     revise: Callable[[SystemPlan], SystemPlan] | None = None,
     go_on: Callable[[], bool] = lambda: True,
+    ends_with_us: bool = False,
 ) -> SupervisorClient:
     """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
 
@@ -92,6 +93,7 @@ def launch(
         revise: changes the plan before anything of it starts (benchmarks leave actors out, or host them differently).
         go_on: asked between the steps, each of some seconds at most; false abandons the start. An exception out of a signal
             handler, raised inside Ray's own code, would crash the process instead.
+        ends_with_us: nothing of it outlives this process, however that dies. Only for a venue that ends with it too.
 
     Raises:
         StartAbandoned: `go_on` said so.
@@ -99,7 +101,7 @@ def launch(
         LaunchFailed: anything else; what was started is stopped again.
     """
     try:
-        start_cluster(state, say)
+        start_cluster(state, say, ends_with_us=ends_with_us)
     except AlreadyRunning:
         raise
     except ClusterError as error:

@@ -8,6 +8,7 @@ the directory is taken for exactly as long as the head lives.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import secrets
@@ -36,6 +37,9 @@ NO_PORT = -1
 the metadata services of three clouds, and tells its makers that a cluster without reports began: not from a trading machine."""
 
 MARKER = "RAYMAKER_CLUSTER"
+PR_SET_PDEATHSIG = 1
+"""Of linux/prctl.h."""
+
 TEMP_DIR_BYTES_MAX = 30
 """Ray appends up to 75 bytes to it for its sockets, whose paths may have 107."""
 
@@ -79,8 +83,13 @@ class RayCluster(msgspec.Struct, frozen=True, kw_only=True):
     token_file: str
 
 
-def start_cluster(state: StateDir, on_progress: Callable[[str], None] = lambda text: None) -> RayCluster:
+def start_cluster(
+    state: StateDir, on_progress: Callable[[str], None] = lambda text: None, *, ends_with_us: bool = False
+) -> RayCluster:
     """Start a Ray for `state` (created already) and return when its address is known, after some 3 s.
+
+    Args:
+        ends_with_us: the kernel ends it when the calling thread's process dies, however that happens.
 
     Raises:
         AlreadyRunning: a system runs on this directory.
@@ -96,7 +105,7 @@ def start_cluster(state: StateDir, on_progress: Callable[[str], None] = lambda t
         token_file.chmod(0o600)
         marker = secrets.token_hex(8)
         output = temp_dir / "head.log"
-        head = _spawn_head(temp_dir, token_file, marker, lock, output)
+        head = _spawn_head(temp_dir, token_file, marker, lock, output, ends_with_us)
         try:
             address = _await_address(head, temp_dir, output)
         except BaseException:
@@ -224,7 +233,9 @@ def _short_temp_dir() -> Path:
     return Path(tempfile.mkdtemp(prefix="rm-", dir=folder))
 
 
-def _spawn_head(temp_dir: Path, token_file: Path, marker: str, lock: int, output: Path) -> subprocess.Popen[bytes]:
+def _spawn_head(
+    temp_dir: Path, token_file: Path, marker: str, lock: int, output: Path, ends_with_us: bool
+) -> subprocess.Popen[bytes]:
     code = Path(__file__).resolve().parents[2]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     search_path = os.pathsep.join(part for part in (str(code), inherited.get("PYTHONPATH", "")) if part)
@@ -251,7 +262,19 @@ def _spawn_head(temp_dir: Path, token_file: Path, marker: str, lock: int, output
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=(lock,),
+            preexec_fn=_ending_with(os.getpid()) if ends_with_us else None,
         )
+
+
+def _ending_with(parent_pid: int) -> Callable[[], None]:
+    """What a new process does first to be ended by the kernel with its parent."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ask_the_kernel() -> None:
+        if libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0) or os.getppid() != parent_pid:
+            os._exit(1)
+
+    return ask_the_kernel
 
 
 def _await_address(head: subprocess.Popen[bytes], temp_dir: Path, output: Path) -> str:

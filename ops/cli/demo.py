@@ -125,7 +125,7 @@ def _run(settings: Settings, state: Path, duration_s: float, report_file: Path |
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
-    session = Session(settings, directory, progress)
+    session = Session(settings, directory, progress, ends_with_us=True)
     try:
         with session:
             session.start()

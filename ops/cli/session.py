@@ -33,13 +33,21 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Session:
     """A system that this command started. As a context manager it stops the system on the way out, unless it is left running."""
 
-    def __init__(self, settings: Settings, state: StateDir, say: Callable[[str], None]) -> None:
-        """Args: settings: prepared (ops/preparation.py)."""
+    def __init__(
+        self, settings: Settings, state: StateDir, say: Callable[[str], None], ends_with_us: bool = False
+    ) -> None:
+        """Describe the run; `start` begins it.
+
+        Args:
+            settings: prepared (ops/preparation.py).
+            ends_with_us: nothing of the system outlives this process, not even a SIGKILL of it.
+        """
         self.settings = settings
         self.state = state
         self.ending: Ending | None = None
         self.status: SystemStatus | None = None
         self._say = say
+        self._ends_with_us = ends_with_us
         self._client: SupervisorClient | None = None
         self._interrupted = False
         self._former: dict[int, object] = {}
@@ -65,7 +73,7 @@ class Session:
             StartAbandoned: a signal came before there was a supervisor.
             LaunchFailed: it did not come up.
         """
-        self._client = launch(self.settings, self.state, self._say, go_on=self._go_on)
+        self._client = launch(self.settings, self.state, self._say, go_on=self._go_on, ends_with_us=self._ends_with_us)
         self._catch_signals()
         try:
             self.status = wait_until_quoting(self._client, self.settings, self._say, lambda: self._interrupted)

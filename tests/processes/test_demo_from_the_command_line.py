@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -74,3 +75,31 @@ def test_an_interrupted_demo_on_a_recording_cancels_its_orders_and_exits_with_0(
     assert sorted(report["symbols"]) == ["BTCUSDT", "ETHUSDT"]
     assert report["live_orders_at_end"] == 0
     assert processes_on(state) == []
+
+
+def test_a_killed_demo_leaves_no_process(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    demo = start("--duration", "600", "--state", str(state))
+    assert demo.stdout is not None and demo.stderr is not None
+    for line in demo.stdout:
+        if line.startswith("ETHUSDC") and "orders 0" not in line:
+            break
+    marker = json.loads((state / "ray.json").read_text())["marker"]
+    system = marked(marker)
+    assert len(system) > 8
+    demo.kill()
+    demo.wait(TIMEOUT_S)
+    demo.stdout.close()
+    demo.stderr.close()
+    psutil.wait_procs(system, timeout=TIMEOUT_S)
+    assert marked(marker) == []
+
+
+def marked(marker: str) -> list[psutil.Process]:
+    """Processes of one Ray."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("RAYMAKER_CLUSTER") == marker:
+                found.append(process)
+    return found
