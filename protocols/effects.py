@@ -43,7 +43,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """Send a request (protocols/venue.py) to the venue; its outcome comes back as a message."""
+    """Send a request (protocols/venue) to the venue; its outcome comes back as a message."""
 
     request: Message
 

@@ -95,7 +95,7 @@ class RestClient:
         """Carry out a request once and return its outcome.
 
         Args:
-            request: a request of protocols/venue.py.
+            request: a request of protocols/venue.
             venue_time_ns: timestamp for a request that has the field and left it 0.
             last_check: see LastCheck.
 

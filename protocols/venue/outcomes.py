@@ -1,0 +1,234 @@
+"""What a venue answers: reports of its state, refusals, and what is not known."""
+
+from __future__ import annotations
+
+import enum
+from decimal import Decimal
+
+from protocols.envelope import Message
+from protocols.values import InstrumentId, Level, Side
+
+
+class OrderStatus(enum.StrEnum):
+    """Status of an order in the venue's words, made neutral."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing rests any more."""
+        return self not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
+class RefusalKind(enum.StrEnum):
+    """What a definite refusal means for the asker (facts section 8)."""
+
+    DROP = "DROP"
+    POST_ONLY = "POST_ONLY"
+    ALREADY_DONE = "ALREADY_DONE"
+    NOT_FOUND = "NOT_FOUND"
+    CLOCK = "CLOCK"
+    RETRY_LATER = "RETRY_LATER"
+    OUR_FAULT = "OUR_FAULT"
+    STOP_SYMBOL = "STOP_SYMBOL"
+    STOP_ACCOUNT = "STOP_ACCOUNT"
+
+
+class Usage(Message, frozen=True, kw_only=True):
+    """What the venue says we have used; -1 where the answer did not tell."""
+
+    weight_1m: int = -1
+    orders_10s: int = -1
+    orders_1m: int = -1
+
+
+class OrderReport(Message, frozen=True, kw_only=True):
+    """One order as the venue describes it."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_order_id: int
+    side: Side
+    status: OrderStatus
+    price_ticks: int
+    quantity_lots: int
+    filled_lots: int
+    reduce_only: bool
+    venue_time_ns: int
+
+
+class FillReport(Message, frozen=True, kw_only=True):
+    """One execution as the venue describes it. `fee` is positive when paid."""
+
+    instrument_id: InstrumentId
+    trade_id: int
+    venue_order_id: int
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    fee: Decimal
+    fee_asset: str
+    realised: Decimal
+    maker: bool
+    venue_time_ns: int
+
+
+class PositionReport(Message, frozen=True, kw_only=True):
+    """One position as the venue describes it (signed lots)."""
+
+    instrument_id: InstrumentId
+    position_lots: int
+    entry_price: Decimal
+    mark_price: Decimal
+    venue_time_ns: int
+
+
+class BalanceReport(Message, frozen=True, kw_only=True):
+    """One asset's wallet balance."""
+
+    asset: str
+    wallet_balance: Decimal
+
+
+class IncomeReport(Message, frozen=True, kw_only=True):
+    """One income record. `kind` is the venue's word (REALIZED_PNL, COMMISSION, FUNDING_FEE, ...)."""
+
+    symbol: str
+    kind: str
+    asset: str
+    amount: Decimal
+    transaction_id: str
+    trade_id: str
+    venue_time_ns: int
+
+
+class Outcome(Message, frozen=True, kw_only=True):
+    """Base of every answer. `received_ns` is our clock at receipt."""
+
+    request_id: int
+    received_ns: int
+    usage: Usage
+
+
+class OrderAnswered(Outcome, frozen=True, kw_only=True):
+    """A place, amend, cancel or query succeeded; the order as it now is."""
+
+    order: OrderReport
+
+
+class Refused(Outcome, frozen=True, kw_only=True):
+    """The venue refused for certain: what was asked has not been done."""
+
+    kind: RefusalKind
+    venue_code: int
+    text: str
+
+
+class OutcomeUnknown(Outcome, frozen=True, kw_only=True):
+    """No answer, or one that proves nothing: what was asked may have been done."""
+
+    reason: str
+    venue_code: int = 0
+
+
+class Throttled(Outcome, frozen=True, kw_only=True):
+    """Refused for exceeding a limit; nothing may be sent before `retry_at_ns`. `banned`: the address is shut out."""
+
+    retry_at_ns: int
+    banned: bool
+    orders_only: bool
+    venue_code: int
+    text: str
+
+
+class NotSent(Outcome, frozen=True, kw_only=True):
+    """Our own last check, or a closed socket, stopped the request before any byte was written."""
+
+    reason: str
+
+
+class Done(Outcome, frozen=True, kw_only=True):
+    """A request without content succeeded (cancel all, countdown, keep-alive)."""
+
+
+class OpenOrdersAnswered(Outcome, frozen=True, kw_only=True):
+    """Every open order of the symbol."""
+
+    instrument_id: InstrumentId
+    orders: tuple[OrderReport, ...]
+
+
+class FillsAnswered(Outcome, frozen=True, kw_only=True):
+    """Fills asked for; `complete` is false when the page was full and more may follow."""
+
+    instrument_id: InstrumentId
+    fills: tuple[FillReport, ...]
+    complete: bool
+
+
+class PositionsAnswered(Outcome, frozen=True, kw_only=True):
+    """Positions of the account; a symbol that is absent is flat."""
+
+    positions: tuple[PositionReport, ...]
+
+
+class BalancesAnswered(Outcome, frozen=True, kw_only=True):
+    """Balances of the account."""
+
+    balances: tuple[BalanceReport, ...]
+
+
+class IncomeAnswered(Outcome, frozen=True, kw_only=True):
+    """Income records asked for."""
+
+    records: tuple[IncomeReport, ...]
+    complete: bool
+
+
+class BookSnapshot(Outcome, frozen=True, kw_only=True):
+    """A snapshot of one book, best first."""
+
+    instrument_id: InstrumentId
+    last_update_id: int
+    venue_time_ns: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+class TimeAnswered(Outcome, frozen=True, kw_only=True):
+    """The venue's clock, asked at `sent_ns`."""
+
+    venue_time_ns: int
+    sent_ns: int
+
+
+class UserStreamOpened(Outcome, frozen=True, kw_only=True):
+    """The private stream's key. A secret."""
+
+    listen_key: str
+
+    def __repr__(self) -> str:
+        return f"UserStreamOpened(request_id={self.request_id}, listen_key=<hidden>)"
+
+
+AnyOutcome = (
+    OrderAnswered
+    | Refused
+    | OutcomeUnknown
+    | Throttled
+    | NotSent
+    | Done
+    | OpenOrdersAnswered
+    | FillsAnswered
+    | PositionsAnswered
+    | BalancesAnswered
+    | IncomeAnswered
+    | BookSnapshot
+    | TimeAnswered
+    | UserStreamOpened
+)

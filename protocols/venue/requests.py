@@ -1,0 +1,126 @@
+"""What can be asked of a venue."""
+
+from __future__ import annotations
+
+from protocols.envelope import Message
+from protocols.values import InstrumentId, Side, TimeInForce
+
+
+class VenueRequest(Message, frozen=True, kw_only=True):
+    """Base of every request. `request_id` is unique within one incarnation of the asker."""
+
+    request_id: int
+
+
+class PlaceOrder(VenueRequest, frozen=True, kw_only=True):
+    """A new order. `venue_time_ns` is its timestamp; the venue refuses it when it arrives more than `window_ms` later."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    time_in_force: TimeInForce
+    reduce_only: bool
+    venue_time_ns: int
+    window_ms: int
+
+
+class AmendOrder(VenueRequest, frozen=True, kw_only=True):
+    """New price and new total quantity (filled part included) of a resting order."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    side: Side
+    price_ticks: int
+    quantity_lots: int
+    venue_time_ns: int
+    window_ms: int
+
+
+class CancelOrder(VenueRequest, frozen=True, kw_only=True):
+    """Cancel by our id, or by the venue's where the order is not ours (`client_order_id` empty)."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_order_id: int
+    venue_time_ns: int
+    window_ms: int
+
+
+class CancelAll(VenueRequest, frozen=True, kw_only=True):
+    """Cancel every open order of a symbol, whoever placed it."""
+
+    instrument_id: InstrumentId
+    venue_time_ns: int
+    window_ms: int
+
+
+class SetCountdown(VenueRequest, frozen=True, kw_only=True):
+    """Let the venue cancel every order of the symbol in `countdown_ms` unless asked again; 0 disarms."""
+
+    instrument_id: InstrumentId
+    countdown_ms: int
+    venue_time_ns: int
+    window_ms: int
+
+
+class QueryOrder(VenueRequest, frozen=True, kw_only=True):
+    """One order by our id."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_time_ns: int
+
+
+class QueryOpenOrders(VenueRequest, frozen=True, kw_only=True):
+    """Every open order of a symbol."""
+
+    instrument_id: InstrumentId
+    venue_time_ns: int
+
+
+class QueryFills(VenueRequest, frozen=True, kw_only=True):
+    """Our fills on a symbol from `trade_id_from` on (0: from `venue_time_from_ms`), oldest first, at most 1,000."""
+
+    instrument_id: InstrumentId
+    trade_id_from: int
+    venue_time_from_ms: int
+    venue_time_ns: int
+
+
+class QueryPositions(VenueRequest, frozen=True, kw_only=True):
+    """Positions of the account."""
+
+    venue_time_ns: int
+
+
+class QueryBalances(VenueRequest, frozen=True, kw_only=True):
+    """Wallet balances of the account."""
+
+    venue_time_ns: int
+
+
+class QueryIncome(VenueRequest, frozen=True, kw_only=True):
+    """Income records (realised PnL, commission, funding) from `venue_time_from_ms` on, oldest first, at most 1,000."""
+
+    venue_time_from_ms: int
+    venue_time_ns: int
+
+
+class QueryBook(VenueRequest, frozen=True, kw_only=True):
+    """A snapshot of a symbol's book, 1,000 levels a side."""
+
+    instrument_id: InstrumentId
+
+
+class QueryTime(VenueRequest, frozen=True, kw_only=True):
+    """The venue's clock."""
+
+
+class OpenUserStream(VenueRequest, frozen=True, kw_only=True):
+    """The key of the account's private stream, made or extended."""
+
+
+class KeepUserStream(VenueRequest, frozen=True, kw_only=True):
+    """Extend the life of the private stream's key."""
