@@ -24,8 +24,14 @@ from protocols.venue import VenueRequest
 SEGMENT_RECORDS_MAX = 500_000
 """Records after which a new segment of the journal begins; some hours of quoting two symbols."""
 
-SEGMENT_LOOK_S = 60.0
-"""How often the length of the present segment is looked at."""
+SEGMENT_AGE_NS_MAX = 86_400_000_000_000
+"""A new segment begins at the latest after this time of one process."""
+
+CHECKPOINT_RECORDS = 20_000
+"""Records after which the state is kept anew, so that a start reads few records, however long the run was."""
+
+SEGMENT_LOOK_S = 20.0
+"""How often the length of the journal is looked at."""
 
 LAST_WORDS_S = 0.05
 """How long a process whose journal failed waits, after it wrote its cancels, before it ends."""
@@ -47,6 +53,8 @@ class OrderManagerActor:
         self._intents: list[OrderIntended] = []
         self._failed = False
         self._segment_seq = 0
+        self._segment_ns = 0
+        self._checkpoint_seq = 0
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, host: Host) -> None:
@@ -68,7 +76,9 @@ class OrderManagerActor:
             self.core.restore(record)
             loaded += 1
         host.log.info("{} journal records loaded after record {}", loaded, from_seq - 1)
-        self._segment_seq = from_seq - 1
+        self._segment_seq = self._journal.segment_first_seq - 1
+        self._segment_ns = host.clock.now_ns()
+        self._checkpoint_seq = from_seq - 1
         self._keeping = asyncio.get_running_loop().create_task(self._keep_short(), name="journal segments")
         if self._settings.dry_run:
             host.log.warning("dry run: nothing is sent to the venue")
@@ -157,21 +167,32 @@ class OrderManagerActor:
     async def _keep_short(self) -> None:
         while True:
             await asyncio.sleep(SEGMENT_LOOK_S)
-            self.shorten_journal(SEGMENT_RECORDS_MAX)
+            self.keep_journal_short()
 
-    def shorten_journal(self, records_max: int) -> None:
-        """Begin a new segment with a checkpoint when the present one is long; old ones beyond the journal's bound go."""
+    def keep_journal_short(self) -> None:
+        """Keep a checkpoint where many records came since the last; it begins a new segment where the present one is long or old.
+
+        Segments beyond the journal's bound go.
+        """
         assert self._journal is not None and self._host is not None
-        if self._failed or self._journal.last_seq - self._segment_seq < records_max:
+        journal, now_ns = self._journal, self._host.clock.now_ns()
+        is_long = journal.last_seq - self._segment_seq >= SEGMENT_RECORDS_MAX
+        is_old = now_ns - self._segment_ns >= SEGMENT_AGE_NS_MAX
+        is_behind = journal.last_seq - self._checkpoint_seq >= CHECKPOINT_RECORDS
+        if self._failed or not (is_long or is_old or is_behind):
             return
         self._flush_written()
         try:
-            self._journal.begin_segment(self.core.checkpoint())
+            if is_long or is_old:
+                journal.begin_segment(self.core.checkpoint())
+                self._segment_seq, self._segment_ns = journal.last_seq, now_ns
+                self._host.log.info("a new journal segment begins after record {}", journal.last_seq)
+            else:
+                journal.snapshot(self.core.checkpoint())
         except JournalFailed as error:
             self._give_up(error)
             return
-        self._segment_seq = self._journal.last_seq
-        self._host.log.info("a new journal segment begins after record {}", self._segment_seq)
+        self._checkpoint_seq = journal.last_seq
 
     def _note_written(self, record: OrderWritten) -> None:
         """Journal the write after it, off the critical path: all of one turn of the loop together."""

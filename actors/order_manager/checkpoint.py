@@ -7,6 +7,7 @@ import msgspec
 from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Order, OrderState
 from actors.order_manager.shard import Shard
+from protocols.messages.orders import OrderFilled
 from protocols.values import InstrumentId, Side, TimeInForce
 
 
@@ -44,11 +45,12 @@ class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class ShardSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The shard after the event `event_seq`."""
+    """The shard after the event `event_seq`. `fills` are the newest executions, for people to look at."""
 
     event_seq: int
     older_deadline_venue_ns: int
     symbols: tuple[SymbolSaved, ...]
+    fills: tuple[OrderFilled, ...] = ()
 
 
 def save(shard: Shard) -> bytes:
@@ -71,6 +73,7 @@ def save(shard: Shard) -> bytes:
             )
             for symbol in shard.symbols.values()
         ),
+        fills=tuple(shard.outbox.recent_fills),
     )
     return msgspec.msgpack.encode(saved)
 
@@ -84,6 +87,7 @@ def load(shard: Shard, checkpoint: bytes) -> None:
     saved = msgspec.msgpack.decode(checkpoint, type=ShardSaved)
     shard.outbox.event_seq = saved.event_seq
     shard.older_deadline_venue_ns = saved.older_deadline_venue_ns
+    shard.outbox.recent_fills.extend(fill for fill in saved.fills if fill.instrument_id in shard.symbols)
     for each in saved.symbols:
         symbol = shard.symbols.get(each.instrument_id)
         if symbol is None:

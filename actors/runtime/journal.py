@@ -108,6 +108,12 @@ class Journal:
         """The file that is written now."""
         return self._segment
 
+    @property
+    def segment_first_seq(self) -> int:
+        """Number of the first record of the present segment; of the one to come while there is none."""
+        row = self._connection.execute("SELECT MIN(seq) FROM records").fetchone()
+        return self._seq + 1 if row[0] is None else int(row[0])
+
     def last_event_seq(self, shard: int) -> int:
         """The greatest `event_seq` of a shard that is journaled; 0 when there is none."""
         return self._events_last.get(shard, 0)

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from order_manager_rig import MID, Rig, settings, spec
+from order_manager_rig import MID, SECOND, Rig, settings, spec
 
+from actors.order_manager import actor as order_manager_shell
 from actors.order_manager.actor import OrderManagerActor
-from actors.runtime.clock import BootClock
-from actors.runtime.journal import Journal, JournalFailed
+from actors.runtime.journal import Journal, JournalFailed, segments
 from actors.runtime.state_dir import StateDir
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.envelope import Message
@@ -21,16 +21,27 @@ from protocols.messages.orders import OrderAccepted, OrderCanceled
 from protocols.venue import QueryTime
 
 
-class SilentLog:
-    def info(self, *arguments: Any) -> None: ...
+class KeptLog:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, text: str, *arguments: Any) -> None:
+        self.lines.append(text.format(*arguments))
 
     warning = info
 
 
+class SetClock:
+    ns = SECOND
+
+    def now_ns(self) -> int:
+        return self.ns
+
+
 class FakeHost:
     def __init__(self) -> None:
-        self.clock = BootClock()
-        self.log = SilentLog()
+        self.clock = SetClock()
+        self.log = KeptLog()
         self.origin_ns = 0
         self.heard: list[Message] = []
 
@@ -87,7 +98,10 @@ async def test_records_are_read_back_by_the_next_incarnation(tmp_path: Path) -> 
     await again.stop()
 
 
-async def test_a_new_segment_begins_with_a_checkpoint_that_the_next_incarnation_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bound", ["SEGMENT_RECORDS_MAX", "CHECKPOINT_RECORDS"])
+async def test_a_long_journal_is_kept_as_a_checkpoint_that_the_next_incarnation_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
     rig = Rig().come_up()
     rig.want([(MID - 5, 10)], [(MID + 5, 4)])
     rig.venue.fill("rm1-7-000-1", 3)
@@ -95,20 +109,54 @@ async def test_a_new_segment_begins_with_a_checkpoint_that_the_next_incarnation_
     for record in rig.journal:
         actor.append(record)
     actor.core = rig.core
-    actor.shorten_journal(10_000)
-    actor.shorten_journal(1)
+    monkeypatch.setattr(order_manager_shell, bound, 1)
+    actor.keep_journal_short()
+    assert len(segments(StateDir(tmp_path).journal(0))) == (2 if bound == "SEGMENT_RECORDS_MAX" else 1)
     before = len(rig.journal)
     rig.venue.fill("rm1-7-000-1", 7)
     for record in rig.journal[before:]:
         actor.append(record)
     await actor.stop()
-    again, _, _ = await started(tmp_path)
+    again, host, _ = await started(tmp_path)
+    assert host.log.lines[0] == f"{len(rig.journal) - before} journal records loaded after record {before}"
     plain = Rig(journal=rig.journal, epoch=9, now_ns=rig.now_ns)
     shown, wanted = again.core.snapshot(), plain.core.snapshot()
     assert shown.symbols["BTCUSDC"].position_lots == wanted.symbols["BTCUSDC"].position_lots == 10
     assert {row.client_order_id for row in shown.orders} == {row.client_order_id for row in wanted.orders}
     assert again.core.event_seq == rig.core.event_seq
     assert again.core._shard.older_deadline_venue_ns == plain.core._shard.older_deadline_venue_ns
+    assert [fill.trade_id for fill in shown.fills] == [fill.trade_id for fill in wanted.fills]
+    await again.stop()
+
+
+async def test_a_new_segment_begins_at_the_latest_after_a_day(tmp_path: Path) -> None:
+    actor, host, _ = await started(tmp_path)
+    path = StateDir(tmp_path).journal(0)
+    actor.append(EpochBegan(epoch=7, began_ns=1, venue_time_ns=1))
+    host.clock.ns += 86_400 * SECOND - 1
+    actor.keep_journal_short()
+    assert len(segments(path)) == 1
+    host.clock.ns += 1
+    actor.keep_journal_short()
+    assert len(segments(path)) == 2
+    host.clock.ns += 86_400 * SECOND - 1
+    actor.keep_journal_short()
+    assert len(segments(path)) == 2
+    await actor.stop()
+
+
+async def test_a_start_reads_nothing_before_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_manager_shell, "CHECKPOINT_RECORDS", 10)
+    actor, _, _ = await started(tmp_path)
+    for number in range(1, 1_001):
+        actor.append(EpochBegan(epoch=number, began_ns=1, venue_time_ns=1))
+        actor.keep_journal_short()
+    actor.append(EpochBegan(epoch=1_001, began_ns=1, venue_time_ns=1))
+    await actor.stop()
+    again, host, _ = await started(tmp_path)
+    assert host.log.lines[0] == "1 journal records loaded after record 1000"
     await again.stop()
 
 
