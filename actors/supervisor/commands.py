@@ -222,7 +222,8 @@ class Desired(Message, frozen=True, kw_only=True):
     """Record: what the supervisor wants, on the disk before it acts; a new incarnation goes on from here.
 
     `system` names the run that it belongs to; of an earlier run only the emergency stop still holds. `booted` tells that every child
-    was started once; `epochs` the last one given to each; `unwanted` what a person stopped.
+    was started once; `epochs` the last one given to each; `unwanted` what a person stopped; `resume_owed` who was away at the last
+    resume and hears of it when it is back.
     """
 
     system: str = ""
@@ -235,6 +236,7 @@ class Desired(Message, frozen=True, kw_only=True):
     epochs: dict[str, int] = msgspec.field(default_factory=dict)
     restarts: dict[str, int] = msgspec.field(default_factory=dict)
     incarnations: int = 0
+    resume_owed: tuple[str, ...] = ()
 
 
 def desired_of(system: str, kept: Desired | None) -> Desired:

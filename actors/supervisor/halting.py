@@ -24,7 +24,7 @@ class Halting:
         state = self._state
         state.record(StopLatch(present=True, reason=reason))
         first = not state.desired.stopped
-        state.change_desired(stopped=True, stop_reason=reason)
+        state.change_desired(stopped=True, stop_reason=reason, resume_owed=())
         told = state.tell_all(EmergencyStop(reason=reason))
         if first:
             state.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, "system", f"emergency stop: {reason}")
@@ -39,15 +39,22 @@ class Halting:
             state.record(StopLatch(present=True, reason=state.desired.stop_reason))
 
     def resume(self, reason: str) -> set[str]:
-        """Lift the emergency stop and every halt; returns the names of the children told."""
+        """Lift the emergency stop and every halt; returns the names of the children told. Who is away hears of it when it is back."""
         state = self._state
-        state.change_desired(stopped=False, stop_reason="", halted_shards={})
+        away = tuple(child.name for child in state.children.values() if not child.is_reachable)
+        state.change_desired(stopped=False, stop_reason="", halted_shards={}, resume_owed=away)
         state.record(StopLatch(present=False, reason=reason))
         for child in state.children.values():
             child.given_up = False
             child.history.forget()
         state.alert(AlertCode.RESUMED, Severity.INFO, "system", f"resumed: {reason}")
         return state.tell_all(Resume(reason=reason))
+
+    def note_missed(self, child: Child) -> None:
+        """A resume did not reach a child: its next incarnation hears of it."""
+        state = self._state
+        if not state.desired.stopped and child.name not in state.desired.resume_owed:
+            state.change_desired(resume_owed=(*state.desired.resume_owed, child.name))
 
     def give_up(self, child: Child, reason: str) -> None:
         """A child ends too often: its shard halts; every shard when it served all of them."""
@@ -68,6 +75,10 @@ class Halting:
         state = self._state
         if state.desired.stopped:
             state.tell(child, EmergencyStop(reason=state.desired.stop_reason))
+        elif child.name in state.desired.resume_owed:
+            owed = tuple(name for name in state.desired.resume_owed if name != child.name)
+            state.change_desired(resume_owed=owed)
+            state.tell(child, Resume(reason="resumed while it was away"))
         for shard, reason in state.desired.halted_shards.items():
             if child.shard in (shard, None):
                 state.tell(child, ShardHalted(shard=shard, reason=reason))

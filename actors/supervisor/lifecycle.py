@@ -29,7 +29,7 @@ from actors.supervisor.halting import Halting
 from actors.supervisor.system_state import SystemState
 from protocols.effects import LogLevel
 from protocols.messages.alerts import AlertCode, Severity
-from protocols.messages.control import ActorState, ChildSpec, Drain, EpochAnnounced
+from protocols.messages.control import ActorState, ChildSpec, Drain, EpochAnnounced, Resume
 
 ANNOUNCE_WAIT_NS = 1_000_000_000
 """A new epoch is started when everybody who must know it does, or after this; who missed it is told again until it knows."""
@@ -124,6 +124,8 @@ class Lifecycle:
     def note_told(self, message: ChildTold) -> None:
         """A control message was taken, or not; announcements that were missed are repeated."""
         child = self._state.current(message.name, message.epoch)
+        if child is not None and isinstance(message.message, Resume) and not message.reached:
+            self._halting.note_missed(child)
         if child is None or not isinstance(message.message, EpochAnnounced):
             return
         announced = message.message

@@ -39,7 +39,7 @@ THROTTLES_MAX = 1_000
 
 
 def check_nothing_after_shut(history: History) -> Verdict:
-    """I2: no intent while the gate is stopped, no order accepted that was signed under a stop, none later than its window."""
+    """I2: no intent while the gate is stopped; no order accepted later than its window, or than its window after an emergency stop."""
     findings = Findings("I2")
     for shard, records in sorted(history.journals.items()):
         stopped: set[str] = set()
@@ -59,11 +59,9 @@ def check_nothing_after_shut(history: History) -> Verdict:
         findings.check(
             late_ms <= CLOCK_ERROR_MS, f"{order.symbol}: {order.client_order_id} accepted {late_ms} ms after its window"
         )
-        signed_ns = order.timestamp_ms * 1_000_000
-        under = [
-            stop for stop in history.stops if stop[0] + SHUT_NS < signed_ns and (not stop[1] or signed_ns < stop[1])
-        ]
-        findings.check(not under, f"{order.symbol}: {order.client_order_id} was sent under a stop and accepted")
+        last_ns = SHUT_NS + (order.recv_window_ms + CLOCK_ERROR_MS) * 1_000_000
+        under = [stop for stop in history.stops if stop[0] + last_ns < order.t and (not stop[1] or order.t < stop[1])]
+        findings.check(not under, f"{order.symbol}: {order.client_order_id} was accepted under an emergency stop")
     return findings.verdict()
 
 

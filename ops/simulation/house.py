@@ -82,6 +82,7 @@ class House:
         )
         self.alerts: Counter[AlertCode] = Counter()
         self._stops: list[tuple[int, int]] = []
+        self._resume_owed: set[str] = set()
         self.world.observers.append(self._observe)
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
         without_venue = settings.model_copy(update={"exchange": None})
@@ -110,6 +111,9 @@ class House:
         if self.venue.stop_file:
             self.world.tell(name, StopFileSeen(present=True))
             self.world.tell(name, EmergencyStop(reason=STOP_REASON))
+        elif name in self._resume_owed:
+            self.world.tell(name, Resume(reason="resumed while it was away"))
+        self._resume_owed.discard(name)
         symbols = [instrument.symbol for instrument in spec.instruments]
         if spec.role == "market_data":
             self.venue.connect_market_data(name, symbols, self.settings.venue.book_stream)
@@ -157,6 +161,7 @@ class House:
         """Write the stop file and tell everybody."""
         if not self.venue.stop_file:
             self._stops.append((self.venue.now_ns, 0))
+        self._resume_owed.clear()
         self.venue.stop_file = True
         for name in self._order:
             if self.world.core_of(name) is not None:
@@ -168,6 +173,7 @@ class House:
         if self.venue.stop_file:
             self._stops[-1] = (self._stops[-1][0], self.venue.now_ns)
         self.venue.stop_file = False
+        self._resume_owed = {name for name in self._order if self.world.core_of(name) is None}
         for name in self._order:
             if self.world.core_of(name) is not None:
                 self.tell(name, StopFileSeen(present=False))

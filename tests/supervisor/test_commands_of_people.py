@@ -111,6 +111,29 @@ def test_resume_lifts_the_stop_and_every_halt() -> None:
     assert world.told("market_data-0", ShardHalted) == []
 
 
+def test_who_was_away_at_a_resume_hears_of_it_when_it_is_back() -> None:
+    world = SupervisedWorld()
+    world.ask(STOP)
+    world.hook = lambda request: isinstance(request, c.StartChild)
+    world.die("risk_monitor")
+    world.ask(Resume(reason="looked at"), ask_id=2)
+    assert world.desired.resume_owed == ("risk_monitor",)
+    world.hook = lambda request: False
+    world._do(next(one for one in reversed(world.requests) if isinstance(one, c.StartChild)))
+    world._settle()
+    assert world.told("risk_monitor", Resume) == [Resume(reason="resumed while it was away")]
+    assert world.desired.resume_owed == ()
+
+
+def test_a_stop_after_a_resume_owes_nobody_the_resume() -> None:
+    world = SupervisedWorld()
+    world.deaf.add("risk_monitor")
+    world.ask(Resume(reason="looked at"))
+    assert world.desired.resume_owed == ("risk_monitor",)
+    world.ask(STOP, ask_id=2)
+    assert world.desired.resume_owed == ()
+
+
 def test_shutdown_stops_in_reverse_order_and_drains_before_the_order_manager_ends() -> None:
     world = SupervisedWorld(system_plan(with_exchange=True))
     world.history.clear()
