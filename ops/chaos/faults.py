@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
@@ -14,6 +15,7 @@ from actors.runtime.ray_host import find
 
 FROZEN_S = 10.0
 BLOCKED_S = 30.0
+BEGIN_S_MAX = 10.0
 
 
 def kill(pids: Sequence[int]) -> None:
@@ -38,17 +40,29 @@ def wake(process: psutil.Process) -> bool:
     return True
 
 
-def block(name: str) -> None:
-    """Block the main loop of an actor for BLOCKED_S, as a bug would.
+def block(name: str, note: Path) -> int:
+    """Block the main loop of an actor for BLOCKED_S, as a bug would; returns the boot time at which it began to.
+
+    Args:
+        note: a file to be written by the actor when it begins, for the call takes its time to get there.
 
     Raises:
-        LookupError: no actor of that name lives.
+        LookupError: no actor of that name lives, or it did not begin.
     """
     actor = find(name)
     if actor is None:
         raise LookupError(f"no actor is named {name}")
-    actor.run_inside(functools.partial(_sleep_in_the_loop, seconds=BLOCKED_S))
+    actor.run_inside(functools.partial(_sleep_in_the_loop, seconds=BLOCKED_S, note=str(note)))
+    deadline = time.monotonic() + BEGIN_S_MAX
+    while not note.exists():
+        if time.monotonic() > deadline:
+            raise LookupError(f"{name} did not begin to block within {BEGIN_S_MAX:.0f} s")
+        time.sleep(0.002)
+    return int(note.read_text("ascii"))
 
 
-def _sleep_in_the_loop(actor: object, seconds: float) -> None:
+def _sleep_in_the_loop(actor: object, seconds: float, note: str) -> None:
+    draft = Path(note + ".new")
+    draft.write_text(str(time.clock_gettime_ns(time.CLOCK_BOOTTIME)), "ascii")
+    draft.rename(note)
     time.sleep(seconds)

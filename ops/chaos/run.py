@@ -105,7 +105,8 @@ def _inject(row: Row, stage: Stage, settings: Settings, status: SystemStatus) ->
                 "the frozen process lived on and was woken" if awake else "the frozen process was gone before SIGCONT"
             )
         case Injection.BLOCK:
-            faults.block(victims[0].name)
+            began_ns = faults.block(victims[0].name, stage.state.path / "blocked")
+            told.scene = _later(scene, began_ns - scene.fault_ns)
         case Injection.STOP:
             _stop_and_resume(stage, told)
         case Injection.SECOND_START:
@@ -127,7 +128,7 @@ def _stop_and_resume(stage: Stage, told: Told) -> None:
         time.sleep(FILE_LOOK_S)
     written_t = stage.state.stop_file.stat().st_mtime_ns
     late_ns = written_t - told.scene.fault_t
-    told.scene = msgspec.structs.replace(told.scene, fault_t=written_t, fault_ns=told.scene.fault_ns + late_ns)
+    told.scene = _later(told.scene, late_ns)
     output, code = _ended(command)
     told.checks.append(_verdict("the command", code == 0 and "CLEAR" in output, output))
     told.notes.append(
@@ -255,6 +256,11 @@ def _scene(row: Row, settings: Settings, names: tuple[str, ...]) -> Scene:
         fault_t=fault_t,
         end_t=fault_t,
     )
+
+
+def _later(scene: Scene, by_ns: int) -> Scene:
+    """The same scene with a fault that came later than was thought, on both clocks."""
+    return msgspec.structs.replace(scene, fault_ns=scene.fault_ns + by_ns, fault_t=scene.fault_t + by_ns)
 
 
 def _ended(process: subprocess.Popen[str]) -> tuple[str, int]:
