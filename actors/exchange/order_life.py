@@ -181,42 +181,37 @@ class OrderLife:
 
     def cancel(self, order: Order, reason: str) -> None:
         market = self._state.markets[order.symbol]
-        self._end(order, market, "CANCELED")
-        self._state.record(
-            ledger.OrderCanceled(
-                t=self._state.now_ns,
-                account=order.account,
-                symbol=order.symbol,
-                order_id=order.order_id,
-                client_order_id=order.client_order_id,
-                side=order.side,
-                executed=market.contract.quantity(order.executed_lots),
-                reason=reason,
-            )
-        )
+        self._end(ledger.OrderCanceled, order, market, "CANCELED", reason)
         self.tell(market, order, "CANCELED")
 
     def expire(self, order: Order, reason: str, market: Market) -> None:
-        self._end(order, market, "EXPIRED_IN_MATCH" if reason == "1" else "EXPIRED")
-        self._state.record(
-            ledger.OrderExpired(
-                t=self._state.now_ns,
-                account=order.account,
-                symbol=order.symbol,
-                order_id=order.order_id,
-                client_order_id=order.client_order_id,
-                side=order.side,
-                executed=market.contract.quantity(order.executed_lots),
-                reason=reason,
-            )
-        )
+        self._end(ledger.OrderExpired, order, market, "EXPIRED_IN_MATCH" if reason == "1" else "EXPIRED", reason)
         self.tell(market, order, "EXPIRED", expire_reason=reason if reason.isdigit() else "0")
 
-    def _end(self, order: Order, market: Market, status: str) -> None:
+    def _end(
+        self,
+        record: type[ledger.OrderCanceled] | type[ledger.OrderExpired],
+        order: Order,
+        market: Market,
+        status: str,
+        reason: str,
+    ) -> None:
         market.matcher.remove(order)
         order.status = status
         order.updated_ms = self._state.now_ms
         self._state.accounts[order.account].ended(order)
+        self._state.record(
+            record(
+                t=self._state.now_ns,
+                account=order.account,
+                symbol=order.symbol,
+                order_id=order.order_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                executed=market.contract.quantity(order.executed_lots),
+                reason=reason,
+            )
+        )
 
     def tell(
         self,
