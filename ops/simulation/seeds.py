@@ -252,11 +252,11 @@ def _inject(house: House, fault: Fault) -> None:
             writer, reader = fault.actors
             house.cut_for(writer, reader, lasts_s)
         case FaultKind.LOSE_PUBLIC | FaultKind.LOSE_MARKET | FaultKind.LOSE_PRIVATE | FaultKind.LOSE_ORDERS:
-            venue.lose_stream(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
+            venue.sockets.lose(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
         case FaultKind.SILENT_PUBLIC | FaultKind.SILENT_PRIVATE:
-            venue.silence(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
+            venue.sockets.silence(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
         case FaultKind.DEPTH_GAP:
-            venue.lose_frames(fault.actors[0], "public", fault.size_ms)
+            venue.sockets.lose_frames(fault.actors[0], "public", fault.size_ms)
         case FaultKind.KEY_EXPIRED:
             venue.expire_key()
         case FaultKind.CLOCK_STEP:

@@ -22,6 +22,7 @@ from actors.exchange.user_stream import listen_key_expired
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
 from ops.simulation.read_lag import ReadLag
+from ops.simulation.sockets import MARKET, ORDERS, PRIVATE, PUBLIC, RECONNECT_NS, WIRE_DELAY_NS, Sockets
 from ops.simulation.wire_faults import Fate, WireFaults
 from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
@@ -41,8 +42,6 @@ from protocols.venue import (
     OrderUpdate,
     OutcomeUnknown,
     PlaceOrder,
-    StreamChanged,
-    StreamHeard,
     Usage,
     UserStreamExpired,
     VenueRequest,
@@ -52,26 +51,8 @@ API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
 ACCOUNT = "main"
-HEARD_PERIOD_NS = 100_000_000
-WIRE_DELAY_NS = 200_000
-RECONNECT_NS = 250_000_000
-"""How long a socket that its owner closes takes to come back."""
 MUTE_NS_MAX = 3_000_000_000
 """As in the order manager's gateway: an acknowledged order of which the private stream says nothing for so long."""
-
-PUBLIC, MARKET, PRIVATE, ORDERS = "public", "market", "private", "orders"
-
-
-@dataclass(slots=True)
-class _Socket:
-    """One socket of an actor. `number` grows with every connection, so that what belongs to an older one is known."""
-
-    up: bool = False
-    number: int = 0
-    down_until_ns: int = 0
-    silent_until_ns: int = 0
-    heard_ns: int = 0
-    frames_to_lose: int = 0
 
 
 @dataclass(slots=True)
@@ -112,6 +93,7 @@ class VenuePort:
     silence_ns_max: int = 4_000_000_000
     ledger: list[LedgerRecord] = field(default_factory=list)
     faults: WireFaults = field(init=False)
+    sockets: Sockets = field(init=False)
     stop_file: bool = False
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
@@ -123,7 +105,6 @@ class VenuePort:
     _next: Frame = field(init=False)
     _tickets: dict[int, _Asked] = field(default_factory=dict)
     _waiting: dict[tuple[str, int, int], _Asked] = field(default_factory=dict)
-    _sockets: dict[tuple[str, str], _Socket] = field(default_factory=dict)
     _feeds: dict[str, _Feed] = field(default_factory=dict)
     _private: dict[str, _Private] = field(default_factory=dict)
     _users: UserStreamDecoder = field(init=False)
@@ -132,6 +113,8 @@ class VenuePort:
 
     def __post_init__(self) -> None:
         self.faults = WireFaults(self.settings.seed)
+        self.sockets = Sockets(self.world, self.silence_ns_max, self._is_mute)
+        self.sockets.lost = self._lost
         now_ns = self._venue_ns()
         credential = hmac_credential(API_KEY, SECRET, ACCOUNT)
         self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
@@ -164,27 +147,26 @@ class VenuePort:
             self.exchange.subscribe(stream)
         self._feeds[actor] = _Feed(frozenset(public), frozenset(market), MarketStreamDecoder(self._wires))
         for stream in (PUBLIC, MARKET):
-            self._open(actor, stream)
+            self.sockets.open(actor, stream)
 
     def connect_orders(self, actor: str, symbols: list[str]) -> None:
         """Open the order socket of an actor; its private stream follows when it learns the key."""
         self._private[actor] = _Private(frozenset(symbols))
-        self._open(actor, ORDERS)
+        self.sockets.open(actor, ORDERS)
 
     def user_stream_key(self, actor: str, listen_key: str) -> None:
         """The key that an order manager knows now: the private stream is opened with it, or anew when it is another."""
         private = self._private.get(actor)
         if private is None:
             return
-        socket = self._socket(actor, PRIVATE)
-        if socket.up and private.listen_key != listen_key:
-            self.lose_stream(actor, PRIVATE, RECONNECT_NS)
-        if socket.up or self.world.now_ns < socket.down_until_ns:
+        if private.listen_key != listen_key:
+            self.sockets.lose(actor, PRIVATE, RECONNECT_NS)
+        if not self.sockets.may_open(actor, PRIVATE):
             return
         private.listen_key = listen_key
         private.session = self.exchange.open_user_session(listen_key, None) or 0
         if private.session:
-            self._open(actor, PRIVATE)
+            self.sockets.open(actor, PRIVATE)
 
     def expire_key(self) -> None:
         """The key of the account's private stream dies before its time."""
@@ -192,38 +174,9 @@ class VenuePort:
         if key is not None:
             self.exchange.venue.tell(listen_key_expired(ACCOUNT, key, self._venue_ns() // 1_000_000))
 
-    def lose_stream(self, actor: str, stream: str, down_ns: int) -> None:
-        """A socket is lost, with what was on its way, and comes back after a while."""
-        socket = self._sockets.get((actor, stream))
-        if socket is None or not socket.up:
-            return
-        socket.up = False
-        socket.down_until_ns = self.world.now_ns + down_ns
-        number = socket.number
-        self._tell_stream(actor, stream, up=False)
-        private = self._private.get(actor)
-        if stream == PRIVATE:
-            assert private is not None
-            self.exchange.close_user_session(private.session)
-            private.session = 0
-            private.untold_ns.clear()
-            return
-        if stream == ORDERS:
-            self._give_up_socket_requests(actor)
-        self.world.at(socket.down_until_ns, lambda: self._reopen(actor, stream, number))
-
-    def silence(self, actor: str, stream: str, for_ns: int) -> None:
-        """A socket stays open and nothing comes through it."""
-        self._socket(actor, stream).silent_until_ns = self.world.now_ns + for_ns
-
-    def lose_frames(self, actor: str, stream: str, count: int) -> None:
-        """The next frames of a socket never arrive: a gap."""
-        self._socket(actor, stream).frames_to_lose = count
-
     def drop_connections(self, actor: str) -> None:
         """The actor died: its sockets are gone. What it wrote is on its way."""
-        for stream in (PUBLIC, MARKET, PRIVATE, ORDERS):
-            self._sockets.pop((actor, stream), None)
+        self.sockets.drop(actor)
         self._feeds.pop(actor, None)
         private = self._private.pop(actor, None)
         if private is not None and private.session:
@@ -232,8 +185,7 @@ class VenuePort:
     def call(self, actor: str, now_ns: int, request: Message) -> None:
         """Carry out a venue request of a core."""
         assert isinstance(request, VenueRequest)
-        orders = self._sockets.get((actor, ORDERS))
-        by_socket = isinstance(request, PlaceOrder | CancelOrder) and orders is not None and orders.up
+        by_socket = isinstance(request, PlaceOrder | CancelOrder) and self.sockets.is_up(actor, ORDERS)
         fate = self.faults.fate(actor, request, now_ns)
         asked = _Asked(actor, self.world.epoch_of(actor), request, now_ns, fate, by_socket)
         self._waiting[actor, asked.epoch, request.request_id] = asked
@@ -323,21 +275,10 @@ class VenuePort:
         for stream, payload in output.stream_frames:
             for actor, feed in self._feeds.items():
                 kind = PUBLIC if stream in feed.public else MARKET if stream in feed.market else ""
-                if kind and self._gets_through(actor, kind):
+                if kind and self.sockets.gets_through(actor, kind):
                     event = feed.decoder.decode(payload, self.world.now_ns + WIRE_DELAY_NS)
                     if event is not None:
                         self.world.tell(actor, event, WIRE_DELAY_NS)
-
-    def _gets_through(self, actor: str, stream: str) -> bool:
-        """Whether a frame arrives on a socket now."""
-        socket = self._socket(actor, stream)
-        if not socket.up or self.world.now_ns < socket.silent_until_ns:
-            return False
-        socket.heard_ns = self.world.now_ns
-        if socket.frames_to_lose > 0:
-            socket.frames_to_lose -= 1
-            return False
-        return True
 
     def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
         delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns
@@ -381,6 +322,22 @@ class VenuePort:
     def _time_out(self, asked: _Asked) -> None:
         self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="no answer: timed out"))
 
+    def _lost(self, actor: str, stream: str) -> None:
+        """A socket is gone: the venue ends its session, requests without an answer stay without."""
+        private = self._private.get(actor)
+        if stream == PRIVATE and private is not None:
+            self.exchange.close_user_session(private.session)
+            private.session = 0
+            private.untold_ns.clear()
+        elif stream == ORDERS:
+            self._give_up_socket_requests(actor)
+
+    def _is_mute(self, actor: str) -> bool:
+        """Whether an acknowledged order was not told for too long."""
+        private = self._private.get(actor)
+        now_ns = self.world.now_ns
+        return private is not None and any(now_ns - at_ns > MUTE_NS_MAX for at_ns in private.untold_ns.values())
+
     def _give_up_socket_requests(self, actor: str) -> None:
         for asked in [one for one in self._waiting.values() if one.actor == actor and one.by_socket]:
             self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="the order socket was lost"))
@@ -389,8 +346,7 @@ class VenuePort:
         return {"request_id": request.request_id, "received_ns": self.world.now_ns, "usage": Usage()}
 
     def _user_frame(self, actor: str, private: _Private, payload: bytes) -> None:
-        socket = self._socket(actor, PRIVATE)
-        if not socket.up or self.world.now_ns < socket.silent_until_ns:
+        if not self.sockets.gets_through(actor, PRIVATE):
             return
         received_ns = self.world.now_ns + WIRE_DELAY_NS
         for event in self._users.decode(payload, received_ns):
@@ -404,42 +360,4 @@ class VenuePort:
                     private.untold_ns.pop(event.order.client_order_id, None)
                 self.world.tell(actor, event, WIRE_DELAY_NS + delay_ns)
             if isinstance(event, UserStreamExpired):
-                self.lose_stream(actor, PRIVATE, RECONNECT_NS)
-
-    def _socket(self, actor: str, stream: str) -> _Socket:
-        return self._sockets.setdefault((actor, stream), _Socket())
-
-    def _open(self, actor: str, stream: str) -> None:
-        socket = self._socket(actor, stream)
-        socket.up = True
-        socket.number += 1
-        socket.silent_until_ns = socket.frames_to_lose = 0
-        socket.heard_ns = self.world.now_ns
-        self._tell_stream(actor, stream, up=True)
-        self._keep_alive(actor, stream, socket, socket.number)
-
-    def _reopen(self, actor: str, stream: str, number: int) -> None:
-        socket = self._sockets.get((actor, stream))
-        if socket is not None and not socket.up and socket.number == number:
-            self._open(actor, stream)
-
-    def _tell_stream(self, actor: str, stream: str, *, up: bool) -> None:
-        reason = "" if up else "connection lost"
-        changed = StreamChanged(stream=stream, up=up, changed_ns=self.world.now_ns, reason=reason)
-        self.world.tell(actor, changed, WIRE_DELAY_NS)
-
-    def _keep_alive(self, actor: str, stream: str, socket: _Socket, number: int) -> None:
-        """Pass on signs of life for as long as the socket stands, and give it up where the live gateway would."""
-        now_ns = self.world.now_ns
-        if self._sockets.get((actor, stream)) is not socket or not socket.up or socket.number != number:
-            return
-        if now_ns >= socket.silent_until_ns:
-            socket.heard_ns = now_ns
-            self.world.tell(actor, StreamHeard(stream=stream, heard_ns=now_ns))
-        elif now_ns - socket.heard_ns > self.silence_ns_max:
-            self.lose_stream(actor, stream, RECONNECT_NS)
-        if stream == PRIVATE and any(
-            now_ns - since_ns > MUTE_NS_MAX for since_ns in self._private[actor].untold_ns.values()
-        ):
-            self.lose_stream(actor, stream, RECONNECT_NS)
-        self.world.at(now_ns + HEARD_PERIOD_NS, lambda: self._keep_alive(actor, stream, socket, number))
+                self.sockets.lose(actor, PRIVATE, RECONNECT_NS)
