@@ -109,7 +109,7 @@ class ActorRef:
         self._handle.ask.remote(command)
 
     def run_inside(self, function: Callable[[Any], None]) -> None:
-        """Run a function in the actor's main loop and never look at the outcome: how a fault gets inside (make chaos)."""
+        """Run a function with the HostedActor in its process, beside its loop, and never look at the outcome (make chaos)."""
         self._handle.__ray_call__.remote(function)
 
     def discard(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from actors.runtime.hosted_actor import HostedActor
 from actors.runtime.ray_host import find
 
 FROZEN_S = 10.0
@@ -52,7 +53,7 @@ def block(name: str, note: Path) -> int:
     actor = find(name)
     if actor is None:
         raise LookupError(f"no actor is named {name}")
-    actor.run_inside(functools.partial(_sleep_in_the_loop, seconds=BLOCKED_S, note=str(note)))
+    actor.run_inside(functools.partial(_block_the_loop, seconds=BLOCKED_S, note=str(note)))
     deadline = time.monotonic() + BEGIN_S_MAX
     while not note.exists():
         if time.monotonic() > deadline:
@@ -61,7 +62,14 @@ def block(name: str, note: Path) -> int:
     return int(note.read_text("ascii"))
 
 
-def _sleep_in_the_loop(actor: object, seconds: float, note: str) -> None:
+def _block_the_loop(actor: HostedActor, seconds: float, note: str) -> None:
+    """Runs in one of Ray's own threads, beside the actor's loop."""
+    loop = actor._loop
+    assert loop is not None
+    loop.call_soon_threadsafe(_sleep_noted, seconds, note)
+
+
+def _sleep_noted(seconds: float, note: str) -> None:
     draft = Path(note + ".new")
     draft.write_text(str(time.clock_gettime_ns(time.CLOCK_BOOTTIME)), "ascii")
     draft.rename(note)
