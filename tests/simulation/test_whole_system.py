@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from actors.order_manager.core import OrderManagerCore
+from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.snapshot import RiskSnapshot
 from configs.loading import load_settings
 from configs.schema import Settings
 from ops.invariants.all import check_all
@@ -128,6 +130,27 @@ def test_all_actors_killed_at_once_come_back_and_quote_again() -> None:
     history = drained(house)
     assert violations(history) == {}
     assert live_order_ids(history.ledger) == set()
+
+
+def test_a_risk_monitor_that_died_comes_back_with_its_latches_and_the_days_beginning() -> None:
+    house = quoting_house(seed=10)
+    house.tell("risk_monitor", EmergencyStop(reason="a person said so"))
+    house.run_s(0.5)
+    before = risk_snapshot(house)
+    house.crash("risk_monitor")
+    house.run_s(0.5)
+    house.begin("risk_monitor")
+    house.run_s(2)
+    after = risk_snapshot(house)
+    assert after.latches == before.latches == {"account": "emergency stop: a person said so"}
+    assert after.day == before.day
+    assert after.shards[0].share_id >= before.shards[0].share_id > 0
+
+
+def risk_snapshot(house: House) -> RiskSnapshot:
+    core = house.world.core_of("risk_monitor")
+    assert isinstance(core, RiskMonitorCore)
+    return core.snapshot()
 
 
 def test_an_order_manager_that_lost_its_journal_starts_from_the_venue_and_everybody_hears_it_again() -> None:
