@@ -14,6 +14,9 @@ import psutil
 import pytest
 from shared_data import shared_path
 
+from actors.runtime.ray_cluster import stop_cluster
+from actors.runtime.state_dir import StateDir
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "import sys; sys.argv[0] = 'raymaker'; from ops.cli.main import main; main()"
 OBLIGATORY = ("I1", "I3", "I5", "I6", "I7", "I8", "I13")
@@ -93,6 +96,7 @@ def test_a_killed_demo_leaves_no_process(tmp_path: Path) -> None:
     demo.stderr.close()
     psutil.wait_procs(system, timeout=TIMEOUT_S)
     assert marked(marker) == []
+    stop_cluster(StateDir(state))  # its files in the machine's temporary folder
 
 
 def marked(marker: str) -> list[psutil.Process]:
