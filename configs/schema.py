@@ -162,7 +162,7 @@ class SupervisionSettings(Section):
     """Health, restarts and shutdown."""
 
     health_period_ms: Milliseconds = 250
-    health_timeout_ms: Milliseconds = 600
+    health_timeout_ms: Milliseconds = 500
     health_misses_max: int = Field(default=2, ge=1, le=100)
     watch_ms: Milliseconds = 10_000
     start_timeout_ms: Milliseconds = 30_000
