@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 from capture_lines import CAPTURE
 from typer.testing import CliRunner
 
+from actors.runtime.ray_cluster import RayCluster
+from actors.runtime.state_dir import StateDir
 from ops.cli.main import app
 
 DEMO = str(Path(__file__).resolve().parents[3] / "configs" / "demo.yaml")
@@ -50,6 +55,23 @@ def test_a_port_of_the_metrics_that_is_in_use(tmp_path: Path, taken_port: int) -
 def test_a_port_of_the_venue_alone_that_is_in_use(tmp_path: Path, taken_port: int) -> None:
     sentence = refusal("exchange", "--port", str(taken_port), "--ledger", str(tmp_path / "ledger"))
     assert sentence.startswith(f"port {taken_port} of 127.0.0.1 cannot be used: ")
+
+
+@pytest.mark.parametrize("command", [("up", "--config", DEMO), ("demo", "--duration", "1")])
+def test_a_second_start_on_the_same_state_directory(tmp_path: Path, command: tuple[str, ...]) -> None:
+    state = StateDir(tmp_path / "state").create()
+    running = RayCluster(
+        address="127.0.0.2:1",
+        marker="",
+        head_pid=os.getpid(),
+        head_started_s=psutil.Process().create_time(),
+        temp_dir="",
+        token_file="",
+    )
+    state.ray_file.write_bytes(msgspec.json.encode(running))
+    assert refusal(*command, "--state", str(state.path)) == (
+        f"a system is running on {state.path} already: stop it with `raymaker down`, or choose another --state."
+    )
 
 
 def test_a_symbol_that_the_synthetic_market_does_not_know(tmp_path: Path) -> None:
