@@ -254,6 +254,8 @@ class Lifecycle:
         for instrument_id, sync in shard.syncs.items():
             self._look_at_position(shard.symbols[instrument_id], now_ns)
             sync.step(now_ns, venue_now_ns)
+            if sync.is_in_doubt:
+                shard.symbols[instrument_id].synchronised = False
             agreement = sync.finish(now_ns)
             if agreement is not None:
                 self._agreed(

@@ -20,11 +20,17 @@ from protocols.venue import OrderReport, PositionReport
 RETRY_NS = 500_000_000
 """Wait before a question is asked again, and between two comparisons of positions."""
 
-SAME_DIFFERENCE_MAX = 3
-"""A difference of positions that stands for so many comparisons is resolved towards the venue."""
-
 OVERLAP_NS = 10_000_000_000
 """Executions younger than this are asked for again: the venue's lists may lag its engine."""
+
+DIFFERENCE_STANDS_NS = OVERLAP_NS
+"""A difference of positions is resolved towards the venue when it has stood so long: until then it may be a list that lags."""
+
+DOUBT_NS = 2_000_000_000
+"""Positions that differ for so long, by whatever amount, stop the symbol until they agree."""
+
+DOUBT_RETRY_NS = 2_000_000_000
+"""Wait between two comparisons from then on."""
 
 FIRST_LOOK_NS = 600_000_000_000
 """Without a journal, executions of so long before now are read to know the last trade id."""
@@ -36,6 +42,7 @@ class Cause(enum.StrEnum):
     RECOVERY = "recovery"
     RECONNECT = "reconnect"
     AUDIT = "audit"
+    DOUBT = "doubt"
 
 
 class Stage(enum.StrEnum):
@@ -76,8 +83,9 @@ class Synchronisation:
         self._request_id = 0
         self._asked_ns = 0
         self._fills_at_ask = 0
-        self._same_difference = 0
         self._difference: int | None = None
+        self._same_since_ns = 0
+        self._differs_since_ns = 0
         self._fills_wanted = False
         self._adopted = False
         self.differences: list[str] = []
@@ -102,8 +110,12 @@ class Synchronisation:
         self._adopted = False
         self._began_ns = self._next_ns = now_ns
         self._request_id = 0
-        self._same_difference = 0
         self._difference = None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether an audit has found a position that differs for so long that nothing may be quoted on it."""
+        return self.cause is Cause.DOUBT and self.is_running
 
     def want_fills(self) -> None:
         """An execution is missing: read the venue's list as soon as possible."""
@@ -118,11 +130,8 @@ class Synchronisation:
     def step(self, now_ns: int, venue_now_ns: int) -> None:
         """Ask for what is due, positions excepted."""
         if self._fills_wanted and self.stage in (Stage.IDLE, Stage.AGREED):
-            self.stage, self.cause = Stage.FILLS, Cause.AUDIT
-            self._began_ns = self._next_ns = now_ns
-            self._request_id = 0
-            self.differences = []
-            self._adopted = False
+            self.begin(Cause.AUDIT, now_ns)
+            self.stage = Stage.FILLS
         if self._request_id or now_ns < self._next_ns:
             return
         urgency = Urgency.AUDIT if self.cause is Cause.AUDIT else Urgency.QUERY
@@ -188,14 +197,19 @@ class Synchronisation:
             self.stage = Stage.AGREED
             return None
         stood_still = self._table.fills_total == self._fills_at_ask
-        self._same_difference = self._same_difference + 1 if stood_still and difference == self._difference else 1
-        self._difference = difference
-        if self._same_difference >= SAME_DIFFERENCE_MAX and stood_still:
+        if self._difference is None:
+            self._differs_since_ns = now_ns
+        if difference != self._difference or not stood_still:
+            self._difference, self._same_since_ns = difference, now_ns
+        if now_ns - self._same_since_ns >= DIFFERENCE_STANDS_NS:
             self.differences.append(f"position {self._table.position_lots} lots here, {venue_lots} at the venue")
             self.stage = Stage.AGREED
             self._adopted = True
             return venue_lots
-        self.stage, self._next_ns = Stage.FILLS, now_ns + RETRY_NS
+        in_doubt = now_ns - self._differs_since_ns >= DOUBT_NS
+        if in_doubt and self.cause is Cause.AUDIT:
+            self.cause = Cause.DOUBT
+        self.stage, self._next_ns = Stage.FILLS, now_ns + (DOUBT_RETRY_NS if in_doubt else RETRY_NS)
         return None
 
     def failed(self, request_id: int, now_ns: int) -> None:

@@ -244,9 +244,25 @@ def test_a_position_that_executions_do_not_explain_is_looked_into_at_once_and_th
             received_ns=rig.now_ns,
         )
     )
-    rig.run(3_000)
-    assert rig.shown().position_lots == 9
+    rig.run(4_000)
+    assert (rig.shown().position_lots, rig.shown().gate_open) == (0, False)
+    rig.run(12_000)
+    assert (rig.shown().position_lots, rig.shown().gate_open) == (9, True)
     assert len(rig.alerts(AlertCode.POSITION_MISMATCH)) == 1
+
+
+def test_a_position_list_that_lags_the_executions_is_not_believed():
+    rig = quoting(audit_period_ms=1_000)
+    order = rig.venue.open()[0]
+    rig.venue.fill(order.client_order_id, 10)
+    newest = dict(rig.venue.positions)
+    rig.venue.positions.clear()
+    rig.run(9_000)
+    assert not rig.shown().gate_open
+    rig.venue.positions.update(newest)
+    rig.run(4_000)
+    assert (rig.shown().position_lots, rig.shown().gate_open) == (newest[BTC], True)
+    assert rig.alerts(AlertCode.POSITION_MISMATCH) == []
 
 
 def test_events_of_symbols_of_other_shards_are_left_alone():

@@ -209,6 +209,7 @@ def test_a_position_that_differs_after_a_restart_becomes_the_venues_with_an_aler
     old = Rig().come_up()
     old.venue.positions[BTC] = 5
     new = restart(old, 9).come_up()
+    new.run(10_000)
     assert new.shown().position_lots == 5
     assert len(new.alerts(AlertCode.POSITION_MISMATCH)) == 1
     assert any(record.differences for record in new.records(Reconciled))
