@@ -154,7 +154,7 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.EVENTS_DROPPED: _wire(("order_manager",), (100, 3_000), (0.05, 0.6)),
     FaultKind.EVENTS_REPEATED: _wire(("order_manager",), (100, 5_000), (0.2, 1.0)),
     FaultKind.EVENTS_REORDERED: _wire(("order_manager",), (100, 5_000), (0.2, 1.0)),
-    FaultKind.READS_LAG: _wire(("order_manager",), (500, 6_000), (1.0, 1.0), (300, 4_000)),
+    FaultKind.READS_LAG: _wire(("order_manager", "inventory"), (500, 9_000), (1.0, 1.0), (300, 4_000)),
     FaultKind.KEY_EXPIRED: lambda chance, cast: _fault(),
     FaultKind.CLOCK_STEP: lambda chance, cast: _fault(size_ms=chance.choice((-1, 1)) * chance.randint(20, 1_800)),
     FaultKind.STOP_AND_RESUME: lambda chance, cast: _fault(lasts_ms=chance.randint(100, 8_000)),
