@@ -59,19 +59,11 @@ class Outcomes:
     def take(self, outcome: AnyOutcome, now_ns: int) -> list[Symbol]:
         """Handle one outcome; the symbols that it touched."""
         shard = self._shard
-        if shard.budget.told(outcome.usage, shard.clock.at(now_ns)):
-            shard.outbox.publish(
-                RateUsage(
-                    shard=shard.spec.shard,
-                    weight_used_1m=shard.budget.weight_used_1m,
-                    orders_used_10s=shard.budget.orders_used_10s,
-                    orders_used_1m=shard.budget.orders_used_1m,
-                    observed_ns=now_ns,
-                )
-            )
+        request = shard.desk.answered(outcome.request_id)
+        if request is not None:
+            self._usage(request, outcome, now_ns)
         if isinstance(outcome, Throttled):
             self._throttled(outcome, now_ns)
-        request = shard.desk.answered(outcome.request_id)
         if request is None:
             return self._late(outcome, now_ns)
         symbol = shard.symbols.get(request.instrument_id) if request.instrument_id is not None else None
@@ -108,6 +100,21 @@ class Outcomes:
         if isinstance(outcome, Refused):
             self._refused(symbol, outcome, now_ns)
         return [symbol] if symbol is not None else []
+
+    def _usage(self, request: InFlight, outcome: AnyOutcome, now_ns: int) -> None:
+        """Take what the venue says we have used, and pass it on."""
+        shard = self._shard
+        budget = shard.budget
+        if budget.told(outcome.usage, shard.clock.at(request.sent_ns), shard.clock.at(now_ns)):
+            shard.outbox.publish(
+                RateUsage(
+                    shard=shard.spec.shard,
+                    weight_used_1m=budget.weight_used_1m,
+                    orders_used_10s=budget.orders_used_10s,
+                    orders_used_1m=budget.orders_used_1m,
+                    observed_ns=now_ns,
+                )
+            )
 
     def _late(self, outcome: AnyOutcome, now_ns: int) -> list[Symbol]:
         """An answer after its request was given up: only what it proves of an order is used."""

@@ -54,6 +54,10 @@ class _Window:
         if start != self._start:
             self._start, self.own, self.told = start, 0, 0
 
+    def contains(self, venue_ns: int) -> bool:
+        """Whether an instant lies in the present window."""
+        return venue_ns // self._length_ns == self._start
+
 
 class RateBudget:
     """What may still be sent. Orders count per account, weight per address; the shard has a share of each."""
@@ -121,8 +125,11 @@ class RateBudget:
         """Count weight."""
         self._weight_1m.own += weight
 
-    def told(self, usage: Usage, venue_ns: int) -> bool:
-        """Take the venue's own counts; whether it told any."""
+    def told(self, usage: Usage, sent_venue_ns: int, venue_ns: int) -> bool:
+        """Take the venue's own counts; whether it told any.
+
+        An answer to what was sent in an older window may count that one: it says nothing of the present.
+        """
         self.roll(venue_ns)
         heard = False
         for window, count in (
@@ -130,7 +137,7 @@ class RateBudget:
             (self._orders_10s, usage.orders_10s),
             (self._orders_1m, usage.orders_1m),
         ):
-            if count >= 0:
+            if count >= 0 and window.contains(sent_venue_ns):
                 window.told = max(window.told, count)
                 heard = True
         return heard

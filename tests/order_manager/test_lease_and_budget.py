@@ -155,7 +155,7 @@ def test_limits_that_the_venue_raised_or_lowered_are_obeyed():
     assert place(budget(limits=RateLimits(orders_10s=50))) == 40
     assert place(budget(limits=RateLimits(orders_10s=1_000, orders_1m=600))) == 480
     low = budget(limits=RateLimits(weight_1m=100))
-    low.told(Usage(weight_1m=75), 59 * SECOND)
+    low.told(Usage(weight_1m=75), 59 * SECOND, 59 * SECOND)
     assert (low.may_spend(5, Urgency.QUERY, 0), low.may_spend(5, Urgency.CANCEL, 0)) == (False, True)
 
 
@@ -186,18 +186,26 @@ def test_outer_levels_leave_a_reserve_for_the_inner_ones():
 
 def test_what_the_venue_tells_counts_more_than_our_own_count():
     made = budget()
-    assert made.told(Usage(orders_10s=240), 59 * SECOND)
+    assert made.told(Usage(orders_10s=240), 59 * SECOND, 59 * SECOND)
     assert not made.may_place(0)
     assert made.orders_used_10s == 240
-    assert not made.told(Usage(), 59 * SECOND)
+    assert not made.told(Usage(), 59 * SECOND, 59 * SECOND)
+
+
+def test_a_count_that_was_told_of_an_older_window_says_nothing_of_the_present_one():
+    made = budget()
+    made.told(Usage(weight_1m=2_000, orders_10s=290, orders_1m=1_100), 59 * SECOND, 61 * SECOND)
+    assert (made.weight_used_1m, made.orders_used_10s, made.orders_used_1m) == (0, 0, 0)
+    made.told(Usage(weight_1m=50, orders_10s=20, orders_1m=30), 60 * SECOND, 61 * SECOND)
+    assert (made.weight_used_1m, made.orders_used_10s, made.orders_used_1m) == (50, 20, 30)
 
 
 def test_audits_give_way_to_queries_and_queries_to_cancels():
     made = budget()
-    made.told(Usage(weight_1m=1_400), 59 * SECOND)
+    made.told(Usage(weight_1m=1_400), 59 * SECOND, 59 * SECOND)
     assert not made.may_spend(5, Urgency.AUDIT, 0)
     assert made.may_spend(5, Urgency.QUERY, 0)
-    made.told(Usage(weight_1m=1_800), 59 * SECOND)
+    made.told(Usage(weight_1m=1_800), 59 * SECOND, 59 * SECOND)
     assert not made.may_spend(5, Urgency.QUERY, 0)
     assert made.may_spend(1, Urgency.CANCEL, 0)
     made.spent(2_400)
