@@ -1,6 +1,6 @@
 """The order manager's core: takes one message, lets its parts decide, and returns what is to be done, in order.
 
-It speaks protocols/venue.py only. One reading of the clock serves gate, lease and the order's timestamp.
+It speaks protocols/venue only. One reading of the clock serves gate, lease and the order's timestamp.
 """
 
 from __future__ import annotations
