@@ -66,8 +66,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def ends_ms(self) -> int:
-        """When it is over."""
-        return self.at_ms + self.lasts_ms
+        """When it is over; a throttle only with the wait that it told."""
+        waits_ms = self.size_ms if self.kind is FaultKind.THROTTLED else 0
+        return self.at_ms + self.lasts_ms + waits_ms
 
 
 class Cast(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from protocols.messages.control import ActorState, Drain
 WARM_UP_S = 10.0
 """Longest time until everything quotes for the first time."""
 
-QUOTING_AGAIN_S = 20.0
+QUOTING_AGAIN_S = 10.0
 """After the last fault everything quotes again, or is halted with an alert, within this."""
 
 STEADY_S = 3.0
