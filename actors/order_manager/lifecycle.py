@@ -252,7 +252,10 @@ class Lifecycle:
         venue_now_ns = shard.clock.at(now_ns)
         waiting = []
         for instrument_id, sync in shard.syncs.items():
-            self._look_at_position(shard.symbols[instrument_id], now_ns)
+            symbol = shard.symbols[instrument_id]
+            self._look_at_position(symbol, now_ns)
+            if symbol.recovered and not symbol.synchronised and sync.stage is Stage.IDLE and shard.gate.user_stream_up:
+                sync.begin(Cause.RECONNECT, now_ns)
             sync.step(now_ns, venue_now_ns)
             if sync.is_in_doubt:
                 shard.symbols[instrument_id].synchronised = False

@@ -129,7 +129,7 @@ class Synchronisation:
 
     def step(self, now_ns: int, venue_now_ns: int) -> None:
         """Ask for what is due, positions excepted."""
-        if self._fills_wanted and self.stage in (Stage.IDLE, Stage.AGREED):
+        if self._fills_wanted and self.stage is Stage.IDLE:
             self.begin(Cause.AUDIT, now_ns)
             self.stage = Stage.FILLS
         if self._request_id or now_ns < self._next_ns:

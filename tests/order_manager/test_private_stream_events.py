@@ -33,6 +33,8 @@ from protocols.venue import (
     PositionUpdate,
     QueryFills,
     QueryOpenOrders,
+    QueryPositions,
+    StreamChanged,
     UserStreamExpired,
 )
 
@@ -309,3 +311,23 @@ def test_executions_come_in_pages():
     rig.venue.answer = page
     rig.run(11_000)
     assert rig.shown().position_lots == 3
+
+
+def test_an_execution_that_is_missing_just_when_a_symbol_agrees_does_not_undo_the_agreement():
+    rig = quoting()
+    order = rig.venue.open()[0]
+    rig.give(StreamChanged(stream="private", up=False, changed_ns=rig.now_ns))
+    rig.run(1_000)
+
+    def fill_after_the_positions(request):
+        if not isinstance(request, QueryPositions) or order.filled_lots:
+            return None
+        rig.give(rig.venue.carry_out(request))
+        rig.venue.fill(order.client_order_id, 1, tell=False)
+        rig.give(rig.venue.update(order, ExecutionKind.CANCELED))
+        return "lost"
+
+    rig.venue.answer = fill_after_the_positions
+    rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
+    rig.run(4_000)
+    assert (rig.shown().position_lots, rig.shown().gate_open) == (1, True)
