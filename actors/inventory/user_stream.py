@@ -34,13 +34,14 @@ class UserStreamKeeper:
         self.key = ""
         self.failures = 0
         self._due_ns = 0
+        self._shut_until_ns = 0
         self._asked: tuple[int, int] | None = None
 
     def tick(self, ids: Iterator[int], now_ns: int) -> list[Effect]:
         """Ask the venue when it is time to."""
         if self._asked is not None and now_ns - self._asked[1] > ANSWER_NS_MAX:
             self._asked = None
-        if self._asked is not None or now_ns < self._due_ns:
+        if self._asked is not None or now_ns < max(self._due_ns, self._shut_until_ns):
             return []
         request_id = next(ids)
         self._asked = (request_id, now_ns)
@@ -48,7 +49,7 @@ class UserStreamKeeper:
         return [Call(request)]
 
     def lost(self) -> None:
-        """An order manager saw the key die: open a new one at the next tick."""
+        """An order manager saw the key die: open a new one at the next tick that the venue allows."""
         self.key = ""
         self._due_ns = 0
 
@@ -71,6 +72,7 @@ class UserStreamKeeper:
                 self.key = ""
                 self._failed(now_ns, now_ns)
             case Throttled():
+                self._shut_until_ns = max(self._shut_until_ns, outcome.retry_at_ns)
                 self._failed(now_ns, outcome.retry_at_ns)
             case OutcomeUnknown() | NotSent():
                 self._failed(now_ns, now_ns)

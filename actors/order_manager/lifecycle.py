@@ -14,7 +14,7 @@ from actors.order_manager.symbol import Symbol
 from actors.order_manager.synchronisation import Cause, Stage
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.journal import PositionAdopted, Reconciled
-from protocols.messages.orders import VenuePosition
+from protocols.messages.orders import UserStreamLost, VenuePosition
 from protocols.values import InstrumentId
 from protocols.venue import OrderReport
 
@@ -28,6 +28,9 @@ AUDIT_WEIGHT_PER_SYMBOL = 6
 AUDIT_WEIGHT_SHARED = 5
 AUDIT_WEIGHT_SHARE = 0.2
 """Weight of one audit, and the part of the weight that audits may use; with many symbols they are rarer."""
+
+KEY_DOUBT_NS = 3_000_000_000
+"""A private stream that stays down for so long may be held down by a dead key: its owner is asked for one, again and again."""
 
 _MINUTE_NS = 60_000_000_000
 
@@ -55,6 +58,7 @@ class Lifecycle:
         self._began_ns = 0
         self._complained_ns = 0
         self._audited_ns = 0
+        self._key_doubted_ns = 0
         self._older: Clearance | None = None
         self._stop: Clearance | None = None
         self._drain: Clearance | None = None
@@ -156,6 +160,7 @@ class Lifecycle:
 
     def step(self, now_ns: int) -> None:
         """Do what is due."""
+        self._doubt_key(now_ns)
         if self._shard.dry_run or not self._shard.clock.is_known:
             self._complain(now_ns)
             return
@@ -166,6 +171,15 @@ class Lifecycle:
         if self._drain is not None:
             self._step_drain(now_ns)
         self._synchronise(now_ns)
+
+    def _doubt_key(self, now_ns: int) -> None:
+        """The word that a key has died comes on the stream itself: one that is down then never hears it."""
+        shard = self._shard
+        if shard.dry_run or shard.gate.user_stream_up or not self._key_doubted_ns:
+            self._key_doubted_ns = now_ns
+        elif now_ns - self._key_doubted_ns >= KEY_DOUBT_NS:
+            self._key_doubted_ns = now_ns
+            shard.outbox.publish(UserStreamLost(shard=shard.spec.shard, lost_ns=now_ns))
 
     def _recover(self, now_ns: int) -> None:
         shard = self._shard

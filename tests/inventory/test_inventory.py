@@ -530,6 +530,25 @@ def test_a_key_that_could_not_be_asked_for_is_asked_for_again_with_a_growing_del
     assert max(gaps) <= 30 * S + 250 * MS
 
 
+def test_a_key_lost_inside_a_retry_after_window_is_opened_only_after_it() -> None:
+    inventory = Driver()
+    inventory.answer(
+        inventory.asked(OpenUserStream),
+        Throttled,
+        retry_at_ns=START_NS + 10 * S,
+        banned=False,
+        orders_only=False,
+        venue_code=-1003,
+        text="",
+    )
+    inventory.calls.clear()
+    inventory.tell(UserStreamLost(shard=0, lost_ns=START_NS))
+    inventory.wait(9)
+    assert inventory.calls == []
+    inventory.wait(1)
+    assert [type(request) for request in inventory.calls] == [OpenUserStream]
+
+
 def test_a_throttled_question_waits_as_long_as_the_venue_says() -> None:
     inventory = Driver()
     until_ns = START_NS + 40 * S

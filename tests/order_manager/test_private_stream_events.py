@@ -331,3 +331,16 @@ def test_an_execution_that_is_missing_just_when_a_symbol_agrees_does_not_undo_th
     rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
     rig.run(4_000)
     assert (rig.shown().position_lots, rig.shown().gate_open) == (1, True)
+
+
+def test_a_private_stream_that_stays_down_has_its_key_doubted_and_one_that_comes_back_does_not():
+    rig = quoting()
+    told = len(rig.said(UserStreamLost))
+    rig.give(StreamChanged(stream="private", up=False, changed_ns=rig.now_ns))
+    rig.run(2_500)
+    assert len(rig.said(UserStreamLost)) == told
+    rig.run(4_500)
+    assert len(rig.said(UserStreamLost)) == told + 2
+    rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
+    rig.run(5_000)
+    assert len(rig.said(UserStreamLost)) == told + 2

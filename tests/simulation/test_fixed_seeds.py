@@ -14,8 +14,9 @@ from ops.simulation.seeds import SeedResult, run_seed
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
-ONCE_BROKEN = (2008, 2066, 2126)
-"""Two clocks that parted while a book stood still; a clock step under a stop; a resume that the risk monitor missed."""
+ONCE_BROKEN = (2008, 2066, 2123, 2126, 4027, 4080)
+"""Clocks that parted; a step under a stop; a count told of the last minute; a resume that was missed; an agreement undone; a key
+that died unheard."""
 
 
 def settings() -> Settings:
