@@ -267,7 +267,9 @@ class Venue:
                 self.countdowns[request.instrument_id] = request.countdown_ms
                 return Done(**base)
             case QueryOrder():
-                order = self.orders.get(request.client_order_id)
+                order = self.orders.get(request.client_order_id) or next(
+                    (o for o in self.orders.values() if o.venue_order_id == request.venue_order_id), None
+                )
                 if order is None:
                     return Refused(**base, kind=RefusalKind.NOT_FOUND, venue_code=-2013, text="Order does not exist.")
                 return OrderAnswered(**base, order=order.report(self.now_ns))

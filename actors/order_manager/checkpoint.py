@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Order, OrderState
 from actors.order_manager.shard import Shard
 from protocols.messages.orders import OrderFilled
@@ -31,7 +30,7 @@ class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One symbol. `booked` are executions above `booked_upto`, as (trade id, venue order id)."""
+    """One symbol. `booked` are executions above `booked_upto`, as (trade id, venue order id); `tombstones` orders presumed dead."""
 
     instrument_id: InstrumentId
     has_opening: bool
@@ -42,6 +41,7 @@ class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     adopted_venue_ns: int
     newest_id: tuple[int, int]
     orders: tuple[OrderSaved, ...]
+    tombstones: tuple[OrderSaved, ...] = ()
 
 
 class ShardSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -70,6 +70,7 @@ def save(shard: Shard) -> bytes:
                 adopted_venue_ns=symbol.adopted_venue_ns,
                 newest_id=(shard.spec.epoch, symbol.seq) if symbol.seq else symbol.newest_id,
                 orders=tuple(_saved(order) for order in symbol.table.live.values()),
+                tombstones=tuple(_saved(tombstone.order) for tombstone in symbol.table.tombstones.values()),
             )
             for symbol in shard.symbols.values()
         ),
@@ -98,7 +99,9 @@ def load(shard: Shard, checkpoint: bytes) -> None:
         symbol.table.adopt(each.position_lots)
         symbol.table.restore_booked(each.booked_upto, each.trade_id_last, each.booked)
         for order in each.orders:
-            _load_order(symbol.table, order)
+            symbol.table.restore(_loaded(order))
+        for buried in each.tombstones:
+            symbol.table.entomb(_loaded(buried))
 
 
 def _saved(order: Order) -> OrderSaved:
@@ -120,7 +123,7 @@ def _saved(order: Order) -> OrderSaved:
     )
 
 
-def _load_order(table: OrderTable, saved: OrderSaved) -> None:
+def _loaded(saved: OrderSaved) -> Order:
     order = Order(
         client_order_id=saved.client_order_id,
         epoch=saved.epoch,
@@ -137,5 +140,5 @@ def _load_order(table: OrderTable, saved: OrderSaved) -> None:
     order.venue_time_ns = saved.venue_time_ns
     order.booked_lots = saved.booked_lots
     order.reported_lots = saved.reported_lots
-    table.add(order)
-    table.restore_link(order, saved.venue_order_id)
+    order.venue_order_id = saved.venue_order_id
+    return order

@@ -78,6 +78,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client_order_id: str
     sent_ns: int
     expires_ns: int
+    venue_order_id: int = 0
 
 
 class Desk:
@@ -185,11 +186,15 @@ class Desk:
         )
         return request_id
 
-    def query_order(self, instrument_id: InstrumentId, client_order_id: str, now_ns: int) -> int:
-        """Ask for one order by our id; the request's number, 0 when refused now."""
+    def query_order(
+        self, instrument_id: InstrumentId, client_order_id: str, now_ns: int, venue_order_id: int = 0
+    ) -> int:
+        """Ask for one order by our id, or (with "") by the venue's; the request's number, 0 when refused now."""
         if not self._may(Urgency.QUERY, "order", now_ns):
             return 0
-        request_id = self._open(Purpose.ORDER, instrument_id, client_order_id, now_ns, self._read_patience_ns)
+        request_id = self._open(
+            Purpose.ORDER, instrument_id, client_order_id, now_ns, self._read_patience_ns, venue_order_id
+        )
         self._budget.spent(WEIGHTS["order"])
         self._outbox.call(
             QueryOrder(
@@ -197,6 +202,7 @@ class Desk:
                 instrument_id=instrument_id,
                 client_order_id=client_order_id,
                 venue_time_ns=self._clock.at(now_ns),
+                venue_order_id=venue_order_id,
             )
         )
         return request_id
@@ -279,7 +285,13 @@ class Desk:
         return self._budget.may_spend(WEIGHTS[name], urgency, now_ns)
 
     def _open(
-        self, purpose: Purpose, instrument_id: InstrumentId | None, client_order_id: str, now_ns: int, patience_ns: int
+        self,
+        purpose: Purpose,
+        instrument_id: InstrumentId | None,
+        client_order_id: str,
+        now_ns: int,
+        patience_ns: int,
+        venue_order_id: int = 0,
     ) -> int:
         self._request_id = request_id = self._request_id + 1
         self.in_flight[request_id] = InFlight(
@@ -289,5 +301,6 @@ class Desk:
             client_order_id=client_order_id,
             sent_ns=now_ns,
             expires_ns=now_ns + patience_ns,
+            venue_order_id=venue_order_id,
         )
         return request_id

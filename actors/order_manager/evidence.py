@@ -12,6 +12,10 @@ MISSED_AFTER_NS = 2_000_000_000
 """An execution that the private stream has not told within this was missed by it."""
 
 
+STRAYS_ASKED_MAX = 10
+"""So many executed orders of unknown owner are asked for at a time."""
+
+
 class Evidence:
     """The only writer of venue evidence."""
 
@@ -23,6 +27,7 @@ class Evidence:
         table = symbol.table
         order = table.find(report.client_order_id, report.venue_order_id)
         if order is None:
+            table.know_stranger(report.venue_order_id)
             self._stranger(symbol, report, now_ns)
             return None
         is_over = order.state in (OrderState.REJECTED, OrderState.DENIED)
@@ -41,7 +46,9 @@ class Evidence:
         if not symbol.table.book(fill, client_order_id, forced):
             return False
         order = symbol.table.find(client_order_id, fill.venue_order_id)
+        suspects = self._shard.suspects
         if order is None:
+            self.ask_for_strays(symbol, now_ns)
             self._shard.outbox.alert(
                 AlertCode.FOREIGN_FILL,
                 Severity.WARNING,
@@ -49,9 +56,16 @@ class Evidence:
                 f"{fill.side.value} {fill.quantity_lots} lots of order {fill.venue_order_id}, which is not ours",
                 now_ns,
             )
-        elif order.is_settled:
-            self._shard.suspects.clear(order.client_order_id)
+        elif suspects.clear(order.client_order_id) and not order.is_settled:
+            suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
         return True
+
+    def ask_for_strays(self, symbol: Symbol, now_ns: int) -> None:
+        """Lists of executions name an order by the venue's id alone: ask whose it is."""
+        asked = {request.venue_order_id for request in self._shard.desk.in_flight.values()}
+        for venue_order_id in symbol.table.strays[:STRAYS_ASKED_MAX]:
+            if venue_order_id not in asked:
+                self._shard.desk.query_order(symbol.instrument_id, "", now_ns, venue_order_id)
 
     def page(self, symbol: Symbol, fills: tuple[FillReport, ...], now_ns: int) -> tuple[int, list[str]]:
         """Book a page of executions: how many were news, and those that the private stream should have told long ago."""
@@ -92,11 +106,9 @@ class Evidence:
             )
 
     def _zombie(self, symbol: Symbol, order: Order, report: OrderReport, now_ns: int) -> None:
-        if report.status.is_terminal:
-            if not symbol.table.report(order, report):
-                self._shard.syncs[symbol.instrument_id].want_fills()
-        else:
-            symbol.table.rise(order, report)
+        if not symbol.table.rise(order, report):
+            self._shard.syncs[symbol.instrument_id].want_fills()
+        if not order.is_terminal:
             self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
         self._shard.halt(
             symbol, AlertCode.ORDER_ZOMBIE, f"{order.client_order_id} was taken for dead and lives", now_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -55,6 +56,20 @@ class Exposure(msgspec.Struct, gc=False):
         self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low = buys, sells, highest, lowest
 
 
+class Stray(NamedTuple):
+    """Executions of an order that we cannot name yet, by the venue's id; `foreign` once it is known to be somebody else's."""
+
+    lots: int
+    foreign: bool = False
+
+
+class Tombstone(NamedTuple):
+    """An order presumed dead, kept until `until_ns` so that its return is noticed; 0 stands for "from the first look on"."""
+
+    order: Order
+    until_ns: int
+
+
 class OrderTable:
     """What we know of our orders on one symbol.
 
@@ -67,14 +82,14 @@ class OrderTable:
         self.position_lots = 0
         self.live: dict[str, Order] = {}
         self.finished: dict[str, Order] = {}
-        self.tombstones: dict[str, int] = {}
+        self.tombstones: dict[str, Tombstone] = {}
         self.booked_upto = 0
         self.trade_id_last = 0
         self.fills_total = 0
         self.foreign_fills_total = 0
         self._booked: dict[tuple[int, int], int] = {}
         self._by_venue_id: dict[int, Order] = {}
-        self._unattributed: dict[int, int] = {}
+        self._strays: dict[int, Stray] = {}
         self._outbox = outbox
         self._finished_max = finished_max
         self._tombstone_ns = tombstone_ns
@@ -109,6 +124,8 @@ class OrderTable:
     def find(self, client_order_id: str, venue_order_id: int = 0) -> Order | None:
         """An order by our id or the venue's, finished ones included while they are remembered."""
         order = self.live.get(client_order_id) or self.finished.get(client_order_id)
+        if order is None and client_order_id in self.tombstones:
+            return self.tombstones[client_order_id].order
         return order or (self._by_venue_id.get(venue_order_id) if venue_order_id else None)
 
     def report(self, order: Order, report: OrderReport) -> bool:
@@ -131,7 +148,9 @@ class OrderTable:
         order.move(state)
         self.settle(order)
 
-    def reject(self, order: Order, venue_code: int, text: str, venue_time_ns: int) -> None:
+    def reject(
+        self, order: Order, venue_code: int, text: str, venue_time_ns: int, *, presumed_dead: bool = False
+    ) -> None:
         """End an order that the venue refused, or of which it was proven that it does not exist."""
         if order.move(OrderState.REJECTED):
             self._outbox.event(
@@ -143,6 +162,7 @@ class OrderTable:
                 side=order.side,
                 venue_code=venue_code,
                 text=text,
+                presumed_dead=presumed_dead,
             )
         self.settle(order)
 
@@ -167,21 +187,32 @@ class OrderTable:
 
     def bury(self, order: Order, venue_time_ns: int, now_ns: int) -> None:
         """Presume an order dead; its id stays in a tombstone so that a return is noticed."""
-        self.reject(order, 0, "presumed dead: past its deadline, unknown to every list of the venue", venue_time_ns)
-        self.tombstones[order.client_order_id] = now_ns + self._tombstone_ns
+        text = "presumed dead: past its deadline, unknown to every list of the venue"
+        self.reject(order, 0, text, venue_time_ns, presumed_dead=True)
+        self.entomb(order, now_ns + self._tombstone_ns)
 
-    def rise(self, order: Order, report: OrderReport) -> None:
-        """An order that was over lives at the venue after all: it counts again."""
+    def entomb(self, order: Order, until_ns: int = 0) -> None:
+        """Remember an order that was presumed dead, however many others end after it."""
+        self.finished.pop(order.client_order_id, None)
+        self.tombstones[order.client_order_id] = Tombstone(order, until_ns)
+        if len(self.tombstones) > self._finished_max:
+            del self.tombstones[next(iter(self.tombstones))]
+
+    def rise(self, order: Order, report: OrderReport) -> bool:
+        """An order taken for dead was accepted after all: it counts again. False when executions of it are missing."""
         self.tombstones.pop(order.client_order_id, None)
         self.finished.pop(order.client_order_id, None)
-        order.revive(STATE_OF[report.status])
+        order.revive()
         self.live[order.client_order_id] = order
-        self.report(order, report)
+        return self.report(order, report)
 
     def forget_tombstones(self, now_ns: int) -> None:
         """Drop tombstones whose hour is over."""
-        for client_order_id in [key for key, until_ns in self.tombstones.items() if until_ns <= now_ns]:
-            del self.tombstones[client_order_id]
+        for client_order_id, (order, until_ns) in list(self.tombstones.items()):
+            if until_ns == 0:
+                self.tombstones[client_order_id] = Tombstone(order, now_ns + self._tombstone_ns)
+            elif until_ns <= now_ns:
+                del self.tombstones[client_order_id]
 
     def book(self, fill: FillReport, client_order_id: str, forced: bool = False) -> bool:
         """Count an execution once, whoever caused it (`forced`: the venue's own order did). Whether it was news."""
@@ -200,11 +231,10 @@ class OrderTable:
             remaining_lots = 0 if order.is_terminal else max(order.lots - order.booked_lots, 0)
         else:
             self.foreign_fills_total += 1
-            self._unattributed[fill.venue_order_id] = (
-                self._unattributed.get(fill.venue_order_id, 0) + fill.quantity_lots
-            )
-            if len(self._unattributed) > self._finished_max:
-                del self._unattributed[next(iter(self._unattributed))]
+            stray = self._strays.get(fill.venue_order_id, Stray(0))
+            self._strays[fill.venue_order_id] = stray._replace(lots=stray.lots + fill.quantity_lots)
+            if len(self._strays) > self._finished_max:
+                del self._strays[next(iter(self._strays))]
         self.fills_total += 1
         self._stale = True
         self._outbox.event(
@@ -228,6 +258,17 @@ class OrderTable:
             self._advance_filled(order)
             self.settle(order)
         return True
+
+    @property
+    def strays(self) -> list[int]:
+        """Orders, by the venue's id, that were executed and may be ours."""
+        return [venue_order_id for venue_order_id, stray in self._strays.items() if not stray.foreign]
+
+    def know_stranger(self, venue_order_id: int) -> None:
+        """An executed order is certainly not ours."""
+        stray = self._strays.get(venue_order_id)
+        if stray is not None:
+            self._strays[venue_order_id] = stray._replace(foreign=True)
 
     def skip(self, fill: FillReport) -> None:
         """Remember an execution that the adopted position contains already."""
@@ -266,6 +307,12 @@ class OrderTable:
         """Executions known one by one, as (trade id, venue order id)."""
         return tuple(self._booked)
 
+    def restore(self, order: Order) -> None:
+        """Take a live order of a checkpoint."""
+        self.add(order)
+        if order.venue_order_id:
+            self._by_venue_id[order.venue_order_id] = order
+
     def restore_link(self, order: Order, venue_order_id: int) -> None:
         """Join an order of an earlier incarnation with the venue's id."""
         self._link(order, venue_order_id)
@@ -281,8 +328,7 @@ class OrderTable:
             return
         order.venue_order_id = venue_order_id
         self._by_venue_id[venue_order_id] = order
-        earlier_lots = self._unattributed.pop(venue_order_id, 0)
-        order.booked_lots += earlier_lots
+        order.booked_lots += self._strays.pop(venue_order_id, Stray(0)).lots
         order.reported_lots = max(order.reported_lots, order.booked_lots)
         self._stale = True
 
@@ -290,6 +336,7 @@ class OrderTable:
         if order.accepted:
             return
         order.accepted = True
+        order.cancel_again_ns = 0
         order.move(OrderState.NEW)
         self._stale = True
         self._outbox.event(

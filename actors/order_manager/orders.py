@@ -106,8 +106,7 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
         self.is_terminal = RANKS[state] == TERMINAL_RANK
         return True
 
-    def revive(self, state: OrderState) -> None:
-        """Take back an end that the venue has shown to be wrong."""
-        self.state = state
-        self.is_terminal = RANKS[state] == TERMINAL_RANK
-        self.accepted = False
+    def revive(self) -> None:
+        """Take back an end that the venue has shown to be wrong; its word then says how far the order has come."""
+        self.state = OrderState.PENDING
+        self.is_terminal = self.accepted = False

@@ -36,6 +36,9 @@ REFUSAL_WAIT_NS = 250_000_000
 FAULTS_IN_A_ROW_MAX = 5
 """So many refusals in a row that are our own fault halt the symbol."""
 
+OVERLOAD_WAITS_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)
+"""Waits after the first, second, ... answer in a row that the venue has too much to do."""
+
 OpenOrdersSeen = Callable[[InstrumentId, int, tuple[OrderReport, ...], int], None]
 LookFailed = Callable[[InstrumentId, int], None]
 
@@ -130,15 +133,13 @@ class Outcomes:
         shard = self._shard
         match outcome:
             case OrderAnswered():
-                symbol.faults_in_a_row = 0
+                symbol.faults_in_a_row = symbol.overloads_in_a_row = 0
                 self._evidence.order(symbol, outcome.order, now_ns)
             case Refused() | Throttled() if order.accepted:
                 shard.suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
             case Refused():
                 symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
-                symbol.wait_until_ns[order.side] = now_ns + (
-                    0 if outcome.kind is RefusalKind.POST_ONLY else REFUSAL_WAIT_NS
-                )
+                symbol.wait_until_ns[order.side] = now_ns + _refusal_wait_ns(symbol, outcome.kind)
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))
             case Throttled():
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))
@@ -202,6 +203,7 @@ class Outcomes:
             return
         for report in outcome.orders:
             self._evidence.order(symbol, report, now_ns)
+            self._shard.suspects.clear(report.client_order_id)
         self._seen(symbol.instrument_id, request.request_id, outcome.orders, now_ns)
         sync.open_orders_read(request.request_id, outcome.orders, now_ns)
         self._shard.suspects.open_orders_read(request.request_id, outcome.orders, now_ns)
@@ -217,7 +219,8 @@ class Outcomes:
         sync.differences.extend(missed)
         pairs = tuple((fill.trade_id, fill.venue_time_ns) for fill in outcome.fills)
         sync.fills_read(request.request_id, pairs, news, outcome.complete)
-        shard.suspects.fills_read(request.request_id, outcome.complete, now_ns)
+        self._evidence.ask_for_strays(symbol, now_ns)
+        shard.suspects.fills_read(request.request_id, outcome.complete, not symbol.table.strays, now_ns)
         settled_ns = shard.clock.at(now_ns) - OVERLAP_NS
         old = [trade_id for trade_id, venue_ns in pairs if venue_ns < settled_ns]
         if old and outcome.complete and sync.has_opening:
@@ -280,3 +283,14 @@ class Outcomes:
             f"for {max(outcome.retry_at_ns - now_ns, 0) // 1_000_000} ms",
             now_ns,
         )
+
+
+def _refusal_wait_ns(symbol: Symbol, kind: RefusalKind) -> int:
+    """How long a side of a symbol waits after a refusal before it tries again."""
+    if kind is RefusalKind.POST_ONLY:
+        return 0
+    if kind is not RefusalKind.RETRY_LATER:
+        return REFUSAL_WAIT_NS
+    wait_ns = OVERLOAD_WAITS_NS[min(symbol.overloads_in_a_row, len(OVERLOAD_WAITS_NS) - 1)]
+    symbol.overloads_in_a_row += 1
+    return wait_ns

@@ -133,6 +133,9 @@ class Restorer:
                 order.move(OrderState.EXPIRED)
             case OrderRejected():
                 order.move(OrderState.REJECTED)
+                table.settle(order)
+                if record.presumed_dead:
+                    table.entomb(order)
             case _:
                 pass
         table.settle(order)

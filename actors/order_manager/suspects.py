@@ -74,11 +74,13 @@ class Suspects:
             order=order, instrument_id=instrument_id, since_ns=now_ns, next_ns=now_ns + wait_ns
         )
 
-    def clear(self, client_order_id: str) -> None:
-        """Evidence arrived: the order is no longer in doubt."""
+    def clear(self, client_order_id: str) -> bool:
+        """Evidence arrived: the order is no longer in doubt. Whether it was."""
         suspect = self.by_id.pop(client_order_id, None)
-        if suspect is not None:
-            suspect.order.in_doubt = False
+        if suspect is None:
+            return False
+        suspect.order.in_doubt = False
+        return True
 
     def concern(self, instrument_id: InstrumentId) -> bool:
         """Whether any order of a symbol is in doubt."""
@@ -156,14 +158,21 @@ class Suspects:
         if suspect is not None and all(o.client_order_id != suspect.order.client_order_id for o in orders):
             suspect.step, suspect.next_ns = Step.FILLS, now_ns
 
-    def fills_read(self, request_id: int, complete: bool, now_ns: int) -> None:
-        """Executions arrived for a suspect; its own, if any, have been booked by the caller."""
+    def fills_read(self, request_id: int, complete: bool, all_named: bool, now_ns: int) -> None:
+        """Executions arrived for a suspect; its own, if any, have been booked by the caller.
+
+        Args:
+            complete: the list ended with this page.
+            all_named: of each executed order it is known whose it is.
+        """
         suspect = self._answered(request_id)
         if suspect is None:
             return
         suspect.next_ns = now_ns
-        if complete:
+        if complete and all_named:
             suspect.step = Step.USER_STREAM
+        elif complete:
+            suspect.next_ns = self._next_ns(suspect, now_ns)
 
     def failed(self, request_id: int, now_ns: int) -> None:
         """A question had no usable answer: ask again later; the proof starts over where it depended on it."""

@@ -67,7 +67,7 @@ class Symbol:
         self.denials: Counter[DenialCode] = Counter()
         self.wait_for_book: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.wait_until_ns: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
-        self.faults_in_a_row = 0
+        self.faults_in_a_row = self.overloads_in_a_row = 0
         self.notional_unit = scaled_notional(instrument.tick_size * instrument.lot_size)
         self.notional_min = scaled_notional(instrument.notional_min)
         self.tolerance_share = settings.price_tolerance_bps / 10_000

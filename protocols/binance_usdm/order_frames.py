@@ -147,13 +147,14 @@ class OrderFrames:
         ).encode()
 
     def status(self, request: QueryOrder) -> bytes:
-        """order.status, by our id."""
+        """order.status, by our id or by the venue's."""
+        ours = bool(request.client_order_id)
         return self._by_name(
             "order.status",
             request.request_id,
             request.instrument_id,
-            f"origClientOrderId={request.client_order_id}",
-            f'"origClientOrderId":"{request.client_order_id}"',
+            f"origClientOrderId={request.client_order_id}" if ours else f"orderId={request.venue_order_id}",
+            f'"origClientOrderId":"{request.client_order_id}"' if ours else f'"orderId":{request.venue_order_id}',
             QUERY_WINDOW_MS,
             request.venue_time_ns,
         )

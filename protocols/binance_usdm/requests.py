@@ -181,13 +181,8 @@ class RestRequests:
             case AmendOrder():
                 return [*self._amend_pairs(request), *_clock(request.venue_time_ns, request.window_ms)]
             case CancelOrder():
-                which = (
-                    ("origClientOrderId", request.client_order_id)
-                    if request.client_order_id
-                    else ("orderId", str(request.venue_order_id))
-                )
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
-                return [symbol, which, *_clock(request.venue_time_ns, request.window_ms)]
+                return [symbol, _which(request), *_clock(request.venue_time_ns, request.window_ms)]
             case CancelAll():
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
                 return [symbol, *_clock(request.venue_time_ns, request.window_ms)]
@@ -214,7 +209,7 @@ class RestRequests:
         match request:
             case QueryOrder():
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
-                return [symbol, ("origClientOrderId", request.client_order_id), *_clock(request.venue_time_ns)]
+                return [symbol, _which(request), *_clock(request.venue_time_ns)]
             case QueryOpenOrders():
                 return [("symbol", self._wire(request.instrument_id).symbol), *_clock(request.venue_time_ns)]
             case QueryFills():
@@ -248,6 +243,13 @@ def _clock(venue_time_ns: int, window_ms: int = 0) -> Pairs:
     """Timestamp, and recvWindow where the request names one (queries live by the venue's default of 5 s)."""
     timestamp = ("timestamp", str(venue_time_ns // 1_000_000))
     return [("recvWindow", str(window_ms)), timestamp] if window_ms else [timestamp]
+
+
+def _which(request: CancelOrder | QueryOrder) -> tuple[str, str]:
+    """Our id, or the venue's where we have none."""
+    if request.client_order_id:
+        return "origClientOrderId", request.client_order_id
+    return "orderId", str(request.venue_order_id)
 
 
 def _batch_call(call: Call, orders: int) -> Call:

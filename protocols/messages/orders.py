@@ -97,11 +97,12 @@ class OrderExpired(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True):
-    """The venue refused the order for certain."""
+    """The venue refused the order for certain, or (`presumed_dead`) every sign says that it never had it."""
 
     side: Side
     venue_code: int
     text: str
+    presumed_dead: bool = False
 
 
 class OrderDenied(OrderEvent, frozen=True, kw_only=True):

@@ -66,11 +66,12 @@ class SetCountdown(VenueRequest, frozen=True, kw_only=True):
 
 
 class QueryOrder(VenueRequest, frozen=True, kw_only=True):
-    """One order by our id."""
+    """One order by our id, or by the venue's where `client_order_id` is empty."""
 
     instrument_id: InstrumentId
     client_order_id: str
     venue_time_ns: int
+    venue_order_id: int = 0
 
 
 class QueryOpenOrders(VenueRequest, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from order_manager_rig import BTC, MID, MS, SECOND, Rig, unknown
 
 from protocols.messages.alerts import AlertCode
@@ -434,3 +436,149 @@ def test_an_acknowledged_order_that_lagging_reads_do_not_show_is_not_taken_for_d
     rig.run(6_000)
     assert rig.core.snapshot().suspects == ()
     assert (rig.shown().halted, rig.alerts(AlertCode.ORDER_ZOMBIE)) == ("", [])
+
+
+def not_found(request, now_ns):
+    return Refused(
+        request_id=request.request_id,
+        received_ns=now_ns,
+        usage=Usage(),
+        kind=RefusalKind.NOT_FOUND,
+        venue_code=-2013,
+        text="Order does not exist.",
+    )
+
+
+def test_a_part_executed_order_that_the_other_lists_do_not_show_yet_is_not_buried():
+    rig = Rig().come_up()
+    lose_places(rig, carried_out=True)
+    rig.want(BIDS, [])
+    rig.targets.clear()
+    rig.venue.fill(rig.venue.open()[0].client_order_id, 4, tell=False)
+
+    def lag(request):
+        base = {"request_id": request.request_id, "received_ns": rig.now_ns, "usage": Usage()}
+        if isinstance(request, QueryOpenOrders):
+            return OpenOrdersAnswered(**base, instrument_id=BTC, orders=())
+        if isinstance(request, CancelOrder):
+            return "lost"
+        return not_found(request, rig.now_ns) if isinstance(request, QueryOrder) else None
+
+    rig.venue.answer = lag
+    rig.run(20_000)
+    assert rig.said(OrderRejected) == []
+    assert (rig.shown().position_lots, rig.shown().worst_long_lots) == (4, 14), (
+        "an execution of nobody knows whom, and the order"
+    )
+    rig.venue.answer = lambda request: "lost" if isinstance(request, CancelOrder) else None
+    rig.run(6_000)
+    assert (rig.shown().position_lots, rig.shown().worst_long_lots) == (4, 10)
+    assert rig.core.snapshot().suspects == ()
+
+
+def test_an_order_in_doubt_that_the_open_orders_show_again_is_no_longer_in_doubt():
+    rig = Rig(audit_period_ms=3_000).come_up()
+    rig.want(BIDS, [])
+    hidden = True
+
+    def lag(request):
+        base = {"request_id": request.request_id, "received_ns": rig.now_ns, "usage": Usage()}
+        if isinstance(request, QueryOpenOrders) and hidden:
+            return OpenOrdersAnswered(**base, instrument_id=BTC, orders=())
+        return not_found(request, rig.now_ns) if isinstance(request, QueryOrder) else None
+
+    rig.venue.answer = lag
+    rig.run(4_000)
+    assert len(rig.core.snapshot().suspects) == 1
+    hidden = False
+    rig.run(4_000)
+    assert rig.core.snapshot().suspects == ()
+    assert set(rig.states().values()) == {"NEW"}
+
+
+def test_a_cancel_of_a_pending_order_is_sent_again_on_its_new():
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.venue.answer = lambda request: "mute" if isinstance(request, PlaceOrder) else None
+    rig.venue.tells = False
+    rig.want(BIDS, [])
+    order = rig.venue.open()[0]
+    rig.venue.answer = lambda request: not_found(request, rig.now_ns) if isinstance(request, CancelOrder) else None
+    rig.give(StreamChanged(stream="orders", up=True, changed_ns=rig.now_ns))
+    rig.feed_on = False
+    rig.run(600)
+    assert len(rig.venue.of(CancelOrder)) >= 1, "the book is too old: the quote must go"
+    before = len(rig.venue.of(CancelOrder))
+    rig.venue.answer = lambda request: None
+    rig.venue.tells = True
+    rig.venue.tell(order, ExecutionKind.NEW)
+    assert len(rig.venue.of(CancelOrder)) == before + 1
+    assert rig.venue.open() == []
+
+
+def buried(rig: Rig) -> str:
+    """One order of the rig is presumed dead; its id."""
+    lose_places(rig, carried_out=False)
+    rig.want(BIDS, [])
+    rig.targets.clear()
+    rig.run(6_000)
+    rig.venue.answer = lambda request: None
+    return rig.said(OrderRejected)[0].client_order_id
+
+
+def test_a_zombie_is_known_however_many_orders_ended_after_it():
+    rig = Rig(finished_orders_max=10, order_age_ms_min=0).come_up()
+    dead = buried(rig)
+    for step in range(15):
+        rig.want([(MID - 10 - 100 * (step % 2), 1)], [])
+        rig.run(50)
+    rig.want([], [])
+    rig.venue.put(rig.venue.of(PlaceOrder)[0])
+    rig.venue.fill(dead, 10)
+    assert rig.shown().position_lots == 10
+    assert rig.said(OrderFilled)[-1].ours
+    assert len(rig.alerts(AlertCode.ORDER_ZOMBIE)) == 1
+    assert rig.shown().halted
+
+
+def test_a_zombie_is_known_after_a_restart():
+    rig = Rig().come_up()
+    dead = buried(rig)
+    again = Rig(journal=list(rig.journal), venue=rig.venue, epoch=8, now_ns=rig.now_ns + SECOND).come_up()
+    again.venue.put(rig.venue.of(PlaceOrder)[0])
+    again.venue.fill(dead, 10)
+    assert again.said(OrderFilled)[-1].ours
+    assert len(again.alerts(AlertCode.ORDER_ZOMBIE)) == 1
+
+
+def test_the_execution_of_a_zombie_in_a_list_leads_to_it_by_its_id():
+    rig = Rig().come_up()
+    dead = buried(rig)
+    rig.venue.put(rig.venue.of(PlaceOrder)[0])
+    rig.venue.fill(dead, 10, tell=False)
+    rig.run(12_000)
+    assert rig.shown().position_lots == 10
+    assert len(rig.alerts(AlertCode.ORDER_ZOMBIE)) == 1
+
+
+def test_an_overloaded_venue_is_left_alone_for_longer_each_time():
+    rig = Rig().come_up()
+    asked_ns: list[int] = []
+
+    def overloaded(request):
+        if not isinstance(request, PlaceOrder):
+            return None
+        asked_ns.append(rig.now_ns)
+        return Refused(
+            request_id=request.request_id,
+            received_ns=rig.now_ns,
+            usage=Usage(),
+            kind=RefusalKind.RETRY_LATER,
+            venue_code=-1008,
+            text="throttled",
+        )
+
+    rig.venue.answer = overloaded
+    rig.want(BIDS, [])
+    rig.run(6_500)
+    waits_ms = [(later - earlier) // MS for earlier, later in itertools.pairwise(asked_ns)]
+    assert waits_ms == [250, 500, 1_000, 2_000, 2_000]
