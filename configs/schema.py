@@ -259,6 +259,16 @@ class ExchangeSettings(Section):
     open_orders_max: int = Field(default=200, ge=1, le=100_000)
     ledger: str | None = None
     subscriber_bytes_max: int = Field(default=16_777_216, ge=65_536, le=1_073_741_824)
+    faults: bool = False
+    """Whether faults may be asked for on loopback."""
+    fault_seed: int | None = Field(default=None, ge=0, le=2**63 - 1)
+    """Draws a schedule of faults; needs `faults`."""
+
+    @model_validator(mode="after")
+    def _faults_are_wanted(self) -> ExchangeSettings:
+        if self.fault_seed is not None and not self.faults:
+            raise ValueError("fault_seed: a schedule of faults needs faults: true")
+        return self
 
 
 class Settings(Section):

@@ -58,11 +58,13 @@ class WsSession:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `body` is JSON."""
+    """An HTTP answer; `body` is JSON. One that is `cut` is none: the connection is reset instead."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    cut: bool = False
 
 
 @dataclass(slots=True)
@@ -109,10 +111,10 @@ class Api:
                 when = timing(params)
                 if not params.get("signature"):
                     raise mandatory("signature")
-                when.check_arrival(now_ms)
+                when.check_arrival(self._venue.clock_ms)
                 check_signature(credential, request.raw_query, request.raw_body, params["signature"])
         except VenueRefusal as refusal:
-            return self._refused(refusal, request.address, params)
+            return self.refused(refusal, request.address, params)
         return Admitted(route, Call(params, credential, when), request.address)
 
     def execute(self, admitted: Admitted) -> Answer:
@@ -120,7 +122,11 @@ class Api:
         try:
             body = self._carry_out(admitted)
         except VenueRefusal as refusal:
-            return self._refused(refusal, admitted.address, admitted.call.params)
+            return self.refused(refusal, admitted.address, admitted.call.params)
+        return self.answered(admitted, body)
+
+    def answered(self, admitted: Admitted, body: Any) -> Answer:
+        """A success as an HTTP answer, with the usage of limits in its headers."""
         headers = self._weight_header(admitted.address)
         counts = admitted.call.order_counts
         if counts is not None:
@@ -151,7 +157,7 @@ class Api:
         when: Timing | None = None
         if route.security is Security.SIGNED:
             when = timing(plain)
-            when.check_arrival(now_ms)
+            when.check_arrival(self._venue.clock_ms)
             if credential is not None and (signed or session.credential is None):
                 check_ws_signature(credential, params)
         return Admitted(route, Call(plain, credential, when), session.address)
@@ -171,7 +177,7 @@ class Api:
         credential = self._desk.keys.identify(text(params.get("apiKey")))
         if not credential.is_ed25519:
             raise VenueRefusal(-4056, "HMAC_SHA256 API key is not supported.")
-        timing({name: text(value) for name, value in params.items()}).check_arrival(now_ms)
+        timing({name: text(value) for name, value in params.items()}).check_arrival(self._venue.clock_ms)
         check_ws_signature(credential, params)
         return credential
 
@@ -183,7 +189,7 @@ class Api:
         route, call = admitted.route, admitted.call
         try:
             if route.trades and call.timing is not None:
-                call.timing.check_engine(self._venue.now_ms)
+                call.timing.check_engine(self._venue.clock_ms)
             return route.handler(self._desk, call)
         except VenueRefusal as refusal:
             if route.trades and call.credential is not None:
@@ -197,16 +203,22 @@ class Api:
         if refusal.http_status in (418, 429):
             self._venue.throttle(address, refusal, _sent_ms(params))
 
-    def _refused(self, refusal: VenueRefusal, address: str, params: Mapping[str, str]) -> Answer:
+    def refused(self, refusal: VenueRefusal, address: str, params: Mapping[str, str]) -> Answer:
+        """A refusal as an HTTP answer; one that broke a limit is kept for the ledger. A code of 0 is left out."""
         self.note_throttle(refusal, address, params)
         headers = self._weight_header(address)
         if refusal.retry_after_s is not None:
             headers["Retry-After"] = str(refusal.retry_after_s)
-        body = msgspec.json.encode({"code": refusal.code, "msg": refusal.msg})
+        body = msgspec.json.encode(error_body(refusal))
         return Answer(refusal.http_status, body, headers)
 
     def _weight_header(self, address: str) -> dict[str, str]:
         return {"X-MBX-USED-WEIGHT-1M": str(self.limits.used_weight(address, self._venue.now_ms))}
+
+
+def error_body(refusal: VenueRefusal) -> dict[str, Any]:
+    """`code` and `msg`; some answers of the venue have no code."""
+    return {"code": refusal.code, "msg": refusal.msg} if refusal.code else {"msg": refusal.msg}
 
 
 def _sent_ms(params: Mapping[str, Any]) -> int:

@@ -14,9 +14,18 @@ class Subscriber:
     """One WebSocket: what it is subscribed to, and what waits to be sent, bounded."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, bytes_max: int, *, group: str = "", combined: bool = False
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
+        bytes_max: int,
+        *,
+        group: str = "",
+        combined: bool = False,
     ) -> None:
         self.socket = socket
+        self._transport = transport
+        self._frozen = False
+        self._closing: asyncio.Task[bool] | None = None
         self.group = group
         self.combined = combined
         self.streams: dict[str, int | None] = {}
@@ -30,7 +39,7 @@ class Subscriber:
 
     def send(self, payload: bytes) -> None:
         """Queue a frame; a subscriber that is too slow is dropped."""
-        if self.dropped:
+        if self.dropped or self._frozen:
             return
         self._waiting_bytes += len(payload)
         if self._waiting_bytes > self._bytes_max:
@@ -39,6 +48,27 @@ class Subscriber:
         else:
             self._waiting.append(payload)
         self._more.set()
+
+    def serves(self, group: str) -> bool:
+        """Whether it is of a group; a socket of the unrouted paths serves market and private streams alike."""
+        return self.group in (group, "") and (self.group != "" or group != "api")
+
+    def freeze(self) -> None:
+        """Leave the connection half open: nothing is sent or read any more, and it stays."""
+        self._frozen = True
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def close(self) -> None:
+        """End the connection as the venue does after a day."""
+        self._closing = asyncio.ensure_future(self.socket.close(code=1008, message=b"Disconnected after 24 hours"))
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def allows_message(self, now_s: float) -> bool:
         """Count a message of the client; false beyond the venue's limit a second."""

@@ -42,12 +42,17 @@ class Call:
     credential: Credential | None
     timing: Timing | None
     order_counts: tuple[int, int] | None = field(default=None)
+    as_it_was: Mapping[str, Account] | None = field(default=None)
+    """Accounts of a while ago, when the answer is to lag behind."""
 
     def account(self, desk: Desk) -> Account:
         """The caller's account."""
         if self.credential is None:
             raise VenueRefusal(-2014, "API-key format invalid.", 401)
-        return desk.venue.account(self.credential.account)
+        name = self.credential.account
+        if self.as_it_was is not None and name in self.as_it_was:
+            return self.as_it_was[name]
+        return desk.venue.account(name)
 
     def market(self, desk: Desk) -> Market:
         """The market of the mandatory parameter `symbol`."""

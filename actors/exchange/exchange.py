@@ -6,19 +6,25 @@ before it sends anything else of that drain. `next_due_ns` says when to come bac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
-from actors.exchange import ledger, restore
+from actors.exchange import ledger, market_endpoints, restore
+from actors.exchange.accounts import Account
 from actors.exchange.agenda import Agenda
-from actors.exchange.api import Admitted, Answer, Api, RestRequest, WsSession
+from actors.exchange.api import Answer, Api, RestRequest, WsSession
 from actors.exchange.authentication import Credential, KeyRing
 from actors.exchange.contracts import Contract
+from actors.exchange.errands import Errands, RestCall, RestReply, WsCall, WsReply
 from actors.exchange.errors import VenueRefusal
+from actors.exchange.fault_plan import ActiveFault, FaultPlan
+from actors.exchange.fault_script import FaultScript
+from actors.exchange.faults import Fault, FaultKind, SocketGroup
 from actors.exchange.frames import Frame
+from actors.exchange.read_replica import ReadReplica
 from actors.exchange.seeded import SeededNumbers
 from actors.exchange.streams import StreamFrame
 from actors.exchange.user_stream import UserEvent, listen_key_expired
@@ -44,6 +50,8 @@ class Output:
     records: list[ledger.LedgerRecord] = field(default_factory=list)
     answers: list[tuple[int, Answer]] = field(default_factory=list)
     ws_answers: list[tuple[int, bytes]] = field(default_factory=list)
+    ws_cuts: list[int] = field(default_factory=list)
+    socket_faults: list[tuple[FaultKind, SocketGroup]] = field(default_factory=list)
     logons: list[tuple[int, WsSession]] = field(default_factory=list)
     user_frames: list[UserFrame] = field(default_factory=list)
     stream_frames: list[StreamFrame] = field(default_factory=list)
@@ -54,15 +62,7 @@ class _UserSession:
     listen_key: str
     account: str
     kinds: frozenset[str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _WsCall:
-    connection: int
-    session: WsSession
-    request_id: Any
-    admitted: Admitted
-    return_rate_limits: bool
+    opened_ns: int
 
 
 class Exchange:
@@ -92,6 +92,9 @@ class Exchange:
         self._feed_latency_ns = int(settings.feed_latency_ms * NS_PER_MS)
         self._jitter_ns = int(settings.latency_jitter_ms * NS_PER_MS)
         self._numbers = SeededNumbers(settings.seed)
+        self.faults = FaultPlan(settings.seed)
+        self._replica: ReadReplica | None = None
+        self._script = FaultScript(settings.fault_seed) if settings.fault_seed is not None else None
         self._agenda: Agenda[Any] = Agenda()
         self._output = Output()
         self._sessions: dict[int, _UserSession] = {}
@@ -99,6 +102,9 @@ class Exchange:
         self._user_out_ns = 0
         self._ticket = 0
         self._session_count = 0
+        self._errands = Errands(self.venue, self.api, self.faults, self._send_in, self._send_out)
+        self._errands.lagging = self._accounts_at
+        self._plan_script()
 
     @property
     def next_due_ns(self) -> int | None:
@@ -110,11 +116,7 @@ class Exchange:
         """Take in an HTTP request; its answer comes out of `drain` under the returned ticket."""
         self.advance(now_ns)
         self._ticket += 1
-        admitted = self.api.admit(request)
-        if isinstance(admitted, Answer):
-            self._agenda.add(now_ns + self._way_out_ns(), ("answer", self._ticket, admitted))
-        else:
-            self._agenda.add(now_ns + self._way_in_ns(), ("rest", self._ticket, admitted))
+        self._errands.receive_rest(self._ticket, request)
         return self._ticket
 
     def receive_ws(self, connection: int, session: WsSession, frame: bytes | str, now_ns: int) -> None:
@@ -132,20 +134,45 @@ class Exchange:
             if method.startswith("session."):
                 self._session_request(connection, session, request_id, method, params)
                 return
-            admitted = self.api.ws_admit(session, method, params)
+            self._errands.receive_ws(connection, session, request_id, method, params)
         except VenueRefusal as refusal:
             self.api.note_throttle(refusal, session.address, params)
-            payload = self._ws_error(session, request_id, refusal)
-            self._agenda.add(now_ns + self._way_out_ns(), ("ws_answer", connection, payload))
-            return
-        wanted = session.return_rate_limits and params.get("returnRateLimits") is not False
-        self._agenda.add(now_ns + self._way_in_ns(), ("ws", _WsCall(connection, session, request_id, admitted, wanted)))
+            self._send_out(0, WsReply(connection, self._errands.ws_error(session, request_id, refusal)))
 
     def apply(self, frame: Frame) -> None:
         """Apply a frame of the market source at its time."""
         self.advance(frame.at_ns)
         self.venue.apply(frame)
         self._collect()
+
+    def inject(self, fault: Fault) -> ActiveFault:
+        """Begin a fault now.
+
+        Raises:
+            FaultError: too many are in force.
+        """
+        now_ns = self.venue.now_ns
+        active = self.faults.add(fault, now_ns)
+        detail = msgspec.json.encode(fault).decode()
+        self.venue.record(ledger.FaultInjected(t=now_ns, number=active.number, fault=fault.kind, detail=detail))
+        match fault.kind:
+            case FaultKind.DISCONNECT | FaultKind.HALF_OPEN:
+                self._output.socket_faults.append((fault.kind, fault.sockets))
+            case FaultKind.LISTEN_KEY_EXPIRED:
+                self._expire_keys_of(fault.account)
+            case FaultKind.OLD_SNAPSHOT:
+                self._errands.old_books = {
+                    symbol: market_endpoints.depth_body(market, market_endpoints.DEPTH_LIMIT_MAX, now_ns // NS_PER_MS)
+                    for symbol, market in self.venue.markets.items()
+                }
+            case FaultKind.READ_LAG:
+                self._collect()
+                self._replica = ReadReplica(self.venue.accounts, self.venue.markets)
+            case _:
+                pass
+        self.venue.skew_ms = self.faults.skew_ms(now_ns)
+        self._collect()
+        return active
 
     def subscribe(self, stream: str) -> None:
         """A subscriber of a market stream came."""
@@ -163,7 +190,7 @@ class Exchange:
         if account is None or len(self._sessions) >= SESSIONS_MAX:
             return None
         self._session_count += 1
-        self._sessions[self._session_count] = _UserSession(listen_key, account, kinds)
+        self._sessions[self._session_count] = _UserSession(listen_key, account, kinds, self.venue.now_ns)
         return self._session_count
 
     def close_user_session(self, session: int) -> None:
@@ -179,15 +206,13 @@ class Exchange:
                 self._do(item[1])
                 self._collect()
         self.venue.advance(now_ns)
+        self.venue.skew_ms = self.faults.skew_ms(now_ns)
         self._expire_listen_keys()
 
     def drain(self) -> Output:
         """Take what leaves the venue."""
         output, self._output = self._output, Output()
-        outcome = self.venue.outcome
-        if outcome.records:
-            output.records.extend(outcome.records)
-            outcome.records.clear()
+        output.records.extend(self._take_records())
         return output
 
     def close(self) -> Output:
@@ -197,16 +222,19 @@ class Exchange:
 
     def _do(self, item: Any) -> None:
         match item:
-            case ("rest", int(ticket), Admitted() as admitted):
-                answer = self.api.execute(admitted)
-                self._agenda.add(self.venue.now_ns + self._way_out_ns(), ("answer", ticket, answer))
-            case ("ws", _WsCall() as call):
-                payload = self._execute_ws(call)
-                self._agenda.add(self.venue.now_ns + self._way_out_ns(), ("ws_answer", call.connection, payload))
-            case ("answer", int(ticket), Answer() as answer):
-                self._output.answers.append((ticket, answer))
-            case ("ws_answer", int(connection), bytes(payload)):
-                self._output.ws_answers.append((connection, payload))
+            case RestCall() | WsCall():
+                self._errands.carry_out(item)
+            case RestReply():
+                self._output.answers.append((item.ticket, item.answer))
+            case WsReply(cut=True):
+                self._output.ws_cuts.append(item.connection)
+            case WsReply():
+                self._output.ws_answers.append((item.connection, item.payload))
+            case UserFrame():
+                self._output.user_frames.append(item)
+            case Fault():
+                self.inject(item)
+                self._plan_script()
             case ("streams", list(frames)):
                 self._output.stream_frames.extend(frames)
             case ("users", list(events)):
@@ -217,8 +245,9 @@ class Exchange:
         """Put what the core produced on its way out; what belongs together stays in order."""
         outcome, publisher = self.venue.outcome, self.venue.publisher
         if outcome.records:
-            self._output.records.extend(outcome.records)
-            outcome.records.clear()
+            self._output.records.extend(self._take_records())
+        if publisher.frames and self.faults.any_in_force:
+            self._spoil_frames()
         if publisher.frames:
             due_ns = max(self._market_out_ns, self.venue.now_ns + self._way_out_ns())
             self._market_out_ns = due_ns
@@ -239,7 +268,47 @@ class Exchange:
                 continue
             if self.api.listen_keys.account_of(session.listen_key) is None and event.kind != "listenKeyExpired":
                 continue
-            self._output.user_frames.append(UserFrame(number, session.listen_key, event.payload))
+            frame = UserFrame(number, session.listen_key, event.payload)
+            if not self.faults.any_in_force:
+                self._output.user_frames.append(frame)
+                continue
+            for delay_ns in self.faults.event_delays_ns(session.account, session.opened_ns, self.venue.now_ns):
+                if delay_ns:
+                    self._agenda.add(self.venue.now_ns + delay_ns, frame)
+                else:
+                    self._output.user_frames.append(frame)
+
+    def _take_records(self) -> list[ledger.LedgerRecord]:
+        """What is new for the ledger; queries that lag will see it later."""
+        records = self.venue.outcome.records.copy()
+        self.venue.outcome.records.clear()
+        if self._replica is not None:
+            if self.faults.has(FaultKind.READ_LAG, self.venue.now_ns):
+                self._replica.note(records)
+            else:
+                self._replica = None
+        return records
+
+    def _accounts_at(self, until_ns: int) -> Mapping[str, Account]:
+        self._collect()
+        return self._replica.accounts(until_ns) if self._replica is not None else self.venue.accounts
+
+    def _spoil_frames(self) -> None:
+        frames = self.venue.publisher.frames
+        now_ns = self.venue.now_ns
+        spoiled = [(frame.stream, self.faults.frame(frame.stream, frame.payload, now_ns)) for frame in frames]
+        frames[:] = [StreamFrame(stream, payload) for stream, payload in spoiled if payload is not None]
+
+    def _plan_script(self) -> None:
+        if self._script is not None:
+            wait_ns, fault = self._script.next()
+            self._agenda.add(self.venue.now_ns + wait_ns, fault)
+
+    def _expire_keys_of(self, account: str) -> None:
+        for name in [account] if account else list(self.venue.accounts):
+            key = self.api.listen_keys.close(name)
+            if key is not None:
+                self.venue.tell(listen_key_expired(name, key, self.venue.now_ms))
 
     def _expire_listen_keys(self) -> None:
         for dead in self.api.listen_keys.expire(self.venue.now_ms):
@@ -282,36 +351,15 @@ class Exchange:
             "returnRateLimits": session.return_rate_limits,
             "serverTime": now_ms,
         }
-        payload = self._ws_result(session, request_id, result, session.return_rate_limits, session.credential)
-        self._agenda.add(self.venue.now_ns + self._way_out_ns(), ("ws_answer", connection, payload))
+        limits = session.return_rate_limits
+        payload = self._errands.ws_result(session, request_id, result, limits, session.credential)
+        self._send_out(0, WsReply(connection, payload))
 
-    def _execute_ws(self, call: _WsCall) -> bytes:
-        try:
-            result = self.api.ws_execute(call.admitted)
-        except VenueRefusal as refusal:
-            self.api.note_throttle(refusal, call.session.address, call.admitted.call.params)
-            return self._ws_error(call.session, call.request_id, refusal, call.admitted.call.credential)
-        credential = call.admitted.call.credential
-        return self._ws_result(call.session, call.request_id, result, call.return_rate_limits, credential)
+    def _send_in(self, extra_ns: int, item: Any) -> None:
+        self._agenda.add(self.venue.now_ns + self._way_in_ns() + extra_ns, item)
 
-    def _ws_result(
-        self, session: WsSession, request_id: Any, result: Any, with_limits: bool, credential: Credential | None
-    ) -> bytes:
-        body: dict[str, Any] = {"id": request_id, "status": 200, "result": result}
-        if with_limits:
-            body["rateLimits"] = self.api.usage(session, credential)
-        return msgspec.json.encode(body)
-
-    def _ws_error(
-        self, session: WsSession, request_id: Any, refusal: VenueRefusal, credential: Credential | None = None
-    ) -> bytes:
-        error: dict[str, Any] = {"code": refusal.code, "msg": refusal.msg}
-        if refusal.retry_after_s is not None:
-            error["data"] = {"retryAfter": self.venue.now_ms + refusal.retry_after_s * 1_000}
-        body: dict[str, Any] = {"id": request_id, "status": refusal.http_status, "error": error}
-        if session.return_rate_limits:
-            body["rateLimits"] = self.api.usage(session, credential or session.credential)
-        return msgspec.json.encode(body)
+    def _send_out(self, extra_ns: int, item: Any) -> None:
+        self._agenda.add(self.venue.now_ns + self._way_out_ns() + extra_ns, item)
 
     def _way_in_ns(self) -> int:
         return self._order_latency_ns + self._jitter()

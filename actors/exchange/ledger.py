@@ -234,6 +234,14 @@ class RequestThrottled(Record, frozen=True, kw_only=True, gc=False):
     sent_ms: int = 0
 
 
+class FaultInjected(Record, frozen=True, kw_only=True, gc=False):
+    """The venue was asked to misbehave: `fault` is the kind, `detail` the request as JSON. What follows is the fault's doing."""
+
+    number: int
+    fault: str
+    detail: str
+
+
 class TopSampled(Record, frozen=True, kw_only=True, gc=False):
     """The market's best prices without our orders, sampled every 100 ms per symbol. A side without orders is None."""
 
@@ -265,6 +273,7 @@ LedgerRecord: TypeAlias = (
     | LeverageSet
     | RequestRefused
     | RequestThrottled
+    | FaultInjected
     | TopSampled
 )
 

@@ -15,6 +15,7 @@ from actors.exchange.user_stream import money, plain
 
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 DEPTH_LIMIT = 500
+DEPTH_LIMIT_MAX = 1_000
 
 
 def ping(desk: Desk, call: Call) -> Any:
@@ -22,14 +23,14 @@ def ping(desk: Desk, call: Call) -> Any:
 
 
 def server_time(desk: Desk, call: Call) -> Any:
-    return {"serverTime": desk.venue.now_ms}
+    return {"serverTime": desk.venue.clock_ms}
 
 
 def exchange_info(desk: Desk, call: Call) -> Any:
     assets = sorted({market.contract.margin_asset for market in desk.venue.markets.values()})
     return {
         "timezone": "UTC",
-        "serverTime": desk.venue.now_ms,
+        "serverTime": desk.venue.clock_ms,
         "futuresType": "U_MARGINED",
         "rateLimits": desk.limits.described(),
         "exchangeFilters": [],
@@ -43,7 +44,12 @@ def depth(desk: Desk, call: Call) -> Any:
     limit = read_int(call.params, "limit", DEPTH_LIMIT)
     if limit not in DEPTH_WEIGHTS:
         raise VenueRefusal(-4021, f"{limit} is not valid depth limit")
-    numbers, now_ms = market.numbers, desk.venue.now_ms
+    return depth_body(market, limit, desk.venue.now_ms)
+
+
+def depth_body(market: Market, limit: int, now_ms: int) -> dict[str, Any]:
+    """A snapshot of the best `limit` levels."""
+    numbers = market.numbers
     return {
         "lastUpdateId": market.update_id,
         "E": now_ms,

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from actors.exchange import ledger
 from actors.exchange.accounts import Account
 from actors.exchange.contracts import Contract
+from actors.exchange.market import Market
 from actors.exchange.orders import Order
 from actors.exchange.venue import Venue
 
 
 def load(venue: Venue, records: Iterable[ledger.LedgerRecord]) -> int:
     """Replay the records of earlier runs; returns how many there were. Records of symbols no longer listed keep only the wallet."""
-    loader = _Loader(venue)
+    loader = RecordLoader(venue.accounts, venue.markets, venue.restore_order)
     count = 0
     for record in records:
         loader.apply(record)
         count += 1
-    loader.finish()
+    venue.continue_after(loader.t_ns, loader.order_id, loader.tran_id)
+    for (account, symbol), deadline_ns in loader.countdowns.items():
+        if deadline_ns and symbol in venue.markets:
+            venue.arm_countdown(account, symbol, deadline_ns)
     return count
 
 
-class _Loader:
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
-        self._countdowns: dict[tuple[str, str], int] = {}
-        self._t_ns = 0
-        self._order_id = 0
-        self._tran_id = 0
+class RecordLoader:
+    """Applies records to accounts. `open_order` takes an accepted order in; `order_id` and `tran_id` are the highest seen."""
+
+    def __init__(
+        self,
+        accounts: dict[str, Account],
+        markets: Mapping[str, Market],
+        open_order: Callable[[Account, Order], None],
+    ) -> None:
+        self.countdowns: dict[tuple[str, str], int] = {}
+        self.t_ns = 0
+        self.order_id = 0
+        self.tran_id = 0
+        self._accounts = accounts
+        self._markets = markets
+        self._open_order = open_order
 
     def apply(self, record: ledger.LedgerRecord) -> None:
-        self._t_ns = max(self._t_ns, record.t)
+        """Apply one record."""
+        self.t_ns = max(self.t_ns, record.t)
         match record:
             case ledger.AccountOpened():
-                self._venue.accounts[record.account] = Account(record.account, dict(record.balances))
+                self._accounts[record.account] = Account(record.account, dict(record.balances))
             case ledger.OrderAccepted():
                 self._accept(record)
             case ledger.OrderAmended():
@@ -51,29 +65,23 @@ class _Loader:
             case ledger.FundingPaid():
                 self._funding(record)
             case ledger.CountdownSet():
-                self._countdowns[(record.account, record.symbol)] = record.deadline_ns
+                self.countdowns[(record.account, record.symbol)] = record.deadline_ns
             case ledger.LeverageSet():
                 self._account(record.account).position(record.symbol).leverage = record.leverage
             case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
                 pass
-            case ledger.RequestRefused() | ledger.RequestThrottled():
+            case ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected():
                 pass
 
-    def finish(self) -> None:
-        self._venue.continue_after(self._t_ns, self._order_id, self._tran_id)
-        for (account, symbol), deadline_ns in self._countdowns.items():
-            if deadline_ns and symbol in self._venue.markets:
-                self._venue.arm_countdown(account, symbol, deadline_ns)
-
     def _account(self, name: str) -> Account:
-        return self._venue.accounts.setdefault(name, Account(name, {}))
+        return self._accounts.setdefault(name, Account(name, {}))
 
     def _contract(self, symbol: str) -> Contract | None:
-        market = self._venue.markets.get(symbol)
+        market = self._markets.get(symbol)
         return market.contract if market is not None else None
 
     def _accept(self, record: ledger.OrderAccepted) -> None:
-        self._order_id = max(self._order_id, record.order_id)
+        self.order_id = max(self.order_id, record.order_id)
         contract = self._contract(record.symbol)
         if contract is None:
             return
@@ -94,7 +102,7 @@ class _Loader:
             created_ms=time_ms,
             updated_ms=time_ms,
         )
-        self._venue.restore_order(self._account(record.account), order)
+        self._open_order(self._account(record.account), order)
 
     def _amend(self, record: ledger.OrderAmended) -> None:
         contract = self._contract(record.symbol)
@@ -120,7 +128,7 @@ class _Loader:
         contract = self._contract(record.symbol)
         if contract is None:
             return
-        self._venue.markets[record.symbol].skip_trade_ids(record.trade_id)
+        self._markets[record.symbol].skip_trade_ids(record.trade_id)
         time_ms = record.t // 1_000_000
         order = account.orders.get(record.order_id)
         if order is not None:
@@ -149,11 +157,11 @@ class _Loader:
     def _seam(self, record: ledger.SeamClosed) -> None:
         account = self._account(record.account)
         account.wallets[record.commission_asset] = record.wallet_after
-        self._order_id = max(self._order_id, record.order_id)
+        self.order_id = max(self.order_id, record.order_id)
         contract = self._contract(record.symbol)
         if contract is None:
             return
-        self._venue.markets[record.symbol].skip_trade_ids(record.trade_id)
+        self._markets[record.symbol].skip_trade_ids(record.trade_id)
         account.record_fill(
             contract,
             record.order_id,
@@ -171,7 +179,7 @@ class _Loader:
         position.realized_total += record.realized_pnl
 
     def _funding(self, record: ledger.FundingPaid) -> None:
-        self._tran_id = max(self._tran_id, record.tran_id)
+        self.tran_id = max(self.tran_id, record.tran_id)
         account = self._account(record.account)
         account.wallets[record.asset] = record.wallet_after
         contract = self._contract(record.symbol)

@@ -17,12 +17,13 @@ from typing import Any
 import uvloop
 from aiohttp import WSMsgType, web
 
-from actors.exchange import ledger
+from actors.exchange import admin, ledger
 from actors.exchange.api import Answer, RestRequest, WsSession
 from actors.exchange.authentication import Credential, hmac_credential
 from actors.exchange.channels import Subscriber
 from actors.exchange.errors import ExchangeError, SourceError
 from actors.exchange.exchange import Exchange, Output
+from actors.exchange.faults import FaultKind, SocketGroup
 from actors.exchange.frames import Frame
 from actors.exchange.sources import MarketSource, open_source
 from actors.exchange.spool import LedgerFile, LedgerFileError
@@ -215,6 +216,11 @@ class VenueServer:
             subscriber = self._api_sockets.get(connection)
             if subscriber is not None:
                 subscriber.send(payload)
+        for connection in output.ws_cuts:
+            if (subscriber := self._api_sockets.get(connection)) is not None:
+                subscriber.abort()
+        for kind, group in output.socket_faults:
+            self._strike_sockets(kind, group)
         for frame in output.user_frames:
             subscriber = self._by_session.get(frame.session)
             if subscriber is not None:
@@ -227,6 +233,16 @@ class VenueServer:
                     subscriber.send(combined)
                 else:
                     subscriber.send(payload)
+
+    def _strike_sockets(self, kind: FaultKind, group: SocketGroup) -> None:
+        """Close sockets as the venue does after a day, or leave them half open."""
+        for subscriber in list(self._subscribers):
+            if group is not SocketGroup.ALL and not subscriber.serves(group):
+                continue
+            if kind is FaultKind.HALF_OPEN:
+                subscriber.freeze()
+            else:
+                subscriber.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path, _, raw_query = request.raw_path.partition("?")
@@ -242,6 +258,11 @@ class VenueServer:
 
     async def _serve_rest(self, request: web.Request, path: str, raw_query: str) -> web.Response:
         body = await request.read()
+        if path.startswith(admin.PREFIX):
+            self.exchange.advance(self.now_ns())
+            answer = admin.answer(self.exchange, request.method, path, body, faults_allowed=self._settings.faults)
+            self._turn()
+            return _response(answer)
         rest = RestRequest(
             method=request.method,
             path=path,
@@ -258,15 +279,15 @@ class VenueServer:
             answer = await future
         finally:
             self._answers.pop(ticket, None)
-        return web.Response(
-            body=answer.body, status=answer.status, headers=answer.headers, content_type="application/json"
-        )
+        if answer.cut and request.transport is not None:
+            request.transport.abort()
+        return _response(answer)
 
     async def _serve_api(self, request: web.Request, raw_query: str) -> web.WebSocketResponse:
         socket = await self._accept(request)
         self._connections += 1
         connection = self._connections
-        subscriber = Subscriber(socket, self._settings.subscriber_bytes_max)
+        subscriber = Subscriber(socket, request.transport, self._settings.subscriber_bytes_max, group="api")
         self._api_sockets[connection] = subscriber
         self._api_sessions[connection] = WsSession(
             address=request.remote or "",
@@ -289,7 +310,11 @@ class VenueServer:
     async def _serve_streams(self, request: web.Request, address: StreamAddress) -> web.WebSocketResponse:
         socket = await self._accept(request)
         subscriber = Subscriber(
-            socket, self._settings.subscriber_bytes_max, group=address.group, combined=address.combined
+            socket,
+            request.transport,
+            self._settings.subscriber_bytes_max,
+            group=address.group,
+            combined=address.combined,
         )
         self._subscribers.add(subscriber)
         writer = asyncio.create_task(subscriber.write())
@@ -400,6 +425,12 @@ def serve_forever(settings: ExchangeSettings, say: Say, credentials: list[Creden
         await run_exchange(settings, credentials or demo_credentials(), say, until)
 
     uvloop.run(serve())
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(
+        body=answer.body, status=answer.status or 500, headers=answer.headers, content_type=answer.content_type
+    )
 
 
 def _framed(stream: str, payload: bytes) -> bytes:

@@ -37,6 +37,7 @@ class VenueState:
         self.outcome = Outcome()
         self.accounts: dict[str, Account] = {}
         self.now_ns = now_ns
+        self.skew_ms = 0
         ids = UpdateIds(now_ms * 8)
         self.markets = {
             contract.symbol: Market(contract, self.publisher, ids, now_ms * 4, now_ns) for contract in contracts
@@ -50,6 +51,11 @@ class VenueState:
     def now_ms(self) -> int:
         """The venue's time in milliseconds."""
         return self.now_ns // 1_000_000
+
+    @property
+    def clock_ms(self) -> int:
+        """The time that the venue's door goes by; a fault may set it wrong."""
+        return self.now_ms + self.skew_ms
 
     @property
     def next_order_id(self) -> int:

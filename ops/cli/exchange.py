@@ -26,6 +26,12 @@ def exchange(
     symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to list.")] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Let faults be asked for on loopback: POST /raymaker/faults.")
+    ] = False,
+    fault_seed: Annotated[
+        int | None, typer.Option(min=0, help="Draw a schedule of faults from this seed; with --faults.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on: 127.0.0.1 or ::1.")] = "127.0.0.1",
 ) -> None:
     """Run the simulated venue alone.
@@ -39,8 +45,14 @@ def exchange(
     listed = parse_symbols(symbols)
     if source is not None and listed is None:
         listed = recorded_symbols(source)
-    options: dict[str, Any] = {"port": port, "ledger": str(ledger), "host": host}
-    given = {"source": str(source) if source else None, "symbols": listed, "speed": speed, "seed": seed}
+    options: dict[str, Any] = {"port": port, "ledger": str(ledger), "host": host, "faults": faults}
+    given = {
+        "source": str(source) if source else None,
+        "symbols": listed,
+        "speed": speed,
+        "seed": seed,
+        "fault_seed": fault_seed,
+    }
     settings: ExchangeSettings = exchange_settings(options | {k: v for k, v in given.items() if v is not None})
     try:
         serve_forever(settings, say=partial(print, flush=True))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,14 @@ import ccxt
 import httpx
 import msgspec
 import pytest
+from loopback_venue import serving
 from venue_rig import MS
 from websockets.asyncio.client import connect
 
 from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderCanceled, OrderFilled, VenueStarted, decode_lines
-from actors.exchange.server import DEMO_KEY, DEMO_SECRET, ServerError, VenueServer, demo_credentials
-from configs.schema import ExchangeSettings
+from actors.exchange.server import DEMO_KEY, DEMO_SECRET, ServerError, VenueServer
 
 BTC = "BTC/USDC:USDC"
-
-
-@asynccontextmanager
-async def serving(ledger: Path, **changes: Any) -> AsyncIterator[VenueServer]:
-    settings = ExchangeSettings.model_validate({"ledger": str(ledger), "order_latency_ms": 0.1} | changes)
-    server = VenueServer(settings, demo_credentials(), lambda text: None)
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
 
 
 def records(ledger: Path) -> list[LedgerRecord]:
