@@ -51,6 +51,7 @@ class OrderManagerActor:
         self._gateway: Gateway | None = None
         self._written: list[OrderWritten] = []
         self._intents: list[OrderIntended] = []
+        self._settling = False
         self._failed = False
         self._segment_seq = 0
         self._segment_ns = 0
@@ -66,7 +67,7 @@ class OrderManagerActor:
         """
         self._host = host
         state_dir = StateDir(self._spec.state_dir)
-        self._journal = Journal(state_dir.journal(self._spec.shard))
+        self._journal = Journal(state_dir.journal(self._spec.shard), keeps_ahead=True)
         loaded, from_seq = 0, 1
         kept = self._journal.latest_snapshot()
         if kept is not None:
@@ -118,7 +119,7 @@ class OrderManagerActor:
             raise
 
     def carried_out(self) -> None:
-        """Intents of one message are journaled in one transaction, then its orders and cancels are written in one go.
+        """Intents of one message are put on file together, then its orders and cancels are written in one go.
 
         Raises:
             JournalFailed: the intents could not be written; no order of them leaves, and the process must end.
@@ -133,10 +134,11 @@ class OrderManagerActor:
         assert self._journal is not None
         intents, self._intents = self._intents, []
         try:
-            self._journal.append_all(intents)
+            self._journal.append_ahead(intents)
         except JournalFailed:
             self._cancel_from_memory()
             raise
+        self._settle_soon()
 
     def state(self) -> ActorState:
         """Where the actor is in its life."""
@@ -195,17 +197,25 @@ class OrderManagerActor:
         self._checkpoint_seq = journal.last_seq
 
     def _note_written(self, record: OrderWritten) -> None:
-        """Journal the write after it, off the critical path: all of one turn of the loop together."""
-        if not self._written:
-            asyncio.get_running_loop().call_soon(self._flush_written)
+        """Journal the write after it, off the critical path."""
         self._written.append(record)
+        self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        """In the loop's next turn all that this one wrote enters the journal's database."""
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._flush_written)
 
     def _flush_written(self) -> None:
         assert self._journal is not None and self._host is not None
+        self._settling = False
         records, self._written = self._written, []
         try:
-            for record in records:
-                self._journal.append(record)
+            if records:
+                self._journal.append_all(records)
+            else:
+                self._journal.settle()
         except JournalFailed as error:
             self._give_up(error)
 

@@ -195,10 +195,11 @@ async def test_requests_go_to_the_gateway(tmp_path: Path) -> None:
 
 
 def broken(journal: Journal | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(record: Message) -> int:
+    def fail(records: object) -> int:
         raise JournalFailed("no space left")
 
     monkeypatch.setattr(journal, "append", fail)
+    monkeypatch.setattr(journal, "append_all", fail)
 
 
 async def test_when_the_journal_fails_everything_is_cancelled_from_memory_and_the_process_ends(
