@@ -142,6 +142,14 @@ class SymbolRisk(Section):
     open_orders_max: int | None = Field(default=None, ge=1, le=1_000)
 
 
+class LevelSettings(Section):
+    """What the levels ask for. A level falls by one after each `quiet_ms` without a cause for it."""
+
+    quiet_ms: Milliseconds = 3_000
+    caution_size_factor: float = Field(default=0.5, gt=0, le=1, allow_inf_nan=False)
+    caution_spread_factor: float = Field(default=1.5, ge=1, le=100, allow_inf_nan=False)
+
+
 class RiskSettings(Section):
     """Limits in quote currency; `symbols` overrides the defaults by symbol."""
 
@@ -155,6 +163,7 @@ class RiskSettings(Section):
     lease_period_ms: Milliseconds = 250
     day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     mark_age_ms_max: Milliseconds = 10_000
+    levels: LevelSettings = LevelSettings()
     symbols: dict[Symbol, SymbolRisk] = {}
 
 

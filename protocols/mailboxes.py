@@ -18,6 +18,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     EpochAnnounced,
+    HoldLevel,
     PullQuotes,
     Resume,
     ShardHalted,
@@ -44,17 +45,19 @@ from protocols.messages.orders import (
     VenuePosition,
 )
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.risk import Lease, LeaseRequest
+from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
-AnyControl = Control | PullQuotes
-"""What the supervisor says: to everybody, and to order managers only."""
+AnyControl = Control | PullQuotes | HoldLevel
+"""What the supervisor says: to everybody, to order managers only, and to the risk monitor only."""
 
 Hosted = TimerFired | LinkChanged | OutboxFull
 
 MarketDataMailbox = AnyMarketEvent | AnyStreamEvent | AnyOutcome | Control | Hosted
-StrategyMailbox = BookTop | TradeFlow | MarkPrice | FeedStatus | PositionChanged | AnyOrderEvent | Control | Hosted
+StrategyMailbox = (
+    BookTop | TradeFlow | MarkPrice | FeedStatus | PositionChanged | QuotingTerms | AnyOrderEvent | Control | Hosted
+)
 OrderManagerMailbox = (
     QuoteTargets
     | BookTop
@@ -66,7 +69,8 @@ OrderManagerMailbox = (
     | AnyUserEvent
     | AnyStreamEvent
     | AnyOutcome
-    | AnyControl
+    | Control
+    | PullQuotes
     | Hosted
 )
 RiskMonitorMailbox = (
@@ -82,6 +86,7 @@ RiskMonitorMailbox = (
     | AnyOrderEvent
     | AnyAccountEvent
     | Control
+    | HoldLevel
     | Hosted
 )
 InventoryMailbox = (
@@ -143,6 +148,7 @@ ROUTES: dict[type[Message], Route] = {
     UserStreamKey: Route(LinkClass.LATEST, {"order_manager": 0}, _single),
     LeaseRequest: Route(LinkClass.LATEST, {"risk_monitor": 0}, _shard),
     Lease: Route(LinkClass.LATEST, {"order_manager": 0}, _shard),
+    QuotingTerms: Route(LinkClass.LATEST, {"strategy": 0}, _instrument),
     OrderAccepted: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderAmended: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderFilled: Route(LinkClass.ORDERED, _ORDER_READERS),
@@ -160,7 +166,7 @@ ROUTES: dict[type[Message], Route] = {
 
 READS: dict[str, tuple[str, ...]] = {
     "market_data": (),
-    "strategy": ("market_data", "order_manager", "inventory"),
+    "strategy": ("market_data", "order_manager", "inventory", "risk_monitor"),
     "order_manager": ("strategy", "market_data", "risk_monitor", "inventory"),
     "risk_monitor": ("market_data", "order_manager", "inventory"),
     "inventory": ("market_data", "order_manager"),

@@ -7,13 +7,14 @@ from typing import Any
 
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
-from actors.risk_monitor.spool import MemoryDamaged, MemorySpool
+from actors.risk_monitor.spool import LevelJournal, MemoryDamaged, MemorySpool
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.mailboxes import RiskMonitorMailbox
 from protocols.messages.control import ActorSpec, ActorState
+from protocols.messages.risk import LevelChanged
 
 
 class RiskMonitorActor:
@@ -22,7 +23,9 @@ class RiskMonitorActor:
     mailbox: UnionType = RiskMonitorMailbox
 
     def __init__(self, spec: ActorSpec, settings: Settings) -> None:
-        self._spool = MemorySpool(StateDir(spec.state_dir).risk_journal.with_suffix(".msgpack"))
+        state_dir = StateDir(spec.state_dir)
+        self._spool = MemorySpool(state_dir.risk_memory)
+        self._levels = LevelJournal(state_dir.risk_levels)
         self._damaged = ""
         self._started = False
         memory: RiskMemory | None = None
@@ -44,11 +47,14 @@ class RiskMonitorActor:
         raise AssertionError(f"the risk monitor has no socket for {type(request).__name__}")
 
     def append(self, record: Message) -> None:
-        """Put the memory on file, synced.
+        """Put the memory, or a change of a level, on file, synced.
 
         Raises:
             JournalFailed: the disk did not take it.
         """
+        if isinstance(record, LevelChanged):
+            self._levels.write(record)
+            return
         assert isinstance(record, RiskMemory), f"the risk monitor keeps no {type(record).__name__}"
         self._spool.write(record)
 

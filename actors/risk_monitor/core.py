@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import assert_never
 
 from actors.risk_monitor.day import TradingDay
-from actors.risk_monitor.judgement import AccountView, SymbolView, Verdict, worst
+from actors.risk_monitor.judgement import AccountView, SymbolView
 from actors.risk_monitor.latches import ACCOUNT, Latches
 from actors.risk_monitor.leases import LeaseDesk
+from actors.risk_monitor.levels import Permissions, Standing, Verdict, worst
 from actors.risk_monitor.limits import quote_limits, symbol_limits
-from actors.risk_monitor.memory import RiskMemory
+from actors.risk_monitor.memory import EarnedLevel, RiskMemory
 from actors.risk_monitor.snapshot import RiskSnapshot, SymbolRiskView
 from configs.schema import Settings
 from protocols.arithmetic.intervals import Intervals
@@ -36,6 +37,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     EpochAnnounced,
+    HoldLevel,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -53,14 +55,17 @@ from protocols.messages.orders import (
     RateUsage,
     VenuePosition,
 )
-from protocols.messages.risk import LeaseRequest, SymbolLimits, TradingState
-from protocols.values import symbol_of
+from protocols.messages.risk import LeaseRequest, LevelChanged, QuotingTerms, RiskLevel, SymbolLimits
+from protocols.values import InstrumentId, symbol_of
 
 JUDGE_PERIOD_NS = 100_000_000
 """How often the passing of time alone is judged (staleness)."""
 
 ALERT_INTERVAL_NS = 10_000_000_000
 """A limit that stays broken is told again this often."""
+
+TERMS_PERIOD_NS = 1_000_000_000
+"""What strategy may do is said again this often, for a strategy that restarted."""
 
 _JUDGE = "judge"
 _MS = 1_000_000
@@ -79,10 +84,15 @@ class RiskMonitorCore:
     ) -> None:
         self._name = spec.name
         self._risk = settings.risk
+        quiet_ns = settings.risk.levels.quiet_ms * _MS
+        self._permissions = Permissions(settings.risk.levels)
         self._symbols = {
-            i.instrument_id: SymbolView(i, quote_limits(settings.risk, i), memory is None) for i in spec.instruments
+            i.instrument_id: SymbolView(i, quote_limits(settings.risk, i), quiet_ns, memory is None)
+            for i in spec.instruments
         }
-        self._account = AccountView()
+        self._account = AccountView(quiet_ns)
+        self._terms_ns = 0
+        self._loss_max = settings.risk.daily_loss_max
         self._day = TradingDay(settings.risk.day_starts_utc)
         self._latches = Latches()
         self._desk = LeaseDesk(
@@ -99,10 +109,11 @@ class RiskMonitorCore:
         self._memory = memory or RiskMemory()
         if memory is not None:
             self._day.restore(memory.day, memory.day_equity, memory.loss_stopped, memory.transfers)
-            self._latches.restore(memory.latches)
+            self._latches.restore(memory.latches, memory.holds)
+            self._restore_levels(memory)
             self._desk.restore(memory)
         if damaged is not None:
-            self._latches.set(ACCOUNT, TradingState.HALTED, f"the risk monitor's memory is damaged: {damaged}")
+            self._latches.set(ACCOUNT, RiskLevel.HALTED, f"the risk monitor's memory is damaged: {damaged}")
 
     def start(self, now_ns: int) -> list[Effect]:
         """Begin to judge."""
@@ -135,7 +146,10 @@ class RiskMonitorCore:
             case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled():
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
-                effects = [*self._judge(now_ns), SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS)]
+                effects = [*self._judge(now_ns), *self._repeat_terms(now_ns)]
+                effects.append(SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS))
+            case HoldLevel():
+                effects = self._hold(message, now_ns)
             case Drain() | EmergencyStop() | StopFileSeen() | Resume() | EpochAnnounced() | ShardHalted():
                 effects = self._on_control(message, now_ns)
             case _:
@@ -152,6 +166,7 @@ class RiskMonitorCore:
         pnl = self._day.pnl(equity)
         return RiskSnapshot(
             state=self._account.verdict.state,
+            level=self._account.verdict.level,
             reason=self._account.verdict.reason,
             equity=plain_text(equity),
             day_pnl=plain_text(pnl),
@@ -236,8 +251,8 @@ class RiskMonitorCore:
         if isinstance(event, OrderFilled) and event.forced:
             symbol = view.instrument.symbol
             text = f"the venue closed {event.quantity_lots} lots of {symbol} by force"
-            self._latches.set(event.instrument_id, TradingState.HALTED, text)
-            self._latches.set(ACCOUNT, TradingState.REDUCING, text)
+            self._latches.set(event.instrument_id, RiskLevel.HALTED, text)
+            self._latches.set(ACCOUNT, RiskLevel.RESTRICTED, text)
             return self._alert(AlertCode.LIMIT_BREACHED, Severity.CRITICAL, symbol, text, now_ns)
         return []
 
@@ -249,7 +264,7 @@ class RiskMonitorCore:
                 self._day.transfer(event)
                 return []
             case MarginCalled():
-                self._latches.set(ACCOUNT, TradingState.REDUCING, f"margin call: {event.text}")
+                self._latches.set(ACCOUNT, RiskLevel.RESTRICTED, f"margin call: {event.text}")
                 return self._alert(AlertCode.MARGIN_CALL, Severity.CRITICAL, "account", event.text, now_ns)
             case FundingPaid() | VenuePosition():
                 return []
@@ -282,13 +297,15 @@ class RiskMonitorCore:
                 assert_never(message)
 
     def _stop(self, reason: str) -> list[Effect]:
-        if not self._latches.set(ACCOUNT, TradingState.HALTED, f"emergency stop: {reason}"):
+        if not self._latches.set(ACCOUNT, RiskLevel.EMERGENCY, f"emergency stop: {reason}"):
             return []
         return [Log(LogLevel.WARNING, f"emergency stop: {reason}")]
 
     def _resume(self, reason: str, now_ns: int) -> list[Effect]:
-        lifted = [*self._latches.texts().values()]
+        lifted = self._latches.latched()
         self._latches.clear()
+        for standing in self._standings().values():
+            standing.forgive()
         self._desk.resume()
         if self._day.loss_stopped:
             lifted.append("the day's loss, now measured from the present equity")
@@ -318,43 +335,111 @@ class RiskMonitorCore:
         self._day.loss_stopped = True
         return self._judge(now_ns)
 
+    def _hold(self, hold: HoldLevel, now_ns: int) -> list[Effect]:
+        subject = next((i for i, v in self._symbols.items() if v.instrument.symbol == hold.subject), hold.subject)
+        if subject not in self._standings():
+            return [Log(LogLevel.ERROR, f"{hold.subject} is neither a traded symbol nor {ACCOUNT}: nothing is held")]
+        self._latches.hold(subject, hold.level, hold.reason)
+        what = f"held at {hold.level}" if hold.level is not None else "held no more"
+        return [Log(LogLevel.WARNING, f"{hold.subject} is {what}: {hold.reason}"), *self._judge(now_ns)]
+
+    def _standings(self) -> dict[str, Standing]:
+        return {ACCOUNT: self._account.standing, **{i: view.standing for i, view in self._symbols.items()}}
+
+    def _restore_levels(self, memory: RiskMemory) -> None:
+        standings = self._standings()
+        for kept in memory.levels:
+            if kept.subject in standings:
+                verdict = Verdict(kept.level, kept.reason, None, kept.indicator, kept.value, kept.threshold)
+                standings[kept.subject].restore(verdict)
+
     def _judge(self, now_ns: int) -> list[Effect]:
-        """Bring every verdict up to date, and tell what changed."""
+        """Bring every level up to date, and tell what changed."""
         self._advance_day(now_ns)
         self._desk.clock(now_ns)
         mark_age_ns_max = self._risk.mark_age_ms_max * _MS
-        before = self._account.verdict
-        pnl = self._day.pnl(self._account.equity)
-        judged = self._account.judge(
-            now_ns, pnl, self._day.loss_stopped, self._notional(), self._risk.account_notional_max
+        account, pnl = self._account, self._day.pnl(self._account.equity)
+        before = account.verdict
+        found = account.judge(
+            now_ns, pnl, self._day.loss_stopped, self._loss_max, self._notional(), self._risk.account_notional_max
         )
-        self._account.verdict = worst([*self._latches.verdicts(ACCOUNT), judged])
-        effects = self._tell("account", before, self._account.verdict, now_ns)
+        account.standing.judge([*self._latches.verdicts(ACCOUNT), *found], now_ns)
+        effects = self._tell(ACCOUNT, account.standing, before, now_ns)
+        account_changed = account.verdict.level is not before.level
         for instrument_id, view in self._symbols.items():
             before = view.verdict
-            view.verdict = worst([*self._latches.verdicts(instrument_id), view.judge(now_ns, mark_age_ns_max)])
-            effects += self._tell(view.instrument.symbol, before, view.verdict, now_ns)
+            found = [*self._latches.verdicts(instrument_id), *view.judge(now_ns, mark_age_ns_max)]
+            view.standing.judge(found, now_ns)
+            effects += self._tell(instrument_id, view.standing, before, now_ns)
+            if account_changed or view.verdict.level is not before.level:
+                effects.append(Publish(self._terms(view)))
         return effects
 
-    def _tell(self, subject: str, before: Verdict, after: Verdict, now_ns: int) -> list[Effect]:
+    def _tell(self, subject: str, standing: Standing, before: Verdict, now_ns: int) -> list[Effect]:
         effects: list[Effect] = []
-        if after.state is not before.state:
-            level = LogLevel.INFO if after.state is TradingState.ACTIVE else LogLevel.WARNING
-            effects.append(Log(level, f"{subject}: {before.state} -> {after.state} {after.reason}".rstrip()))
+        after, name = standing.verdict, _name(subject)
+        was_known = standing.note_known()
+        if after.level is not before.level:
+            effects = self._tell_change(subject, before, after, was_known, now_ns)
         if after.code is not None:
-            severity = Severity.CRITICAL if after.state is TradingState.HALTED else Severity.WARNING
-            effects += self._alert(after.code, severity, subject, after.reason, now_ns)
+            severity = Severity.CRITICAL if after.level.rank >= RiskLevel.HALTED.rank else Severity.WARNING
+            effects += self._alert(after.code, severity, name, after.reason, now_ns)
         return effects
+
+    def _tell_change(self, subject: str, before: Verdict, after: Verdict, alerts: bool, now_ns: int) -> list[Effect]:
+        """Record, log and alert; what is merely known for the first time is no alert."""
+        rose = after.level.rank > before.level.rank
+        cause = after if rose else before
+        text = f"{before.level} -> {after.level}: {after.reason or 'quiet again'}"
+        if cause.indicator:
+            text += f" ({cause.indicator} {cause.value}, threshold {cause.threshold})"
+        record = LevelChanged(
+            subject=subject,
+            before=before.level,
+            after=after.level,
+            indicator=cause.indicator,
+            value=cause.value,
+            threshold=cause.threshold,
+            reason=after.reason,
+            changed_ns=now_ns,
+            venue_time_ns=now_ns + self._clock.offset_ns if self._clock is not None else 0,
+        )
+        line = Log(LogLevel.WARNING if rose else LogLevel.INFO, f"{_name(subject)}: {text}")
+        if not alerts:
+            return [Append(record), line]
+        severity = Severity.INFO
+        if rose:
+            severity = Severity.CRITICAL if after.level.rank >= RiskLevel.HALTED.rank else Severity.WARNING
+        return [
+            Append(record),
+            line,
+            Publish(self._alert_of(AlertCode.LEVEL_CHANGED, severity, _name(subject), text, now_ns)),
+        ]
+
+    def _terms(self, view: SymbolView) -> QuotingTerms:
+        level = worst([self._account.verdict, view.verdict]).level
+        allowed = self._permissions.of(level)
+        return QuotingTerms(
+            instrument_id=view.instrument.instrument_id,
+            level=level,
+            size_factor_bps=allowed.size_factor_bps,
+            spread_factor_bps=allowed.spread_factor_bps,
+        )
+
+    def _repeat_terms(self, now_ns: int) -> list[Effect]:
+        if now_ns - self._terms_ns < TERMS_PERIOD_NS:
+            return []
+        self._terms_ns = now_ns
+        return [Publish(self._terms(view)) for view in self._symbols.values()]
 
     def _alert(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> list[Effect]:
         """One alert, unless the same was raised a moment ago."""
         if not self._alerts.is_due((code, subject), now_ns):
             return []
-        return [
-            Publish(
-                Alert(code=code, severity=severity, subject=subject, text=text, raised_ns=now_ns, source=self._name)
-            )
-        ]
+        return [Publish(self._alert_of(code, severity, subject, text, now_ns))]
+
+    def _alert_of(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> Alert:
+        return Alert(code=code, severity=severity, subject=subject, text=text, raised_ns=now_ns, source=self._name)
 
     def _remember(self, effects: list[Effect]) -> list[Effect]:
         """Put the memory in front of the effects when it changed."""
@@ -364,6 +449,8 @@ class RiskMonitorCore:
             loss_stopped=self._day.loss_stopped,
             transfers=self._day.transfers(),
             latches=self._latches.records(),
+            holds=self._latches.holds(),
+            levels=self._earned_levels(),
             epochs=self._desk.epochs(),
             grants=self._desk.grants(),
             share_id_last=self._desk.share_id_last,
@@ -376,15 +463,34 @@ class RiskMonitorCore:
     def _notional(self) -> Decimal:
         return sum((view.notional for view in self._symbols.values()), Decimal(0))
 
+    def _earned_levels(self) -> tuple[EarnedLevel, ...]:
+        return tuple(
+            EarnedLevel(
+                subject=subject,
+                level=earned.level,
+                reason=earned.reason,
+                indicator=earned.indicator,
+                value=earned.value,
+                threshold=earned.threshold,
+            )
+            for subject, standing in self._standings().items()
+            if (earned := standing.earned).level is not RiskLevel.NORMAL
+        )
+
     def _limits(self, view: SymbolView) -> SymbolLimits:
         view.follow_mark()
-        return symbol_limits(view.instrument, view.limits, view.limits_mark, view.verdict.state)
+        return self._present_limits(view)
+
+    def _present_limits(self, view: SymbolView) -> SymbolLimits:
+        level = worst([self._account.verdict, view.verdict]).level
+        return symbol_limits(view.instrument, view.limits, view.limits_mark, level, self._permissions)
 
     def _symbol_view(self, view: SymbolView) -> SymbolRiskView:
-        limits = symbol_limits(view.instrument, view.limits, view.limits_mark, view.verdict.state)
+        limits, verdict = self._present_limits(view), worst([self._account.verdict, view.verdict])
         return SymbolRiskView(
-            state=worst([self._account.verdict, view.verdict]).state,
-            reason=worst([self._account.verdict, view.verdict]).reason,
+            state=verdict.state,
+            level=verdict.level,
+            reason=verdict.reason,
             position_lots=view.position_lots,
             position_known=view.position_known and view.position_ns > 0,
             mark_price=plain_text(view.mark_price),
@@ -398,3 +504,8 @@ class RiskMonitorCore:
             position_notional_max=plain_text(view.limits.position_notional_max),
             order_notional_max=plain_text(view.limits.order_notional_max),
         )
+
+
+def _name(subject: str) -> str:
+    """The word for people: the symbol of an instrument id."""
+    return subject if subject == ACCOUNT else symbol_of(InstrumentId(subject))

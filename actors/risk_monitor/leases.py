@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from actors.risk_monitor.budget import shard_budget
-from actors.risk_monitor.judgement import Verdict, worst
+from actors.risk_monitor.levels import Verdict, worst
 from actors.risk_monitor.memory import GrantRecord, RiskMemory
 from actors.risk_monitor.shares import ShareLedger, wanted_shares
 from actors.risk_monitor.snapshot import ShardLease
 from configs.schema import Settings
 from protocols.arithmetic.plain_text import plain_text
 from protocols.messages.orders import RateUsage
-from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
+from protocols.messages.risk import Lease, LeaseRequest, RiskLevel, SymbolLimits
 from protocols.values import InstrumentId, RateLimits
 
 REBALANCE_PERIOD_NS = 5_000_000_000
@@ -119,7 +119,7 @@ class LeaseDesk:
         grant = self._ledger.grant(request, self._wanted[request.shard])
         shard.answered_ns = now_ns
         shard.leases += 1
-        halted = [Verdict(TradingState.HALTED, shard.halted)] if shard.halted else []
+        halted = [Verdict(RiskLevel.HALTED, shard.halted, passing=True)] if shard.halted else []
         verdict = worst([account, *halted])
         budget = self._budgets[request.shard]
         return Lease(
@@ -136,6 +136,7 @@ class LeaseDesk:
             orders_10s_share=budget.orders_10s,
             orders_1m_share=budget.orders_1m,
             weight_1m_share=budget.weight_1m,
+            level=verdict.level,
         )
 
     def epochs(self) -> dict[int, int]:

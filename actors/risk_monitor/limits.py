@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
+from actors.risk_monitor.levels import Permissions
 from configs.schema import RiskSettings
-from protocols.messages.risk import SymbolLimits, TradingState
+from protocols.messages.risk import FACTOR_ONE_BPS, RiskLevel, SymbolLimits
 from protocols.values import Instrument
 
 MARK_DRIFT_BPS = 100
@@ -45,21 +46,30 @@ def lots_within(notional: Decimal, mark_price: Decimal, instrument: Instrument) 
 
 
 def symbol_limits(
-    instrument: Instrument, limits: QuoteLimits, mark_price: Decimal | None, state: TradingState
+    instrument: Instrument,
+    limits: QuoteLimits,
+    mark_price: Decimal | None,
+    level: RiskLevel,
+    permissions: Permissions,
 ) -> SymbolLimits:
-    """The symbol's part of a lease. Without a mark price nothing is allowed."""
+    """The symbol's part of a lease, as far as its level allows. Without a mark price nothing is allowed."""
+    allowed = permissions.of(level)
     position_lots = order_lots = 0
     if mark_price is not None:
         careful = limits.position_notional_max * (_BPS - MARK_DRIFT_BPS) / _BPS
         position_lots = lots_within(careful, mark_price, instrument)
-        order_lots = min(lots_within(limits.order_notional_max, mark_price, instrument), instrument.quantity_lots_max)
+        most = limits.order_notional_max * allowed.size_factor_bps / FACTOR_ONE_BPS
+        order_lots = min(lots_within(most, mark_price, instrument), instrument.quantity_lots_max)
     return SymbolLimits(
         instrument_id=instrument.instrument_id,
-        state=state,
+        state=allowed.state,
         position_lots_max=position_lots,
         order_lots_max=order_lots,
         open_orders_max=limits.open_orders_max,
         notional_max=limits.position_notional_max,
+        level=level,
+        size_factor_bps=allowed.size_factor_bps,
+        spread_factor_bps=allowed.spread_factor_bps,
     )
 
 

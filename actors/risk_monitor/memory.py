@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from protocols.envelope import Message
-from protocols.messages.risk import TradingState
+from protocols.messages.risk import RiskLevel
 
 
 class GrantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,18 +20,30 @@ class GrantRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latch(msgspec.Struct, frozen=True, kw_only=True):
-    """A state that only a person lifts. `subject` is an instrument id, or `account`."""
+    """A level that only a person lifts. `subject` is an instrument id, or `account`."""
 
     subject: str
-    state: TradingState
+    level: RiskLevel
     reason: str
+
+
+class EarnedLevel(msgspec.Struct, frozen=True, kw_only=True):
+    """A level that has not fallen yet, and the number that raised it."""
+
+    subject: str
+    level: RiskLevel
+    reason: str
+    indicator: str
+    value: str
+    threshold: str
 
 
 class RiskMemory(Message, frozen=True, kw_only=True):
     """The whole memory.
 
     `day` counts days since 1970 from the configured start of the day; `day_equity` is the equity at its start, moved by deposits and
-    withdrawals since; `transfers` are the newest of those already counted, as text. `epochs` is the newest epoch of each shard.
+    withdrawals since; `transfers` are the newest of those already counted, as text. `holds` are levels that a person holds. `epochs` is
+    the newest epoch of each shard.
     """
 
     day: int = -1
@@ -39,6 +51,8 @@ class RiskMemory(Message, frozen=True, kw_only=True):
     loss_stopped: bool = False
     transfers: tuple[str, ...] = ()
     latches: tuple[Latch, ...] = ()
+    holds: tuple[Latch, ...] = ()
+    levels: tuple[EarnedLevel, ...] = ()
     epochs: dict[int, int] = msgspec.field(default_factory=dict)
     grants: tuple[GrantRecord, ...] = ()
     share_id_last: int = 0

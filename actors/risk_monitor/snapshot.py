@@ -9,6 +9,7 @@ class SymbolRiskView(msgspec.Struct, frozen=True, kw_only=True):
     """One symbol: where it stands and what it may do."""
 
     state: str
+    level: str
     reason: str
     position_lots: int
     position_known: bool
@@ -45,6 +46,7 @@ class RiskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole. `equity` and `day_pnl` are empty while unknown."""
 
     state: str
+    level: str
     reason: str
     equity: str
     day_pnl: str

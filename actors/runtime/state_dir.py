@@ -81,9 +81,14 @@ class StateDir:
         return self._journals / "inventory.sqlite"
 
     @property
-    def risk_journal(self) -> Path:
-        """What the risk monitor must know after a restart: day start, equity peak, latches."""
-        return self._journals / "risk.sqlite"
+    def risk_memory(self) -> Path:
+        """What the risk monitor must know after a restart: day start, equity peak, levels, latches, shares."""
+        return self._journals / "risk.msgpack"
+
+    @property
+    def risk_levels(self) -> Path:
+        """Every change of a level, a line of JSON each."""
+        return self._journals / "risk_levels.jsonl"
 
     @property
     def stop_file(self) -> Path:

@@ -38,6 +38,7 @@ from protocols.messages.orders import (
     OrderUnknown,
 )
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.risk import QuotingTerms
 from protocols.values import InstrumentId
 
 REFRESH_NS = 250_000_000
@@ -109,6 +110,9 @@ class StrategyCore:
                 | OrderUnknown()
             ):
                 return self._order_event(message, now_ns)
+            case QuotingTerms():
+                quoter = self._quoters.get(message.instrument_id)
+                return self._requote(quoter, now_ns) if quoter is not None and quoter.take_terms(message) else []
             case TimerFired():
                 return self._timer(message.name, now_ns)
             case LinkChanged():

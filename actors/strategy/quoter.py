@@ -18,6 +18,7 @@ from configs.schema import StrategySettings
 from protocols.arithmetic.volatility import EwmaVolatility
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.risk import FACTOR_ONE_BPS, QuotingTerms, RiskLevel
 from protocols.values import Instrument, Level
 
 _MS = 1_000_000
@@ -45,6 +46,12 @@ class SymbolQuoter:
         self._targets: QuoteTargets | None = None
         self._told_ns = 0
         self._fair_ticks = self._half_spread_bps = self._skew_bps = 0.0
+        self._terms = QuotingTerms(
+            instrument_id=instrument.instrument_id,
+            level=RiskLevel.NORMAL,
+            size_factor_bps=FACTOR_ONE_BPS,
+            spread_factor_bps=FACTOR_ONE_BPS,
+        )
         self._books = self._told = self._refused = 0
 
     @property
@@ -80,6 +87,11 @@ class SymbolQuoter:
         elif status.state is not FeedState.STALE:
             self._top = None
         return True
+
+    def take_terms(self, terms: QuotingTerms) -> bool:
+        """What the present level of risk asks of quotes; True when it changed. Without a word the last one holds."""
+        changed, self._terms = terms != self._terms, terms
+        return changed
 
     def feed_lost(self) -> None:
         """market_data cannot be heard: its next word is awaited."""
@@ -186,13 +198,15 @@ class SymbolQuoter:
             settings.half_spread_bps_min,
             settings.half_spread_bps_max,
         )
+        half = half * self._terms.spread_factor_bps / FACTOR_ONE_BPS
+        size_factor_bps = self._terms.size_factor_bps
         best_bid, best_ask = top.bids[0][0], top.asks[0][0]
         skew, reservation = 0.0, fair
         if position:
             skew = skew_bps(position, self._sizer.position_lots_max(best_bid), settings.skew_bps_at_limit)
             reservation = fair * (1.0 + skew * 1e-4)
-        bids = self._sizer.sized(bid_prices(reservation, half, best_ask, self._shape), position)
-        asks = self._sizer.sized(ask_prices(reservation, half, best_bid, self._shape), -position)
+        bids = self._sizer.sized(bid_prices(reservation, half, best_ask, self._shape), position, size_factor_bps)
+        asks = self._sizer.sized(ask_prices(reservation, half, best_bid, self._shape), -position, size_factor_bps)
         self._fair_ticks, self._half_spread_bps, self._skew_bps = fair, half, skew
         return QuoteTargets(
             instrument_id=self.instrument.instrument_id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from protocols.messages.risk import FACTOR_ONE_BPS
 from protocols.values import Instrument, Level
 
 
@@ -28,7 +29,9 @@ class Sizer:
         """The largest position at this price, in lots."""
         return self._position_units_max // price_ticks
 
-    def sized(self, prices_ticks: Sequence[int], signed_position_lots: int) -> tuple[Level, ...]:
+    def sized(
+        self, prices_ticks: Sequence[int], signed_position_lots: int, size_factor_bps: int = FACTOR_ONE_BPS
+    ) -> tuple[Level, ...]:
         """Levels of one side at these prices, best first; it ends where the venue would take no order.
 
         A level is full while the side reduces the position, and falls linearly to nothing as the position grows to its limit; all
@@ -37,10 +40,13 @@ class Sizer:
         Args:
             prices_ticks: positive, best first.
             signed_position_lots: positive when the position lies on this side already.
+            size_factor_bps: what the level of risk leaves of an order's size.
         """
         if not prices_ticks:
             return ()
         order_units, notional_units_min = self._order_units, self._notional_units_min
+        if size_factor_bps != FACTOR_ONE_BPS:
+            order_units = order_units * size_factor_bps // FACTOR_ONE_BPS
         lots_min, lots_max = self._lots_min, self._lots_max
         limit_lots = self._position_units_max // prices_ticks[0]
         room_lots = limit_lots - signed_position_lots

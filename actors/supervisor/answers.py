@@ -17,6 +17,7 @@ from protocols.messages.control import (
     Answer,
     EmergencyStop,
     GetStatus,
+    HoldLevel,
     RestartActor,
     Resume,
     Shutdown,
@@ -50,7 +51,7 @@ class Pending:
     epochs: dict[str, int]
     untold: set[str]
     missed: set[str] = field(default_factory=set)
-    message: EmergencyStop | Resume | None = None
+    message: EmergencyStop | Resume | HoldLevel | None = None
 
 
 class Answers:
@@ -88,6 +89,8 @@ class Answers:
             case Resume(reason=reason):
                 told = self._halting.resume(reason)
                 self._await_told(given.ask_id, "resumed", told, command)
+            case HoldLevel():
+                self._hold(given.ask_id, command)
             case _:
                 assert_never(command)
 
@@ -125,6 +128,20 @@ class Answers:
                 self._finish(pending, confirmed=False, text=f"{pending.goal.value}: not seen in time")
         if self._is_shut_down():
             self._answer_shutdown()
+
+    def _hold(self, ask_id: int, command: HoldLevel) -> None:
+        """The risk monitor keeps the hold on file, so it must hear of it now."""
+        state = self._state
+        if command.subject != "account" and command.subject not in state.symbols(None):
+            self._answer(ask_id, False, False, f"{command.subject} is neither a traded symbol nor the account")
+            return
+        monitors = [child for child in state.named("risk_monitor") if child.is_reachable]
+        if not monitors:
+            self._answer(ask_id, False, False, "the risk monitor is away: try again")
+            return
+        what = f"is at least {command.level}" if command.level is not None else "is held no more"
+        told = state.tell_all(command, monitors)
+        self._await_told(ask_id, f"{command.subject} {what}", told, command)
 
     def _set_wanted(self, ask_id: int, name: str, wanted: bool) -> None:
         state = self._state
@@ -169,7 +186,7 @@ class Answers:
         deadline_ns = self._state.now_ns + wait_ns
         self._pending.append(Pending(ask_id, goal, text, deadline_ns, children, epochs or {}, set()))
 
-    def _await_told(self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume) -> None:
+    def _await_told(self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume | HoldLevel) -> None:
         deadline_ns = self._state.now_ns + TOLD_WAIT_NS
         self._pending.append(Pending(ask_id, Goal.TOLD, text, deadline_ns, [], {}, told, message=message))
 

@@ -250,8 +250,7 @@ class House:
                     core.restore(record)
                 return core
             case "risk_monitor":
-                memory = journal[-1] if journal else None
-                assert memory is None or isinstance(memory, RiskMemory)
+                memory = next((record for record in reversed(journal) if isinstance(record, RiskMemory)), None)
                 return RiskMonitorCore(spec, self.settings, memory)
             case "inventory":
                 return InventoryCore(spec, self.settings, journal)  # type: ignore[arg-type]

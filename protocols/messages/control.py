@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from protocols.envelope import Message
+from protocols.messages.risk import RiskLevel
 from protocols.values import Instrument, InstrumentId, RateLimits
 
 Role = Literal[
@@ -90,6 +91,17 @@ class EmergencyStop(Message, frozen=True, kw_only=True):
 class Resume(Message, frozen=True, kw_only=True):
     """Lift an emergency stop or a halt. Given by a person only."""
 
+    reason: str
+
+
+class HoldLevel(Message, frozen=True, kw_only=True):
+    """A person holds a level: the subject is at least at it until the hold is lifted (`level` None). Said to the risk monitor.
+
+    `subject` is a symbol, or `account`. A resume lifts no hold.
+    """
+
+    subject: str
+    level: RiskLevel | None
     reason: str
 
 
@@ -212,5 +224,5 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
-AnyCommand = GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume
+AnyCommand = GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume | HoldLevel
 AnyAnswer = SystemStatus | Answer

@@ -17,8 +17,55 @@ class TradingState(enum.StrEnum):
     HALTED = "HALTED"
 
 
+class RiskLevel(enum.StrEnum):
+    """How dangerous the present is. Each level allows less than the one before.
+
+    NORMAL everything; CAUTION smaller and wider quotes; RESTRICTED only what reduces; HALTED only cancels; EMERGENCY stop, flatten
+    where configured, latched until a person resumes.
+    """
+
+    NORMAL = "NORMAL"
+    CAUTION = "CAUTION"
+    RESTRICTED = "RESTRICTED"
+    HALTED = "HALTED"
+    EMERGENCY = "EMERGENCY"
+
+    @property
+    def rank(self) -> int:
+        """0 for NORMAL, growing with the danger."""
+        return _RANK_OF[self]
+
+    @property
+    def state(self) -> TradingState:
+        """What may be sent at this level."""
+        return _STATE_OF[self]
+
+    @property
+    def below(self) -> RiskLevel:
+        """The next level down; NORMAL stays."""
+        return _LEVELS[max(_RANK_OF[self] - 1, 0)]
+
+
+_LEVELS = tuple(RiskLevel)
+_RANK_OF = {level: rank for rank, level in enumerate(_LEVELS)}
+_STATE_OF = {
+    RiskLevel.NORMAL: TradingState.ACTIVE,
+    RiskLevel.CAUTION: TradingState.ACTIVE,
+    RiskLevel.RESTRICTED: TradingState.REDUCING,
+    RiskLevel.HALTED: TradingState.HALTED,
+    RiskLevel.EMERGENCY: TradingState.HALTED,
+}
+
+FACTOR_ONE_BPS = 10_000
+"""A factor of one: sizes and spreads as they are."""
+
+
 class SymbolLimits(Message, frozen=True, kw_only=True):
-    """Limits of one symbol inside a lease. Lots and orders are absolute; the position limit holds for either side."""
+    """Limits of one symbol inside a lease. Lots and orders are absolute; the position limit holds for either side.
+
+    `level` is the worse of the symbol's and the account's, and `order_lots_max` is already what it allows. `size_factor_bps` and
+    `spread_factor_bps` are what it asks of quotes (10,000 = unchanged).
+    """
 
     instrument_id: InstrumentId
     state: TradingState
@@ -26,6 +73,9 @@ class SymbolLimits(Message, frozen=True, kw_only=True):
     order_lots_max: int
     open_orders_max: int
     notional_max: Decimal
+    level: RiskLevel = RiskLevel.NORMAL
+    size_factor_bps: int = FACTOR_ONE_BPS
+    spread_factor_bps: int = FACTOR_ONE_BPS
 
 
 class LeaseRequest(Message, frozen=True, kw_only=True):
@@ -64,3 +114,30 @@ class Lease(Message, frozen=True, kw_only=True):
     orders_10s_share: int
     orders_1m_share: int
     weight_1m_share: int
+    level: RiskLevel = RiskLevel.NORMAL
+
+
+class QuotingTerms(Message, frozen=True, kw_only=True):
+    """What strategy is to make of the level of a symbol: how large and how wide it may quote. Repeated every second."""
+
+    instrument_id: InstrumentId
+    level: RiskLevel
+    size_factor_bps: int
+    spread_factor_bps: int
+
+
+class LevelChanged(Message, frozen=True, kw_only=True):
+    """A level rose or fell: a record of the risk monitor's journal, on file before anything follows from it.
+
+    `subject` is an instrument id, or `account`. `indicator`, `value` and `threshold` name the cause where a number was it.
+    """
+
+    subject: str
+    before: RiskLevel
+    after: RiskLevel
+    indicator: str
+    value: str
+    threshold: str
+    reason: str
+    changed_ns: int
+    venue_time_ns: int

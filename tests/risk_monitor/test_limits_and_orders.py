@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.risk_monitor.budget import shard_budget
+from actors.risk_monitor.levels import Permissions
 from actors.risk_monitor.limits import has_moved, lots_within, quote_limits, symbol_limits
 from actors.risk_monitor.open_orders import ORDERS_TRACKED_MAX, OpenOrders
 from protocols.messages.orders import (
@@ -22,9 +23,10 @@ from protocols.messages.orders import (
     OrderRejected,
     OrderUnknown,
 )
-from protocols.messages.risk import SymbolLimits, TradingState
+from protocols.messages.risk import RiskLevel, SymbolLimits, TradingState
 from protocols.values import RateLimits, Side
 
+PERMISSIONS = Permissions(settings().risk.levels)
 HEAD = {"shard": 0, "event_seq": 1, "instrument_id": BTC, "venue_time_ns": 0}
 
 
@@ -49,7 +51,7 @@ def test_the_venue_allows_fewer_open_orders_than_the_configuration() -> None:
 
 def test_limits_in_lots_are_computed_at_the_mark_and_a_little_below_the_position_limit() -> None:
     limits = quote_limits(settings().risk, instrument())
-    assert symbol_limits(instrument(), limits, Decimal(50_000), TradingState.ACTIVE) == SymbolLimits(
+    assert symbol_limits(instrument(), limits, Decimal(50_000), RiskLevel.NORMAL, PERMISSIONS) == SymbolLimits(
         instrument_id=BTC,
         state=TradingState.ACTIVE,
         position_lots_max=198,
@@ -60,13 +62,15 @@ def test_limits_in_lots_are_computed_at_the_mark_and_a_little_below_the_position
 
 
 def test_nothing_is_allowed_without_a_mark() -> None:
-    limits = symbol_limits(instrument(), quote_limits(settings().risk, instrument()), None, TradingState.HALTED)
+    limits = symbol_limits(
+        instrument(), quote_limits(settings().risk, instrument()), None, RiskLevel.HALTED, PERMISSIONS
+    )
     assert (limits.position_lots_max, limits.order_lots_max) == (0, 0)
 
 
 def test_an_order_is_never_larger_than_the_venue_takes() -> None:
     small = instrument(quantity_lots_max=5)
-    limits = symbol_limits(small, quote_limits(settings().risk, small), Decimal(50_000), TradingState.ACTIVE)
+    limits = symbol_limits(small, quote_limits(settings().risk, small), Decimal(50_000), RiskLevel.NORMAL, PERMISSIONS)
     assert limits.order_lots_max == 5
 
 

@@ -6,25 +6,26 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from account_samples import START_NS, lease_request, settings, spec
 from loguru import logger
 
 from actors.risk_monitor.actor import RiskMonitorActor
 from actors.risk_monitor.memory import GrantRecord, Latch, RiskMemory
-from actors.risk_monitor.spool import MEMORY_BYTES_MAX, MemoryDamaged, MemorySpool
+from actors.risk_monitor.spool import LEVEL_BYTES_MAX, MEMORY_BYTES_MAX, LevelJournal, MemoryDamaged, MemorySpool
 from actors.runtime.journal_error import JournalFailed
 from actors.runtime.state_dir import StateDir
 from protocols.effects import Append
 from protocols.messages.control import ActorState, EmergencyStop, EpochAnnounced
-from protocols.messages.risk import TradingState
+from protocols.messages.risk import LevelChanged, RiskLevel
 
 MEMORY = RiskMemory(
     day=3,
     day_equity=Decimal("100.5"),
     loss_stopped=True,
     transfers=("a",),
-    latches=(Latch(subject="account", state=TradingState.HALTED, reason="stop"),),
+    latches=(Latch(subject="account", level=RiskLevel.HALTED, reason="stop"),),
     epochs={0: 5},
     grants=(GrantRecord(shard=0, epoch=5, share_id=1, amount=Decimal("1.5")),),
     share_id_last=1,
@@ -96,7 +97,7 @@ async def test_a_restarted_shell_goes_on_where_the_last_one_was(tmp_path: Path) 
 
 
 async def test_a_damaged_memory_is_set_aside_and_halts(tmp_path: Path) -> None:
-    path = StateDir(tmp_path).create().risk_journal.with_suffix(".msgpack")
+    path = StateDir(tmp_path).create().risk_memory
     path.write_bytes(b"garbage")
     damaged = actor(tmp_path)
     await damaged.start(HostDouble())
@@ -107,3 +108,38 @@ async def test_a_damaged_memory_is_set_aside_and_halts(tmp_path: Path) -> None:
 def test_the_risk_monitor_has_no_way_to_the_venue(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="no socket"):
         actor(tmp_path).call(lease_request(1))
+
+
+def change(number: int) -> LevelChanged:
+    return LevelChanged(
+        subject="account",
+        before=RiskLevel.NORMAL,
+        after=RiskLevel.CAUTION,
+        indicator="drawdown",
+        value="0.02",
+        threshold="0.015",
+        reason="drawdown",
+        changed_ns=number,
+        venue_time_ns=number,
+    )
+
+
+def test_every_change_of_a_level_is_a_line_on_file(tmp_path: Path) -> None:
+    journal = LevelJournal(tmp_path / "levels.jsonl")
+    for number in (1, 2):
+        journal.write(change(number))
+    lines = (tmp_path / "levels.jsonl").read_bytes().splitlines()
+    assert [msgspec.json.decode(line, type=LevelChanged) for line in lines] == [change(1), change(2)]
+
+
+def test_a_long_journal_of_levels_becomes_the_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "levels.jsonl"
+    path.write_bytes(b"x" * LEVEL_BYTES_MAX)
+    LevelJournal(path).write(change(3))
+    assert path.with_name("levels.jsonl.older").stat().st_size == LEVEL_BYTES_MAX
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_a_journal_of_levels_that_cannot_be_written_ends_the_process(tmp_path: Path) -> None:
+    with pytest.raises(JournalFailed, match="a change of level cannot be written"):
+        LevelJournal(tmp_path / "absent" / "levels.jsonl").write(change(1))

@@ -30,6 +30,7 @@ from protocols.messages.orders import (
     OrderFilled,
 )
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.risk import QuotingTerms, RiskLevel
 from protocols.values import Side, make_instrument_id
 
 BIDS = ((640_000, 50), (639_999, 60), (639_998, 70))
@@ -454,3 +455,19 @@ async def test_the_shell_runs_until_it_is_drained_or_stopped() -> None:
     other = StrategyActor(spec("strategy", instrument(BTC)), settings())
     await other.stop()
     assert other.state() is ActorState.STOPPED
+
+
+def test_caution_makes_quotes_smaller_and_wider_until_it_is_over() -> None:
+    desk = Desk(JOIN.model_copy(update={"half_spread_bps_min": 1.0}))
+    desk.ready()
+    (usual,) = desk.targets(top(101, BIDS, ASKS, desk.now_ns))
+
+    def terms(level: RiskLevel, size: int, spread: int) -> QuotingTerms:
+        return QuotingTerms(instrument_id=BTC, level=level, size_factor_bps=size, spread_factor_bps=spread)
+
+    (careful,) = desk.targets(terms(RiskLevel.CAUTION, 5_000, 20_000))
+    assert [lots for _, lots in careful.bids] == [5] and [lots for _, lots in usual.bids] == [10]
+    assert careful.half_spread_ticks == 2 * usual.half_spread_ticks
+    assert desk.targets(terms(RiskLevel.CAUTION, 5_000, 20_000)) == [], "said again it changes nothing"
+    (again,) = desk.targets(terms(RiskLevel.NORMAL, 10_000, 10_000))
+    assert (again.bids, again.asks) == (usual.bids, usual.asks)

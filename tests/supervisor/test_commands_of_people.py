@@ -13,6 +13,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     GetStatus,
+    HoldLevel,
     RestartActor,
     Resume,
     ShardHalted,
@@ -22,6 +23,7 @@ from protocols.messages.control import (
     StopFileSeen,
     SystemStatus,
 )
+from protocols.messages.risk import RiskLevel
 
 STOP = EmergencyStop(reason="told to")
 
@@ -274,3 +276,25 @@ def test_status_is_answered_at_once_with_the_supervisor_first() -> None:
     assert isinstance(status, SystemStatus)
     assert [actor.name for actor in status.actors] == ["supervisor", *(spec.spec.name for spec in world.plan.children)]
     assert (status.stopped, status.stop_reason, status.halted_shards) == (False, "", {})
+
+
+def test_a_held_level_goes_to_the_risk_monitor_alone() -> None:
+    world = SupervisedWorld()
+    hold = HoldLevel(subject="account", level=RiskLevel.CAUTION, reason="news")
+    assert world.ask(hold) == Answer(done=True, confirmed=True, text="account is at least CAUTION")
+    assert world.told("risk_monitor", HoldLevel) == [hold]
+    assert not any(world.told(name, HoldLevel) for name in world.processes if name != "risk_monitor")
+
+
+def test_a_level_of_a_symbol_that_is_not_traded_cannot_be_held() -> None:
+    world = SupervisedWorld()
+    answer = world.ask(HoldLevel(subject="DOGEUSDC", level=None, reason=""))
+    assert answer == Answer(done=False, confirmed=False, text="DOGEUSDC is neither a traded symbol nor the account")
+
+
+def test_a_level_is_not_held_while_the_risk_monitor_is_away() -> None:
+    world = SupervisedWorld()
+    world.ask(StopActor(name="risk_monitor"))
+    world.run(5_000)
+    answer = world.ask(HoldLevel(subject="account", level=RiskLevel.HALTED, reason="news"), ask_id=2)
+    assert answer == Answer(done=False, confirmed=False, text="the risk monitor is away: try again")
