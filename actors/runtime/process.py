@@ -20,6 +20,7 @@ from actors.runtime.exit_codes import ExitCode
 from actors.runtime.journal_error import JournalFailed
 from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.frames import FROM_NOW, VERSION, Hello
+from actors.runtime.links.proof import ClusterSecret
 from actors.runtime.links.reader import LinkReader
 from actors.runtime.links.writer import LinkWriter
 from actors.runtime.logs import open_log
@@ -28,6 +29,7 @@ from actors.runtime.shell import Clock, Shell
 from actors.runtime.state_dir import StateDir
 from actors.runtime.stop_file import StopFile
 from actors.runtime.timers import TimerTable
+from configs.cluster_secret import load_cluster_secret
 from configs.schema import Settings
 from protocols.effects import Append, Call, Effect, LinkChanged, Log, OutboxFull, Publish, Send, SetTimer, TimerFired
 from protocols.envelope import Envelope, Message
@@ -105,6 +107,7 @@ class ActorProcess:
         self._stop_file = StopFile(self._state.stop_file)
         self._bad: dict[str, tuple[int, int]] = {}
         self._delivered = 0
+        self._secret = ClusterSecret(load_cluster_secret(self._state.cluster_secret)) if spec.node else None
         self._writer = LinkWriter(
             spec.name,
             spec.epoch,
@@ -115,6 +118,8 @@ class ActorProcess:
             shell.replay,
             self._outbox_changed,
             self._gap,
+            self._secret,
+            self._bad_data,
         )
         self._readers = self._make_readers()
         self._carried_out = shell.carried_out if isinstance(shell, Gathers) else None
@@ -127,8 +132,9 @@ class ActorProcess:
         """
         self.log.info("{} starts, epoch {}, pid {}", self._spec.name, self._spec.epoch, os.getpid())
         await self._shell.start(self)
-        if self._spec.address:
-            await self._writer.listen(self._spec.address)
+        for address in (self._spec.address, self._spec.tcp_address):
+            if address:
+                await self._writer.listen(self._at_home(address))
         for reader in self._readers.values():
             reader.start()
         if self._owns_process:
@@ -142,7 +148,7 @@ class ActorProcess:
     def deliver(self, message: Message, origin_ns: int = 0) -> None:
         """Hand `message` to the core now; while another is being handled it waits for the end of that one's effects."""
         if type(message) is EpochAnnounced:
-            self._announce(message.name, message.epoch)
+            self._announce(message)
         elif type(message) is Resume:
             self._look_at_stop_file()  # a stop that is newer than the last look comes first
         self._delivered += 1
@@ -203,7 +209,7 @@ class ActorProcess:
             resume = {"events": number, "ordered": FROM_NOW, "alerts": 0}
             readers[peer] = LinkReader(
                 peer,
-                address,
+                self._at_home(address),
                 Hello(VERSION, spec.name, spec.role, spec.epoch, resume, wanted),
                 decoder,
                 self._settings.links,
@@ -212,8 +218,14 @@ class ActorProcess:
                 self._received,
                 self._link_changed,
                 self._bad_data,
+                self._secret,
             )
         return readers
+
+    def _at_home(self, address: str) -> str:
+        """A socket that is named by its actor alone is in the state directory of this node."""
+        kind, _, name = address.partition(":")
+        return self._state.socket(name) if kind == "local" else address
 
     def _received(self, envelope: Envelope[Any]) -> None:
         if self._handling:
@@ -310,10 +322,10 @@ class ActorProcess:
         if changed is not None and StopFileSeen in self._accepted:
             self._accept(changed, 0, "")
 
-    def _announce(self, name: str, epoch: int) -> None:
-        self._writer.announce(name, epoch)
-        if name in self._readers:
-            self._readers[name].announce(epoch)
+    def _announce(self, announced: EpochAnnounced) -> None:
+        self._writer.announce(announced.name, announced.epoch)
+        if announced.name in self._readers:
+            self._readers[announced.name].announce(announced.epoch, self._at_home(announced.address))
 
     def _link_changed(self, peer: str, up: bool, epoch: int) -> None:
         if LinkChanged in self._accepted:

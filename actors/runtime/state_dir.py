@@ -111,6 +111,11 @@ class StateDir:
         return self.path / "ray.json"
 
     @property
+    def cluster_secret(self) -> Path:
+        """What every node of the cluster knows; there where the system has more than one node."""
+        return self.path / "cluster.secret"
+
+    @property
     def plan_file(self) -> Path:
         """What the supervisor was told to keep alive."""
         return self.path / "plan.msgpack"

@@ -27,7 +27,9 @@ Role = Literal[
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an actor process is started with. No secret is in it: keys are read by the process that needs them.
 
-    `name` is `role` or `role-shard`. `peers` are the actors whose messages it reads: name -> address (`unix:/path`).
+    `name` is `role` or `role-shard`. `peers` are the actors whose messages it reads: name -> address (`unix:/path`, `tcp:host:port`, or
+    `local:name` for the socket of that name in its own node's state directory). In a cluster `node` is where it runs, and
+    `tcp_address` where readers on other nodes find it.
     `instruments` are those of the actor's shard (all of the account's where it serves every shard).
     `config_json` is the resolved configuration (configs.schema.Settings). `rate_limits` are the venue's, of the whole account.
     """
@@ -47,6 +49,10 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     config_json: str
     started_ns: int = 0
     rate_limits: RateLimits = RateLimits()
+    node: str = ""
+    tcp_address: str = ""
+    journal_is_behind: bool = False
+    """A later incarnation than those in this node's journal ran on another node: the journal is put aside."""
 
 
 class ActorState(enum.StrEnum):
@@ -106,12 +112,16 @@ class HoldLevel(Message, frozen=True, kw_only=True):
 
 
 class EpochAnnounced(Message, frozen=True, kw_only=True):
-    """The supervisor's word on the newest epoch of an actor, before the actor of that epoch starts."""
+    """The supervisor's word on the newest epoch of an actor, before the actor of that epoch starts.
+
+    `address` is where the one who is told finds it from now on; empty means where it was. `announced_ns` is the supervisor's clock.
+    """
 
     name: str
     shard: int
     epoch: int
     announced_ns: int
+    address: str = ""
 
 
 class ShardHalted(Message, frozen=True, kw_only=True):

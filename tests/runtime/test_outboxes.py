@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.runtime.links.address import AddressError, UnixAddress, parse_address
+from actors.runtime.links.address import AddressError, TcpAddress, UnixAddress, parse_address
 from actors.runtime.links.alert_spool import OVERFLOW_BYTES_MAX, AlertQueue, AlertSpool
 from actors.runtime.links.frames import FROM_NOW
 from actors.runtime.links.latest_outbox import LatestOutbox
@@ -278,7 +278,6 @@ def test_a_leak_of_timers_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("tcp:10.0.0.1:7000", "cluster secret"),
         ("tcp:nowhere", "not of the form"),
         ("tcp:h:0", "not of the form"),
         ("unix:relative", "absolute"),
@@ -293,3 +292,8 @@ def test_an_address_that_cannot_be_used_says_why(text: str, reason: str) -> None
 
 def test_a_unix_address_is_a_path() -> None:
     assert parse_address("unix:/run/a.sock") == UnixAddress(Path("/run/a.sock"))
+
+
+def test_a_tcp_address_is_a_host_and_a_port() -> None:
+    assert parse_address("tcp:10.0.0.1:7000") == TcpAddress("10.0.0.1", 7000)
+    assert parse_address("tcp:[::1]:7000") == TcpAddress("::1", 7000)

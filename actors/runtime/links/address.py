@@ -1,4 +1,4 @@
-"""Addresses of links: `unix:/path` or `tcp:host:port`."""
+"""Addresses of links: `unix:/path` on one node, `tcp:host:port` between nodes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,21 @@ class UnixAddress(NamedTuple):
     path: Path
 
 
-def parse_address(text: str) -> UnixAddress:
+class TcpAddress(NamedTuple):
+    """A port of a node; whoever meets there proves the cluster secret."""
+
+    host: str
+    port: int
+
+
+Address = UnixAddress | TcpAddress
+
+
+def parse_address(text: str) -> Address:
     """The socket behind an address.
 
     Raises:
-        AddressError: not an address, or one over TCP, which needs the cluster secret that this version does not have.
+        AddressError: not an address.
     """
     kind, _, rest = text.partition(":")
     match kind:
@@ -29,16 +39,9 @@ def parse_address(text: str) -> UnixAddress:
         case "unix":
             raise AddressError(f"address {text!r}: the path of a Unix socket must be absolute (unix:/path)")
         case "tcp":
-            _check_tcp(text, rest)
-            raise AddressError(
-                f"address {text!r}: links over TCP need the cluster secret, which this version does not have; "
-                "keep the actors of a shard on one node (unix:/path)"
-            )
+            host, _, port = rest.rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise AddressError(f"address {text!r} is not of the form tcp:host:port")
+            return TcpAddress(host.removeprefix("[").removesuffix("]"), int(port))
         case _:
             raise AddressError(f"address {text!r} is neither unix:/path nor tcp:host:port")
-
-
-def _check_tcp(text: str, rest: str) -> None:
-    host, _, port = rest.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise AddressError(f"address {text!r} is not of the form tcp:host:port")

@@ -29,7 +29,8 @@ class Connection(asyncio.BufferedProtocol):
         on_lost: Callable[[str], None],
         on_made: Callable[[Connection], None] | None = None,
     ) -> None:
-        self._frame_bytes_max = frame_bytes_max
+        self.frame_bytes_max = frame_bytes_max
+        """It may grow when the other end has become known."""
         self._on_frame = on_frame
         self._on_writable = on_writable
         self._on_lost = on_lost
@@ -74,8 +75,14 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket up."""
         self._transport = cast(asyncio.Transport, transport)
+        if self.closed:
+            self._transport.abort()
+            return
         self._transport.set_write_buffer_limits(high=0)
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        stream = self._transport.get_extra_info("socket")
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        if stream.family != socket.AF_UNIX:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._descriptor = plain_descriptor(transport)
         self.writable = True
         if self._on_made is not None:
@@ -93,9 +100,9 @@ class Connection(asyncio.BufferedProtocol):
         view = self._view
         while filled - start >= HEADER_BYTES and not self.closed:
             length, kind, number = HEADER.unpack_from(view, start)
-            if length > self._frame_bytes_max:
+            if length > self.frame_bytes_max:
                 self.oversized = True
-                self.close(f"a frame of {length} bytes, more than {self._frame_bytes_max}")
+                self.close(f"a frame of {length} bytes, more than {self.frame_bytes_max}")
                 return
             end = start + HEADER_BYTES + length
             if end > filled:

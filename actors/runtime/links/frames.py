@@ -11,6 +11,7 @@ import struct
 
 import msgspec
 
+from actors.runtime.links.proof import Challenge, Proven
 from protocols.envelope import Envelope, Message
 
 VERSION = 1
@@ -18,16 +19,26 @@ VERSION = 1
 
 HEADER = struct.Struct("<IBQ")
 HEADER_BYTES = HEADER.size
+CLOCK = struct.Struct("<Q")
+
+GREETING_BYTES_MAX = 65_536
+"""No frame of one who is not known yet may be longer."""
 
 
 class Kind(enum.IntEnum):
-    """What a frame carries. LATEST to ALERT hold an envelope; BEAT holds nothing and its number is the sender's clock."""
+    """What a frame carries. LATEST to ALERT hold an envelope; BEAT holds nothing and its number is the sender's clock.
+
+    Between nodes the writer begins with a CHALLENGE, and HELLO and WELCOME are proven (links/proof.py). ECHO is a reader's question for
+    the writer's clock; its number is the reader's, and the answer repeats it with the writer's as payload.
+    """
 
     HELLO = 1
     WELCOME = 2
     REFUSAL = 3
     ACK = 4
     BEAT = 5
+    CHALLENGE = 6
+    ECHO = 7
     LATEST = 16
     EVENT = 17
     ORDERED = 18
@@ -59,11 +70,12 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Welcome(msgspec.Struct, frozen=True, array_like=True):
-    """The writer's answer to an accepted hello."""
+    """The writer's answer to an accepted hello. `now_ns` is the writer's clock."""
 
     version: int
     name: str
     epoch: int
+    now_ns: int = 0
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
@@ -78,7 +90,7 @@ class Ack(msgspec.Struct, frozen=True, array_like=True):
     numbers: dict[str, int]
 
 
-Control = Hello | Welcome | Refusal | Ack
+Control = Hello | Welcome | Refusal | Ack | Challenge | Proven
 
 _encoder = msgspec.msgpack.Encoder()
 _buffer = bytearray(65_536)
@@ -93,6 +105,12 @@ def control_frame(kind: Kind, body: Control) -> bytes:
 def beat_frame(now_ns: int) -> bytes:
     """A sign of life."""
     return HEADER.pack(0, Kind.BEAT, now_ns)
+
+
+def echo_frame(asked_ns: int, answered_ns: int | None = None) -> bytes:
+    """The question for a clock, or its answer."""
+    payload = b"" if answered_ns is None else CLOCK.pack(answered_ns)
+    return HEADER.pack(len(payload), Kind.ECHO, asked_ns) + payload
 
 
 def envelope_frame(kind: int, number: int, envelope: Envelope[Message]) -> bytes:

@@ -9,17 +9,36 @@ from typing import Any
 
 import msgspec
 
-from actors.runtime.links.address import parse_address
+from actors.runtime.links.address import Address, TcpAddress, parse_address
 from actors.runtime.links.connection import Connection
-from actors.runtime.links.frames import STREAM_OF, VERSION, Ack, Hello, Kind, Refusal, Welcome, control_frame
+from actors.runtime.links.frames import (
+    CLOCK,
+    GREETING_BYTES_MAX,
+    STREAM_OF,
+    VERSION,
+    Ack,
+    Hello,
+    Kind,
+    Refusal,
+    Welcome,
+    control_frame,
+    echo_frame,
+)
+from actors.runtime.links.peer_clock import PeerClock
+from actors.runtime.links.proof import Challenge, ClusterSecret, Proven, WrongProof, new_nonce
 from actors.runtime.shell import Clock
 from configs.schema import LinkSettings
 from protocols.envelope import Envelope
+from protocols.node_clocks import translated
 
 WELCOME_TIMEOUT_S = 2.0
+ECHO_PERIOD_S = 1.0
+"""How often a writer on another node is asked for its clock."""
 
-_LATEST, _BEAT = int(Kind.LATEST), int(Kind.BEAT)
+_LATEST, _BEAT, _ECHO = int(Kind.LATEST), int(Kind.BEAT), int(Kind.ECHO)
 
+_challenge_decoder = msgspec.msgpack.Decoder(Challenge)
+_proven_decoder = msgspec.msgpack.Decoder(Proven)
 _welcome_decoder = msgspec.msgpack.Decoder(Welcome)
 _refusal_decoder = msgspec.msgpack.Decoder(Refusal)
 
@@ -39,6 +58,7 @@ class LinkReader:
         on_message: Callable[[Envelope[Any]], None],
         on_change: Callable[[str, bool, int], None],
         on_bad: Callable[[str, str], None],
+        secret: ClusterSecret | None = None,
     ) -> None:
         """Describe the link; `start` dials.
 
@@ -47,12 +67,18 @@ class LinkReader:
             decoder: decodes an envelope of our mailbox.
             on_change: `(peer, up, epoch)`.
             on_bad: `(peer, what)`: something came that cannot be understood; it has been left out.
+            secret: of the cluster; needed where a peer is, or may come to be, on another node.
 
         Raises:
             AddressError: the address cannot be used.
         """
         self._peer = peer
-        self._path = str(parse_address(address).path)
+        self._address = parse_address(address)
+        self._secret = secret
+        self._clock_of_peer = PeerClock()
+        self._challenge, self._nonce = b"", b""
+        self._asked_ns = 0
+        self._echo_timer: asyncio.TimerHandle | None = None
         self._hello = hello
         self._decoder = decoder
         self._settings = settings
@@ -93,14 +119,29 @@ class LinkReader:
             self._connection.close("closed by the reader")
 
     def age_ns(self, now_ns: int) -> int:
-        """Time since the newest frame was sent, by the node's one clock; it grows while the link is down."""
+        """Time since the newest frame was sent; it grows while the link is down.
+
+        On one node by its one clock; between nodes by their clock as the echo tells it, at the worst of what its error allows.
+        """
         return now_ns - self._newest_ns
 
-    def announce(self, epoch: int) -> None:
-        """A newer incarnation of the peer exists: nothing of an older one is read any more."""
-        self._epoch_min = max(self._epoch_min, epoch)
-        if self._connection is not None and self._epoch and self._epoch < self._epoch_min:
-            self._connection.close(f"epoch {self._epoch} has been replaced by {self._epoch_min}")
+    def announce(self, epoch: int, address: str = "") -> None:
+        """A newer incarnation of the peer exists, perhaps at another address: nothing of an older one is read any more.
+
+        Raises:
+            AddressError: the address cannot be used.
+        """
+        if epoch < self._epoch_min:
+            return
+        self._epoch_min = epoch
+        moved = bool(address) and parse_address(address) != self._address
+        if moved:
+            self._address = parse_address(address)
+        if self._connection is not None and (moved or 0 < self._epoch < epoch):
+            reason = (
+                f"{self._peer} is at {address} now" if moved else f"epoch {self._epoch} has been replaced by {epoch}"
+            )
+            self._connection.close(reason)
 
     async def _keep(self) -> None:
         delay_s = delay_s_min = self._settings.reconnect_delay_ms / 1_000
@@ -118,26 +159,35 @@ class LinkReader:
         loop = asyncio.get_running_loop()
         self._lost = asyncio.Event()
         self._epoch = 0
+        self._challenge = b""
+        self._clock_of_peer.forget()
+        address = self._address
         connection = Connection(
-            self._settings.frame_bytes_max,
+            self._settings.frame_bytes_max if self._secret is None else GREETING_BYTES_MAX,
             on_frame=self._heard,
             on_writable=lambda: None,
             on_lost=self._gone,
         )
+        self._connection = connection  # a challenge may be here before the loop comes back to this task
         try:
-            await loop.create_unix_connection(lambda: connection, self._path)
-        except OSError:
+            await _connect(loop, connection, address)
+        except (OSError, TimeoutError):
+            self._connection = None
             return False
-        self._connection = connection
-        resume = {**self._hello.resume, **self.last}
-        connection.write(control_frame(Kind.HELLO, msgspec.structs.replace(self._hello, resume=resume)))
+        if not isinstance(address, TcpAddress):
+            connection.write(control_frame(Kind.HELLO, self._greeting()))
         waiting = loop.call_later(WELCOME_TIMEOUT_S, self._give_up, connection)
         try:
             await self._lost.wait()
         finally:
             waiting.cancel()
+            if self._echo_timer is not None:
+                self._echo_timer.cancel()
         self._connection = None
         return self._epoch > 0
+
+    def _greeting(self) -> Hello:
+        return msgspec.structs.replace(self._hello, resume={**self._hello.resume, **self.last})
 
     def _give_up(self, connection: Connection) -> None:
         if not self._epoch:
@@ -148,9 +198,13 @@ class LinkReader:
         if kind == _LATEST and self.up:
             self._take(payload)
         elif kind == _BEAT and self.up:
-            self._newest_ns = max(self._newest_ns, number)
+            self._newest_ns = max(self._newest_ns, self._ours(number))
         elif kind in STREAM_OF and self.up:
             self._take_ordered(STREAM_OF[Kind(kind)], number, payload)
+        elif kind == _ECHO and self.up and len(payload) == CLOCK.size:
+            self._clock_of_peer.note(number, CLOCK.unpack(payload)[0], self._clock.now_ns())
+        elif kind == Kind.CHALLENGE and not self.up and not self._challenge:
+            self._challenged(payload)
         elif kind == Kind.WELCOME and not self.up:
             self._welcomed(payload)
         elif kind == Kind.REFUSAL and not self.up:
@@ -166,8 +220,11 @@ class LinkReader:
             self._on_bad(self._peer, str(error))
             return
         self.messages_in += 1
-        if envelope.sent_ns > self._newest_ns:
-            self._newest_ns = envelope.sent_ns
+        if self._challenge:
+            envelope = translated(envelope, self._clock_of_peer.offset_ns, self._clock_of_peer.error_ns)
+        sent_ns = envelope.sent_ns - self._clock_of_peer.error_ns
+        if sent_ns > self._newest_ns:
+            self._newest_ns = sent_ns
         self._on_message(envelope)
 
     def _take_ordered(self, stream: str, number: int, payload: memoryview) -> None:
@@ -192,9 +249,58 @@ class LinkReader:
             self._unacknowledged = 0
             connection.write(control_frame(Kind.ACK, Ack(dict(self.last))))
 
+    def _challenged(self, payload: memoryview) -> None:
+        """A writer on another node: answer with the hello and a proof of the secret."""
+        if not isinstance(self._address, TcpAddress) or self._connection is None:
+            self._hang_up("a challenge where none is expected")
+            return
+        if self._secret is None:
+            self._objects("its address is on another node, and this actor has no cluster secret")
+            return
+        try:
+            self._challenge = _challenge_decoder.decode(payload).nonce
+        except msgspec.DecodeError:
+            self._hang_up("a challenge that cannot be understood")
+            return
+        self._nonce = new_nonce()
+        self._asked_ns = self._clock.now_ns()
+        body = msgspec.msgpack.encode(self._greeting())
+        proven = self._secret.prove_hello(self._challenge, self._nonce, body)
+        self._connection.write(control_frame(Kind.HELLO, proven))
+
+    def _welcome_in(self, payload: memoryview) -> Welcome:
+        """
+        Raises:
+            WrongProof: it comes from another node and is not proven.
+            msgspec.DecodeError, UnicodeDecodeError: it is none.
+        """
+        if not isinstance(self._address, TcpAddress):
+            return _welcome_decoder.decode(payload)
+        if self._secret is None or not self._challenge:
+            raise WrongProof("a welcome before any challenge")
+        proven = _proven_decoder.decode(payload)
+        self._secret.check_welcome(self._challenge, self._nonce, proven)
+        welcome = _welcome_decoder.decode(proven.body)
+        self._clock_of_peer.note(self._asked_ns, welcome.now_ns, self._clock.now_ns())
+        return welcome
+
+    def _ask_clock(self) -> None:
+        connection = self._connection
+        if connection is not None and self.up:
+            if connection.writable:
+                connection.write(echo_frame(self._clock.now_ns()))
+            self._echo_timer = asyncio.get_running_loop().call_later(ECHO_PERIOD_S, self._ask_clock)
+
+    def _ours(self, their_ns: int) -> int:
+        """A time of the peer's clock on ours, as early as it can have been."""
+        return their_ns + self._clock_of_peer.offset_ns - self._clock_of_peer.error_ns if self._challenge else their_ns
+
     def _welcomed(self, payload: memoryview) -> None:
         try:
-            welcome = _welcome_decoder.decode(payload)
+            welcome = self._welcome_in(payload)
+        except WrongProof as error:
+            self._objects(f"it does not prove the cluster secret ({error}): both nodes need the same cluster.secret")
+            return
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._hang_up("a welcome that cannot be understood")
             return
@@ -208,6 +314,10 @@ class LinkReader:
             self._epoch = self._epoch_min = welcome.epoch
             self._last_refusal = ""
             self.up = True
+            assert self._connection is not None
+            self._connection.frame_bytes_max = self._settings.frame_bytes_max
+            if self._challenge:
+                self._ask_clock()
             self._on_change(self._peer, True, welcome.epoch)
 
     def _refused(self, payload: memoryview) -> None:
@@ -242,3 +352,15 @@ class LinkReader:
             self._unacknowledged = 0
             self._log.info("link to {} lost: {}", self._peer, reason)
             self._on_change(self._peer, False, self._epoch)
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, connection: Connection, address: Address) -> None:
+    """
+    Raises:
+        OSError, TimeoutError: nobody answers there.
+    """
+    if isinstance(address, TcpAddress):
+        async with asyncio.timeout(WELCOME_TIMEOUT_S):
+            await loop.create_connection(lambda: connection, address.host, address.port)
+    else:
+        await loop.create_unix_connection(lambda: connection, str(address.path))

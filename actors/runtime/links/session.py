@@ -136,8 +136,8 @@ class ReaderSession:
             elif stream in self._cursors:
                 self._cursors[stream].acknowledge(number)
 
-    def beat(self, frame: bytes) -> None:
-        """Show that this end is alive."""
+    def answer(self, frame: bytes) -> None:
+        """Write a frame of the link itself (a beat, an echo), if it need not wait: late it would be worth nothing."""
         if self.connected and self._connection.writable:
             self._connection.write(frame)
 

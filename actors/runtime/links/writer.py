@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
-from actors.runtime.links.address import parse_address
+from actors.runtime.links.address import TcpAddress, parse_address
 from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.connection import Connection
 from actors.runtime.links.frames import (
     FROM_NOW,
+    GREETING_BYTES_MAX,
     VERSION,
     Ack,
     Hello,
@@ -21,9 +22,11 @@ from actors.runtime.links.frames import (
     Welcome,
     beat_frame,
     control_frame,
+    echo_frame,
     envelope_frame,
 )
 from actors.runtime.links.ordered_log import Entry, History, OrderedLog
+from actors.runtime.links.proof import Challenge, ClusterSecret, Proven, WrongProof, new_nonce
 from actors.runtime.links.session import ReaderSession
 from actors.runtime.shell import Clock
 from configs.schema import LinkSettings
@@ -53,6 +56,7 @@ _LATEST_KIND = int(Kind.LATEST)
 _NS_PER_MS = 1_000_000
 
 _hello_decoder = msgspec.msgpack.Decoder(Hello)
+_proven_decoder = msgspec.msgpack.Decoder(Proven)
 _ack_decoder = msgspec.msgpack.Decoder(Ack)
 
 
@@ -70,6 +74,8 @@ class LinkWriter:
         history: Callable[[str, int, int], list[tuple[int, Message]]],
         on_full: Callable[[str, bool], None],
         on_gap: Callable[[str, str], None],
+        secret: ClusterSecret | None = None,
+        on_stranger: Callable[[str, str], None] = lambda who, what: None,
     ) -> None:
         """Make the writer; `listen` opens it.
 
@@ -77,6 +83,8 @@ class LinkWriter:
             history: `(stream, from_number, limit)`: older ordered messages from the actor's journal.
             on_full: told when an ordered link reaches its limit, and when it has half of it free again.
             on_gap: told when a reader will lack ordered messages, and why.
+            secret: of the cluster; needed to listen at a TCP address.
+            on_stranger: told of somebody without the secret: `(claimed name, what)`.
         """
         self._name = name
         self._epoch = epoch
@@ -88,6 +96,8 @@ class LinkWriter:
         self._history = history
         self._on_full = on_full
         self._on_gap = on_gap
+        self._secret = secret
+        self._on_stranger = on_stranger
         self._sessions: dict[str, ReaderSession] = {}
         self._in_order: list[ReaderSession] = []
         self._readers: dict[type[Message], list[tuple[ReaderSession, int]]] = {}
@@ -100,26 +110,34 @@ class LinkWriter:
         }
         self._seq = epoch << 32
         self._chain_prefix = f"{name}/{epoch}/"
-        self._server: asyncio.AbstractServer | None = None
+        self._servers: list[asyncio.AbstractServer] = []
         self._strangers: set[Connection] = set()
         self._beat: asyncio.TimerHandle | None = None
         self.messages_out = 0
         self.refused = 0
         """Connections refused or dropped for what they sent."""
+        self.unproven = 0
+        """Those among them that did not know the cluster secret."""
 
     async def listen(self, address: str) -> None:
-        """Open the socket; one that a dead process left behind is replaced.
+        """Open a socket; a Unix socket that a dead process left behind is replaced. More than one may be open.
 
         Raises:
             AddressError: the address cannot be used.
             OSError: the socket cannot be made.
         """
-        path = parse_address(address).path
+        place = parse_address(address)
         loop = asyncio.get_running_loop()
-        if path.is_socket():
-            path.unlink()
-        self._server = await loop.create_unix_server(self._accept, str(path))
-        self._send_beats()
+        if isinstance(place, TcpAddress):
+            assert self._secret is not None, "a TCP address without the cluster secret"
+            server = await loop.create_server(self._accept_from_elsewhere, place.host, place.port)
+        else:
+            if place.path.is_socket():
+                place.path.unlink()
+            server = await loop.create_unix_server(self._accept, str(place.path))
+        self._servers.append(server)
+        if self._beat is None:
+            self._send_beats()
 
     def publish(self, body: Message, origin_ns: int, cause: str, to: str = "") -> None:
         """Give a message to every reader whose route accepts it, or to the one named `to`.
@@ -165,8 +183,8 @@ class LinkWriter:
         """Stop listening and drop every reader."""
         if self._beat is not None:
             self._beat.cancel()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for session in self._in_order:
             session.drop("closed by the writer")
         for stranger in list(self._strangers):
@@ -268,22 +286,27 @@ class LinkWriter:
             session.full = False
             self._on_full(session.name, False)
 
-    def _accept(self) -> Connection:
+    def _accept(self, challenge: bytes = b"") -> Connection:
         connection = Connection(
-            self._settings.frame_bytes_max,
-            on_frame=lambda kind, number, payload: self._greeted(connection, kind, payload),
+            GREETING_BYTES_MAX,
+            on_frame=lambda kind, number, payload: self._greeted(connection, kind, payload, challenge),
             on_writable=lambda: None,
             on_lost=lambda reason: self._stranger_left(connection, reason),
-            on_made=self._met,
+            on_made=lambda made: self._met(made, challenge),
         )
         return connection
 
-    def _met(self, connection: Connection) -> None:
+    def _accept_from_elsewhere(self) -> Connection:
+        return self._accept(new_nonce())
+
+    def _met(self, connection: Connection, challenge: bytes) -> None:
         if len(self._strangers) >= STRANGERS_MAX:
             self.refused += 1
             connection.close("too many connections without a hello")
             return
         self._strangers.add(connection)
+        if challenge:
+            connection.write(control_frame(Kind.CHALLENGE, Challenge(challenge)))
         asyncio.get_running_loop().call_later(HELLO_TIMEOUT_S, self._give_up, connection)
 
     def _stranger_left(self, connection: Connection, reason: str) -> None:
@@ -297,10 +320,16 @@ class LinkWriter:
             self.refused += 1
             connection.close("no hello in time")
 
-    def _greeted(self, connection: Connection, kind: int, payload: memoryview) -> None:
+    def _greeted(self, connection: Connection, kind: int, payload: memoryview, challenge: bytes) -> None:
         self._strangers.discard(connection)
         try:
-            hello = _hello_decoder.decode(payload) if kind == Kind.HELLO else None
+            hello, nonce = self._hello_in(payload, challenge) if kind == Kind.HELLO else (None, b"")
+        except WrongProof as error:
+            self.unproven += 1
+            reason = f"the cluster secret is not proven ({error}): both nodes need the same cluster.secret"
+            self._refuse(connection, "a stranger", reason)
+            self._on_stranger("links", f"somebody dialled without the cluster secret ({error})")
+            return
         except (msgspec.DecodeError, UnicodeDecodeError):
             hello = None
         if hello is None:
@@ -310,12 +339,28 @@ class LinkWriter:
             return
         reason = self._objection(hello)
         if reason:
-            self.refused += 1
-            self._log.warning("link: refused {}: {}", hello.name[:64], reason)
-            connection.write(control_frame(Kind.REFUSAL, Refusal(reason)))
-            connection.finish(reason)
+            self._refuse(connection, hello.name[:64], reason)
             return
-        self._admit(connection, hello)
+        self._admit(connection, hello, challenge, nonce)
+
+    def _hello_in(self, payload: memoryview, challenge: bytes) -> tuple[Hello, bytes]:
+        """A hello and, from another node, the reader's challenge.
+
+        Raises:
+            WrongProof: it comes from another node, and its sender does not know the secret.
+            msgspec.DecodeError, UnicodeDecodeError: it is none.
+        """
+        if not challenge or self._secret is None:
+            return _hello_decoder.decode(payload), b""
+        proven = _proven_decoder.decode(payload)
+        self._secret.check_hello(challenge, proven)
+        return _hello_decoder.decode(proven.body), proven.nonce
+
+    def _refuse(self, connection: Connection, who: str, reason: str) -> None:
+        self.refused += 1
+        self._log.warning("link: refused {}: {}", who, reason)
+        connection.write(control_frame(Kind.REFUSAL, Refusal(reason)))
+        connection.finish(reason)
 
     def _objection(self, hello: Hello) -> str:
         if hello.version != VERSION:
@@ -327,7 +372,7 @@ class LinkWriter:
             return f"{READERS_MAX} readers are known already"
         return ""
 
-    def _admit(self, connection: Connection, hello: Hello) -> None:
+    def _admit(self, connection: Connection, hello: Hello, challenge: bytes, nonce: bytes) -> None:
         self._epochs[hello.name] = hello.epoch
         former = self._sessions.get(hello.name)
         if former is not None:
@@ -343,11 +388,15 @@ class LinkWriter:
         self._in_order = sorted(self._sessions.values(), key=lambda one: (READER_ORDER.get(one.role, 9), one.name))
         self._readers.clear()
         connection.rebind(
-            on_frame=lambda kind, number, payload: self._heard(session, kind, payload),
+            on_frame=lambda kind, number, payload: self._heard(session, kind, number, payload),
             on_writable=session.pump,
             on_lost=lambda reason: self._lost(session, reason),
         )
-        connection.write(control_frame(Kind.WELCOME, Welcome(VERSION, self._name, self._epoch)))
+        connection.frame_bytes_max = self._settings.frame_bytes_max
+        welcome: Welcome | Proven = Welcome(VERSION, self._name, self._epoch, self._now_ns())
+        if challenge and self._secret is not None:
+            welcome = self._secret.prove_welcome(challenge, nonce, msgspec.msgpack.encode(welcome))
+        connection.write(control_frame(Kind.WELCOME, welcome))
         self._log.info("link: {} (epoch {}) reads from here", hello.name, hello.epoch)
         now_ns = self._clock.now_ns()
         for key, (frame, instrument_id) in self._latest.items():
@@ -360,7 +409,10 @@ class LinkWriter:
         session.pump()
         self._judge(session)
 
-    def _heard(self, session: ReaderSession, kind: int, payload: memoryview) -> None:
+    def _heard(self, session: ReaderSession, kind: int, number: int, payload: memoryview) -> None:
+        if kind == Kind.ECHO:
+            session.answer(echo_frame(number, self._now_ns()))
+            return
         try:
             if kind != Kind.ACK:
                 raise msgspec.DecodeError(f"frame of kind {kind}")
@@ -382,7 +434,7 @@ class LinkWriter:
     def _send_beats(self) -> None:
         frame = beat_frame(self._clock.now_ns())
         for session in self._in_order:
-            session.beat(frame)
+            session.answer(frame)
         self._beat = asyncio.get_running_loop().call_later(BEAT_PERIOD_S, self._send_beats)
 
 
