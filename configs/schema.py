@@ -36,7 +36,10 @@ class KeySource(Section):
 
 
 class VenueSettings(Section):
-    """Which venue, at which addresses. `live` must be true for addresses where money is real."""
+    """Which venue, at which addresses. `live` must be true for addresses where money is real.
+
+    `stop_keys` is the emergency stop's own key, so that it works when the trading key is in doubt; without it `keys` serve both.
+    """
 
     kind: Literal["binance_usdm"] = "binance_usdm"
     rest_url: str
@@ -46,6 +49,7 @@ class VenueSettings(Section):
     account_alias: str = Field(default="main", pattern=r"^[a-z0-9_-]{1,24}$")
     margin_asset: str = "USDC"
     keys: KeySource = KeySource()
+    stop_keys: KeySource | None = None
     request_timeout_ms: Milliseconds = 3_000
     book_stream: Literal["depth@0ms", "depth@100ms", "depth@500ms", "depth"] = "depth@100ms"
 
@@ -165,6 +169,23 @@ class RiskSettings(Section):
     mark_age_ms_max: Milliseconds = 10_000
     levels: LevelSettings = LevelSettings()
     symbols: dict[Symbol, SymbolRisk] = {}
+
+
+class FlattenSettings(Section):
+    """Closing positions after a stop, by reduce-only slices: on every emergency only when `on_emergency` says so.
+
+    `passive` rests at the own side of the touch for `passive_ms` before it crosses; `crossing` crosses at once, first by
+    `crossing_bps` beyond the touch and further only while nothing fills, never beyond `price_band_bps_max` from the mark.
+    """
+
+    on_emergency: bool = False
+    urgency: Literal["passive", "crossing"] = "passive"
+    passive_ms: Milliseconds = 10_000
+    slice_notional_max: Money = Decimal(5_000)
+    crossing_bps: BasisPoints = 5
+    price_band_bps_max: BasisPoints = 100
+    refusals_max: int = Field(default=20, ge=1, le=1_000)
+    patience_ms: Milliseconds = 60_000
 
 
 class SupervisionSettings(Section):
@@ -294,6 +315,7 @@ class Settings(Section):
     strategy: StrategySettings = StrategySettings()
     order_manager: OrderManagerSettings = OrderManagerSettings()
     risk: RiskSettings = RiskSettings()
+    flatten: FlattenSettings = FlattenSettings()
     supervision: SupervisionSettings = SupervisionSettings()
     alerting: AlertingSettings = AlertingSettings()
     links: LinkSettings = LinkSettings()

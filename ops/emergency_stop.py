@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from configs.schema import OrderManagerSettings
+from configs.keys import ApiKeys, load_keys
+from configs.schema import OrderManagerSettings, VenueSettings
 from ops.direct_venue import DirectVenue, VenueFailure
+from protocols.client_order_id import parse_client_order_id
 
 ROUNDS_MAX = 5
 ASK_PAUSE_S = 0.5
+WAIT_S_MAX = 60.0
+"""Longest wait, within one round, for the end of a window in which the venue wants to be left alone."""
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """What clearing found. `clear` is true when no symbol had an open order in the last two questions."""
+    """What clearing found. `clear` is true when no symbol had an open order in the last two questions.
+
+    `strangers` are orders of ours that were placed after the stop began: somebody still trades.
+    """
 
     clear: bool
     rounds: int
     remaining: dict[str, int]
     failures: tuple[str, ...]
+    strangers: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -33,7 +42,21 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
             return f"the venue twice showed no open order of {', '.join(self.remaining)}"
         left = [f"{symbol} {count}" for symbol, count in self.remaining.items() if count]
         told = ([f"open orders: {', '.join(left)}"] if left else []) + list(self.failures)
+        if self.strangers:
+            told.append(
+                f"{', '.join(self.strangers)} came after the stop: an order manager trades on another machine; "
+                "stop it there, or revoke its key at the venue"
+            )
         return f"after {self.rounds} rounds the venue does not confirm that nothing is open: {'; '.join(told)}"
+
+
+def stop_keys(venue: VenueSettings) -> ApiKeys:
+    """The stop's own key where the configuration names one, else the trading key.
+
+    Raises:
+        ApiKeyError: it cannot be had.
+    """
+    return load_keys(venue.stop_keys or venue.keys)
 
 
 def cancel_everything(
@@ -42,24 +65,62 @@ def cancel_everything(
     manager: OrderManagerSettings,
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
+    clock_ns: Callable[[], int] = time.monotonic_ns,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Cleared:
     """Cancel every open order of `symbols` until the venue twice says that none is left.
 
-    A symbol that cannot be asked never counts as clear. `say` is told each step.
+    A symbol that cannot be asked never counts as clear. `say` is told each step. Every gate is shut when this begins; what was
+    written just before can be accepted for its window and the error of the clock, and where an answer was missing or an order left
+    also for the slack. `meanwhile` is called once, in the time that passes anyway.
     """
-    remaining: dict[str, int] = {}
-    failures: list[str] = []
+    began_ns = clock_ns()
+    began_ms = _now_ms(venue)
     for number in range(1, ROUNDS_MAX + 1):
+        sleep_s = min(venue.wait_s, WAIT_S_MAX)
+        if sleep_s:
+            sleep(sleep_s)
         failures = _cancel(venue, symbols, manager.cancel_window_ms)
         say(f"round {number}: cancel-all sent for {', '.join(symbols)}")
-        first, asked = _count(venue, symbols)
+        first, asked = _open(venue, symbols)
         failures += asked
-        sleep(max(ASK_PAUSE_S, (manager.window_ms + manager.dead_slack_ms) / 1_000) if number == 1 else ASK_PAUSE_S)
-        remaining, asked = _count(venue, symbols)
+        if number == 1:
+            meanwhile()
+        is_smooth = number == 1 and not failures and not any(first.values())
+        certain_ms = manager.window_ms + (manager.clock_error_ms_max if is_smooth else manager.dead_slack_ms)
+        sleep(max(ASK_PAUSE_S, certain_ms / 1_000 - (clock_ns() - began_ns) / 1e9))
+        second, asked = _open(venue, symbols)
         failures += asked
-        if not failures and not any(first.values()) and not any(remaining.values()):
+        if not failures and not any(first.values()) and not any(second.values()):
+            remaining = dict.fromkeys(symbols, 0)
             return Cleared(clear=True, rounds=number, remaining=remaining, failures=())
-    return Cleared(clear=False, rounds=ROUNDS_MAX, remaining=remaining, failures=tuple(failures))
+    return Cleared(
+        clear=False,
+        rounds=ROUNDS_MAX,
+        remaining={symbol: len(rows) for symbol, rows in second.items()},
+        failures=tuple(failures),
+        strangers=_strangers(second, began_ms, manager.window_ms + manager.clock_error_ms_max),
+    )
+
+
+def _now_ms(venue: DirectVenue) -> int | None:
+    try:
+        return venue.now_ms()
+    except VenueFailure:
+        return None  # whoever asks next tells why
+
+
+def _strangers(rows: dict[str, list[dict[str, Any]]], began_ms: int | None, grace_ms: int) -> tuple[str, ...]:
+    """Ids of orders of any installation of ours that cannot have been written before the stop."""
+    return tuple(
+        str(row.get("clientOrderId"))
+        for orders in rows.values()
+        for row in orders
+        if parse_client_order_id(str(row.get("clientOrderId", ""))) is not None
+        and began_ms is not None
+        and isinstance(row.get("time"), int)
+        and row["time"] > began_ms + grace_ms
+    )
 
 
 def _cancel(venue: DirectVenue, symbols: tuple[str, ...], window_ms: int) -> list[str]:
@@ -72,12 +133,12 @@ def _cancel(venue: DirectVenue, symbols: tuple[str, ...], window_ms: int) -> lis
     return failures
 
 
-def _count(venue: DirectVenue, symbols: tuple[str, ...]) -> tuple[dict[str, int], list[str]]:
-    counts: dict[str, int] = {}
+def _open(venue: DirectVenue, symbols: tuple[str, ...]) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    found: dict[str, list[dict[str, Any]]] = {}
     failures: list[str] = []
     for symbol in symbols:
         try:
-            counts[symbol] = len(venue.open_orders(symbol))
+            found[symbol] = venue.open_orders(symbol)
         except VenueFailure as failure:
             failures.append(f"{symbol}: {failure}")
-    return counts, failures
+    return found, failures

@@ -1,6 +1,7 @@
-"""`python -m ops.stop_arm STATE SYMBOL...`: what the supervisor runs when no order manager can clear its symbols.
+"""`python -m ops.stop_arm [--flatten] STATE SYMBOL...`: what the supervisor runs when no order manager can clear its symbols.
 
-It cancels at the venue by REST with the keys of the configuration, and exits 0 only when the venue twice showed no open order.
+It cancels at the venue by REST with the stop's key, and exits 0 only when the venue twice showed no open order; with --flatten
+also only when no position is left. Without symbols it serves every one of the plan.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import sys
 
 from actors.runtime.state_dir import StateDir
-from configs.keys import ApiKeyError, load_keys
+from configs.keys import ApiKeyError
 from ops.direct_venue import DirectVenue
-from ops.emergency_stop import cancel_everything
+from ops.emergency_stop import cancel_everything, stop_keys
+from ops.flatten import flatten
 from ops.saved_plan import SavedPlanError, saved_settings
 
 CLEAR, NOT_CLEAR, BAD_USAGE = 0, 4, 2
+FLATTEN = "--flatten"
 
 
 def main(arguments: list[str]) -> int:
     """Clear the symbols named after the state directory; all of the plan's when none is named."""
+    is_closing = arguments[:1] == [FLATTEN]
+    arguments = arguments[is_closing:]
     if not arguments:
         print("name the state directory")
         return BAD_USAGE
@@ -26,15 +31,19 @@ def main(arguments: list[str]) -> int:
         if settings is None:
             print(f"{arguments[0]} holds no plan of a system")
             return BAD_USAGE
-        keys = load_keys(settings.venue.keys)
+        keys = stop_keys(settings.venue)
     except (SavedPlanError, ApiKeyError) as error:
         print(error)
         return BAD_USAGE
     symbols = tuple(arguments[1:]) or settings.symbols
     with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
         cleared = cancel_everything(venue, symbols, settings.order_manager, say=print)
-    print(cleared.text)
-    return CLEAR if cleared.clear else NOT_CLEAR
+        print(cleared.text)
+        if not cleared.clear or not is_closing:
+            return CLEAR if cleared.clear else NOT_CLEAR
+        flattened = flatten(venue, symbols, settings, say=print)
+    print(flattened.text)
+    return CLEAR if flattened.flat else NOT_CLEAR
 
 
 if __name__ == "__main__":

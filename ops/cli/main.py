@@ -1,30 +1,49 @@
-"""`raymaker`: one command line, one file per group of commands.
-
-Exit codes: 0 done, 2 bad usage or configuration, 3 not running, 4 could not be confirmed. What a command needs is imported when it
-runs, so that help and the emergency stop are quick.
-"""
+"""`raymaker`: the entry point. An emergency stop writes its file here, with the standard library alone, before anything is imported."""
 
 from __future__ import annotations
 
-import typer
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
 
-from ops.cli import chaos, control, demo, exchange, level, reading, simulate, stopping, up, validate
-from ops.cli.outcome import Commands
+from ops.stop_file import write_stop_file
 
-app = typer.Typer(
-    name="raymaker",
-    cls=Commands,
-    help="A market maker for perpetual futures whose every part is a Ray actor.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-for group in (demo, up, reading, control, level, stopping, exchange, validate, simulate, chaos):
-    group.register(app)
+EMERGENCY_STOP = "emergency-stop"
 
 
 def main() -> None:
-    """Entry point of the `raymaker` command."""
+    """Run the command of the command line."""
+    shut_first(sys.argv[1:], os.environ.get("RAYMAKER_STATE") or "state")
+    from ops.cli.app import app
+
     app()
+
+
+def shut_first(arguments: list[str], state: str) -> None:
+    """Write the stop file if this is a sound emergency stop; the command itself then says so, writes it again, and judges it.
+
+    Args:
+        state: the state directory where the arguments name none.
+    """
+    if arguments[:1] != [EMERGENCY_STOP]:
+        return
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--state", default=state)
+    parser.add_argument("--reason", default=f"{EMERGENCY_STOP} command")
+    parser.add_argument("--config")
+    parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--flatten", action="store_true")
+    try:
+        known, unknown = parser.parse_known_args(arguments[1:])
+    except argparse.ArgumentError:
+        return
+    is_sound = not unknown and (known.direct or known.config is None)
+    if is_sound and Path(known.state).is_dir():
+        with contextlib.suppress(OSError):
+            write_stop_file(Path(os.path.abspath(known.state)) / "STOP", known.reason)  # noqa: PTH100 - as StateDir does
+
+
+if __name__ == "__main__":
+    main()

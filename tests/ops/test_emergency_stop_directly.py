@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,14 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Run:
-    """One clearing: what was said and how long it would have slept."""
+    """One clearing: what was said and how long it slept, by a clock that stands still but for the sleeping."""
 
-    def __init__(self, venue: ScriptedVenue, settings: Settings) -> None:
+    def __init__(self, venue: ScriptedVenue, settings: Settings, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.said: list[str] = []
         self.slept_s: list[float] = []
         with venue.client() as client:
             self.cleared = cancel_everything(
-                client, settings.symbols, settings.order_manager, self.said.append, self.slept_s.append
+                client,
+                settings.symbols,
+                settings.order_manager,
+                self.said.append,
+                self.slept_s.append,
+                lambda: round(sum(self.slept_s) * 1e9),
+                meanwhile,
             )
 
 
@@ -45,10 +54,41 @@ def test_the_venue_is_clear_when_two_questions_found_nothing(settings: Settings)
     ] * 2
 
 
-def test_the_second_question_comes_after_the_last_write_of_any_process_is_dead(settings: Settings) -> None:
+def test_the_second_question_comes_past_the_deadline_of_the_last_write(settings: Settings) -> None:
     manager = settings.order_manager
     run = Run(ScriptedVenue(), settings)
-    assert run.slept_s == [(manager.window_ms + manager.dead_slack_ms) / 1_000]
+    assert run.slept_s == [(manager.window_ms + manager.clock_error_ms_max) / 1_000]
+    assert sum(run.slept_s) < 2.0
+
+
+def test_where_an_answer_was_missing_the_slack_of_the_presumed_dead_is_waited_out_too(settings: Settings) -> None:
+    manager = settings.order_manager
+    run = Run(ScriptedVenue({"BTCUSDC": 1}, stubborn=1), settings)
+    assert sum(run.slept_s) >= (manager.window_ms + manager.dead_slack_ms) / 1_000
+
+
+def test_the_supervisor_is_told_while_the_deadline_passes(settings: Settings) -> None:
+    venue, asked = ScriptedVenue(), []
+    Run(venue, settings, meanwhile=lambda: asked.extend(venue.asked))
+    assert [what for what, _ in asked].count("GET /fapi/v1/openOrders") == 2
+    assert [what for what, _ in venue.asked].count("GET /fapi/v1/openOrders") == 4
+
+
+def test_nothing_is_asked_inside_the_time_for_which_the_venue_wants_to_be_left_alone(settings: Settings) -> None:
+    venue = ScriptedVenue()
+    venue.errors["/fapi/v1/allOpenOrders"] = (429, {"code": -1003, "msg": "Too many requests."})
+    run = Run(venue, settings)
+    assert [what for what, _ in venue.asked].count("DELETE /fapi/v1/allOpenOrders") == 1
+    assert "wants to be left alone" in run.cleared.failures[-1]
+
+
+def test_an_order_of_ours_that_came_after_the_stop_tells_that_somebody_still_trades(settings: Settings) -> None:
+    venue = ScriptedVenue()
+    young = {"clientOrderId": "rm1-9-000-4", "time": 1_700_000_000_000 + 60_000}
+    venue.rows["ETHUSDC"] = [young, {"clientOrderId": "web_7", "time": 1_700_000_000_000 + 60_000}]
+    cleared = Run(venue, settings).cleared
+    assert cleared.strangers == ("rm1-9-000-4",)
+    assert "trades on another machine; stop it there, or revoke its key at the venue" in cleared.text
 
 
 def test_orders_that_survive_are_cancelled_again(settings: Settings) -> None:
@@ -86,9 +126,21 @@ def test_the_stop_file_is_private_and_says_why(tmp_path: Path) -> None:
     assert (tmp_path / "STOP").stat().st_mode & 0o777 == 0o600
 
 
+def test_on_a_full_disk_the_stop_file_shuts_all_the_same_and_says_what_is_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    assert write_stop_file(tmp_path / "STOP", "now") == "it could not be synced: No space left on device"
+    assert (tmp_path / "STOP").exists()
+
+
 def test_the_direct_command_loads_no_ray_and_no_actor() -> None:
     code = (
-        "import sys, ops.cli.main, ops.cli.stopping, ops.emergency_stop, ops.direct_venue, ops.saved_plan, configs.keys\n"
+        "import sys, ops.cli.app, ops.cli.stopping, ops.emergency_stop, ops.flatten, ops.order_managers\n"
+        "import ops.direct_venue, ops.saved_plan, configs.keys\n"
         "print([m for m in sys.modules if m.split('.')[0] == 'ray' or m.startswith('actors.') "
         "and not m.startswith('actors.runtime')])"
     )

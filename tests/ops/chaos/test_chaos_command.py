@@ -15,7 +15,7 @@ from ops.chaos.run import LIMITS
 from ops.chaos.stage import LedgerTail, Stage, chaos_settings
 from ops.chaos.suite import run_rows, write_results
 from ops.chaos.verdicts import Outcome, RowRun, judge
-from ops.cli.main import app
+from ops.cli.app import app
 from ops.invariants.history import Verdict
 
 

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
-from ops.cli.main import app
+from ops.cli.app import app
+from ops.cli.main import shut_first
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = ROOT / "configs"
@@ -32,6 +34,11 @@ def refused(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, st
     return ran.code, ran.err
 
 
+def emergency_stop_options() -> list[list[str]]:
+    command = typer.main.get_command(app).commands["emergency-stop"]  # type: ignore[attr-defined]
+    return [parameter.opts for parameter in command.get_params(typer.Context(command))]
+
+
 def test_help_lists_every_command_without_loading_anything_heavy() -> None:
     code = (
         "import sys; sys.argv = ['raymaker', '--help']\n"
@@ -45,7 +52,7 @@ def test_help_lists_every_command_without_loading_anything_heavy() -> None:
     )
     for command in (
         *("demo", "up", "down", "status", "orders", "positions", "fills", "alerts", "start", "stop", "restart"),
-        *("emergency-stop", "resume", "exchange", "validate"),
+        *("emergency-stop", "flatten", "resume", "exchange", "validate"),
     ):
         assert f"  {command} " in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
@@ -155,16 +162,72 @@ def test_an_emergency_stop_shuts_the_gates_before_it_can_fail(tmp_path: Path) ->
     ran = Ran("emergency-stop", "--direct", "--state", str(tmp_path), "--reason", "enough")
     assert (tmp_path / "STOP").read_text() == "enough\n"
     assert ran.code == 3
-    assert ran.out == f"SHUT: {tmp_path / 'STOP'} is written; every gate on this node refuses.\n"
-    assert ran.err == (
-        f"raymaker: {tmp_path} holds no plan of a system: name the venue and the symbols with --config.\n"
+    assert ran.out == (
+        f"SHUT: {tmp_path / 'STOP'} is written; every gate on this node refuses.\nno order manager runs here.\n"
     )
+    assert ran.err == (
+        f"raymaker: {tmp_path} holds no plan of a system: name the venue and the symbols with --direct --config FILE.\n"
+    )
+
+
+def test_the_stop_file_is_there_before_ray_or_any_client_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "heavy = ('ray', 'httpx', 'websockets', 'aiohttp', 'msgspec', 'pydantic', 'yaml', 'psutil', 'typer', 'rich')\n"
+        "def hook(event, args):\n"
+        "    if event == 'open' and str(args[0]).endswith('/STOP'):\n"
+        "        print('written with', [m for m in heavy if m in sys.modules], flush=True)\n"
+        "sys.addaudithook(hook)\n"
+        f"sys.argv = ['raymaker', 'emergency-stop', '--state', {str(tmp_path)!r}]\n"
+        "from ops.cli.main import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("written with []\n")
+    assert f"SHUT: {tmp_path / 'STOP'} is written" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--stat", "x"],
+        ["--reason"],
+        ["--config", "x.yaml"],
+        ["--direct", "nonsense"],
+    ],
+)
+def test_an_emergency_stop_that_is_not_understood_stops_nothing(tmp_path: Path, arguments: list[str]) -> None:
+    shut_first(["emergency-stop", *arguments], str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_of_an_emergency_stop_is_understood_before_anything_is_imported(tmp_path: Path) -> None:
+    options = [o for p in emergency_stop_options() for o in p]
+    assert sorted(options) == ["--config", "--direct", "--flatten", "--help", "--reason", "--state"]
+    arguments = ["--direct", "--flatten", "--config", "c", f"--state={tmp_path}", "--reason", "enough"]
+    shut_first(["emergency-stop", *arguments], "elsewhere")
+    assert (tmp_path / "STOP").read_text() == "enough\n"
+
+
+@pytest.mark.parametrize("symbol", ["DOGEUSDC", "btc"])
+def test_a_flatten_of_a_symbol_that_is_not_traded_stops_nothing(tmp_path: Path, symbol: str) -> None:
+    arguments = ("--direct", "--config", str(CONFIGS / "demo.yaml"), "--state", str(tmp_path))
+    assert refused("flatten", symbol, *arguments) == (
+        2,
+        f"raymaker: {symbol} is not one of the system's symbols: BTCUSDC, ETHUSDC.\n",
+    )
+    assert not (tmp_path / "STOP").exists()
 
 
 def test_a_direct_stop_without_keys_says_what_to_set(tmp_path: Path) -> None:
     arguments = ("--direct", "--config", str(CONFIGS / "binance_demo.yaml"), "--state", str(tmp_path / "absent"))
-    code, sentence = refused("emergency-stop", *arguments)
-    assert (code, sentence.startswith("raymaker: no API key: set RAYMAKER_API_KEY")) == (2, True)
+    ran = Ran("emergency-stop", *arguments)
+    told = "raymaker: the venue cannot be asked: no API key: set RAYMAKER_API_KEY"
+    assert (ran.code, ran.err.startswith(told)) == (2, True)
+    assert "no gate is shut here, and what trades elsewhere is not stopped by this" in ran.out
 
 
 def test_a_direct_stop_that_cannot_reach_the_venue_is_not_confirmed(tmp_path: Path) -> None:

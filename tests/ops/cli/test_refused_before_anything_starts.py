@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from actors.runtime.ray_cluster import RayCluster
 from actors.runtime.state_dir import StateDir
-from ops.cli.main import app
+from ops.cli.app import app
 
 DEMO = str(Path(__file__).resolve().parents[3] / "configs" / "demo.yaml")
 
