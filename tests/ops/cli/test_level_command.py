@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import asking
-from ops.cli.main import app
+from ops.cli.app import app
 from protocols.messages.control import Answer, HoldLevel
 from protocols.messages.risk import RiskLevel
 
