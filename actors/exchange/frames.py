@@ -75,13 +75,4 @@ class SeamFrame(NamedTuple):
     loop: int
 
 
-class ContractFrame(NamedTuple):
-    """The contract of a symbol changes: its status, and the multiple of the tick that prices of orders must have."""
-
-    symbol: str
-    at_ns: int
-    status: str
-    tick_multiple: int
-
-
-Frame: TypeAlias = BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | SeamFrame
+Frame: TypeAlias = BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | SeamFrame

@@ -70,9 +70,7 @@ class RecordLoader:
                 self._account(record.account).position(record.symbol).leverage = record.leverage
             case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
                 pass
-            case (
-                ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected() | ledger.ContractChanged()
-            ):
+            case ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected():
                 pass
 
     def _account(self, name: str) -> Account:

@@ -325,13 +325,13 @@ class Journal:
         return found
 
 
-def read_journal(path: Path, record_types: UnionType = AnyRecord) -> Iterator[tuple[int, Message]]:
-    """Every record of a journal, oldest first, without owning it: for reports and checks, also while its owner writes.
+def read_journal(path: Path, record_types: UnionType = AnyRecord, from_seq: int = 1) -> Iterator[tuple[int, Message]]:
+    """Records of a journal from a number on, oldest first, without owning it: for reports and checks, also while its owner writes.
 
     Raises:
         JournalError: a segment or a record is damaged; what came before it is sound.
     """
-    return _read(path, 1, msgspec.msgpack.Decoder(record_types))
+    return _read(path, from_seq, msgspec.msgpack.Decoder(record_types))
 
 
 def segments(path: Path) -> list[Path]:

@@ -122,10 +122,29 @@ def gone_t(
     return None if any(book.rests(symbol, old_before_t) for symbol in symbols) else last_t
 
 
+def empty_t(
+    ledger: Sequence[LedgerRecord], is_ours: Callable[[str], bool], symbols: Sequence[str], since_t: int
+) -> int | None:
+    """When each symbol had no order of ours at or after `since_t`; the last symbol counts. None: one never was without."""
+    book = Book(is_ours)
+    empty: dict[str, int] = {}
+    began = False
+    for record in ledger:
+        if not began and record.t >= since_t:
+            began = True
+            empty = {symbol: since_t for symbol in symbols if not book.rests(symbol, since_t)}
+        book.apply(record)
+        if began:
+            for symbol in symbols:
+                if symbol not in empty and not book.rests(symbol, record.t + 1):
+                    empty[symbol] = record.t
+    return max(empty.values()) if len(empty) == len(symbols) else None
+
+
 def quoting_again_t(
     ledger: Sequence[LedgerRecord], is_ours: Callable[[str], bool], symbols: Sequence[str], since_t: int
 ) -> int | None:
-    """When every symbol had an order accepted after `since_t` and rested on both sides; the last symbol counts."""
+    """When every symbol had an order taken (new or amended) after `since_t` and rested on both sides; the last symbol counts."""
     book = Book(is_ours)
     accepted: set[str] = set()
     quoting: dict[str, int] = {}
@@ -133,7 +152,7 @@ def quoting_again_t(
         book.apply(record)
         if record.t < since_t:
             continue
-        if isinstance(record, OrderAccepted) and is_ours(record.client_order_id):
+        if isinstance(record, OrderAccepted | OrderAmended) and is_ours(record.client_order_id):
             accepted.add(record.symbol)
         for symbol in symbols:
             if symbol not in quoting and symbol in accepted and book.both_sides(symbol):
@@ -154,10 +173,10 @@ def quotes_now(ledger: Sequence[LedgerRecord], is_ours: Callable[[str], bool], s
 def first_accepted_t(
     ledger: Iterable[LedgerRecord], is_ours: Callable[[str], bool], symbols: Sequence[str], since_t: int
 ) -> int | None:
-    """When each symbol had an order accepted at or after `since_t`; the last symbol counts."""
+    """When each symbol had an order taken (new or amended) at or after `since_t`; the last symbol counts."""
     first: dict[str, int] = {}
     for record in ledger:
-        if isinstance(record, OrderAccepted) and record.t >= since_t and is_ours(record.client_order_id):
+        if record.t >= since_t and isinstance(record, OrderAccepted | OrderAmended) and is_ours(record.client_order_id):
             first.setdefault(record.symbol, record.t)
     return max(first[symbol] for symbol in symbols) if all(symbol in first for symbol in symbols) else None
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from actors.exchange.ledger import LedgerRecord, OrderAccepted
+from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderAmended
+from ops.chaos.following import Touched, resolved_t
 from ops.chaos.measuring import (
     RaisedAlert,
+    empty_t,
     first_accepted_t,
     first_alert,
     gone_t,
@@ -31,9 +33,11 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     `fault_ns` and `fault_t` are one instant on both clocks. `back_t` is when what was taken away was given back (the venue listens
     again, the stop is lifted). `end_t` is the end of watching, before anything is drained. `names` are the actors of the row's victims.
+    `hurt` are the symbols that the fault stops. `touched` is what the proxy treated and the journal must show in the end.
     """
 
     symbols: tuple[str, ...]
+    hurt: tuple[str, ...]
     names: tuple[str, ...]
     restarted: str
     lease_ns: int
@@ -41,6 +45,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     fault_t: int
     end_t: int
     back_t: int | None = None
+    touched: tuple[Touched, ...] = ()
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,13 +68,16 @@ def observe(
     """The figures of a row from what has happened so far."""
     replaced_t = _replaced_t(row, scene, alerts)
     from_t = scene.fault_t if scene.back_t is None else scene.back_t
-    safe_from_t = scene.fault_t if row.injection is Injection.STOP else from_t
+    safe_from_t = from_t if row.injection is Injection.VENUE else scene.fault_t
     quoting_t = None
     if row.quotes_again:
-        since_t = _quotes_since_t(row, scene, replaced_t)
+        since_t = _quotes_since_t(row, scene, ledger, is_ours, replaced_t)
         quoting_t = None if since_t is None else quoting_again_t(ledger, is_ours, scene.symbols, since_t)
     rate_from_t = scene.fault_t - RATE_OVER_S * _SECOND_NS
-    accepted = sum(isinstance(record, OrderAccepted) and rate_from_t <= record.t < scene.fault_t for record in ledger)
+    accepted = sum(
+        isinstance(record, OrderAccepted | OrderAmended) and rate_from_t <= record.t < scene.fault_t
+        for record in ledger
+    )
     return Figures(
         detected_s=_detected_s(row, scene, alerts),
         safe_s=seconds(safe_from_t, _safe_t(row, scene, ledger, is_ours, replaced_t)),
@@ -111,7 +119,7 @@ def check_quoting_again(
 ) -> Verdict:
     """I9: every symbol quotes again."""
     findings = Findings("I9")
-    since_t = _quotes_since_t(row, scene, _replaced_t(row, scene, alerts))
+    since_t = _quotes_since_t(row, scene, ledger, is_ours, _replaced_t(row, scene, alerts))
     for symbol in scene.symbols:
         again_t = None if since_t is None else quoting_again_t(ledger, is_ours, (symbol,), since_t)
         findings.check(again_t is not None, f"{symbol} did not quote again")
@@ -135,10 +143,23 @@ def _replaced_t(row: Row, scene: Scene, alerts: Sequence[RaisedAlert]) -> int | 
     return scene.back_t
 
 
-def _quotes_since_t(row: Row, scene: Scene, replaced_t: int | None) -> int | None:
-    if row.safe is Safe.GONE:
-        return replaced_t
-    return scene.fault_t + (scene.lease_ns if row.safe is Safe.LEASED else 0)
+def _quotes_since_t(
+    row: Row,
+    scene: Scene,
+    ledger: Sequence[LedgerRecord],
+    is_ours: Callable[[str], bool],
+    replaced_t: int | None,
+) -> int | None:
+    match row.safe:
+        case Safe.GONE:
+            return replaced_t
+        case Safe.EMPTY:
+            gone_since_t = empty_t(ledger, is_ours, scene.hurt, scene.fault_t)
+            return None if gone_since_t is None else max(gone_since_t, scene.back_t or 0)
+        case Safe.LEASED:
+            return scene.fault_t + scene.lease_ns
+        case Safe.TENDED | Safe.RESOLVED | Safe.NONE:
+            return scene.back_t or scene.fault_t
 
 
 def _safe_t(
@@ -154,6 +175,8 @@ def _safe_t(
             if scene.back_t is not None and row.injection is Injection.VENUE:
                 from_t = scene.back_t
             return gone_t(ledger, is_ours, scene.symbols, from_t, replaced_t, scene.end_t)
+        case Safe.EMPTY:
+            return empty_t(ledger, is_ours, scene.hurt, scene.fault_t)
         case Safe.LEASED | Safe.TENDED:
             since_t = scene.fault_t + (scene.lease_ns if row.safe is Safe.LEASED else 0)
             ends = (
@@ -161,5 +184,7 @@ def _safe_t(
                 first_accepted_t(ledger, is_ours, scene.symbols, since_t),
             )
             return min((end for end in ends if end is not None), default=None)
+        case Safe.RESOLVED:
+            return resolved_t(scene.touched)
         case Safe.NONE:
             return None

@@ -1,4 +1,4 @@
-"""The rows of the fault matrix that are faults of processes: what is broken, what has to be seen, and within which bounds."""
+"""What a row of the fault matrix is: what is broken, what has to be seen, and within which bounds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from configs.schema import Settings
+from ops.chaos.proxy.rules import Rule, Way
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import Role
 
@@ -21,14 +22,29 @@ class Injection(enum.StrEnum):
     STOP = "emergency stop"
     SECOND_START = "second start"
     VENUE = "venue killed and restarted"
+    NETWORK = "what the proxy does to the bytes"
+    KILL_IN_FLIGHT = "SIGKILL while the proxy holds answers or requests"
+    DIE_AT = "SIGKILL from inside at a point of the journal"
+    KILL_ALWAYS = "SIGKILL of every new process of the role"
+    NO_START = "SIGKILL, and the journal locked by somebody else"
+    HOG = "C code that keeps the interpreter"
+    STOP_HURT = "emergency stop of a system without a working order manager"
+    TOTAL_DEATH = "SIGKILL of every process of ours, Ray's too"
+    FULL_DISK = "RLIMIT_FSIZE on the live process"
+    STARVE = "busy processes on every core"
+    NO_FILES = "RLIMIT_NOFILE on the live process, its private socket reset"
+    WEBHOOK = "a local webhook that fails"
+    STRANGER = "another program with the same key"
 
 
 class Safe(enum.StrEnum):
     """What ends the danger of a fault."""
 
     GONE = "every quote from before the replacement left the venue's book"
-    LEASED = "quotes are gone, or an order was accepted that only a lease given after the fault allows"
-    TENDED = "quotes are gone, or an order was accepted after the fault: the gate's conditions held, so they are tended"
+    EMPTY = "no quote of ours rests, symbol by symbol"
+    LEASED = "quotes are gone, or an order was taken that only a lease given after the fault allows"
+    TENDED = "quotes are gone, or an order was taken after the fault: the gate's conditions held, so they are tended"
+    RESOLVED = "what the fault touched is in the journal as the venue has it"
     NONE = "nothing becomes unsafe"
 
 
@@ -40,14 +56,29 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     quoting_s: float | None = None
 
 
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault of the network: rules of the proxy for a time, RSTs at its beginning.
+
+    The rules end after `for_s`, or as soon as they have treated `touched` units (then the fault began with the first of them).
+    `returns`: the fault lasts until the rules end, and quoting again is counted from there.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    reset: tuple[Way, ...] = ()
+    for_s: float = 0.0
+    touched: int = 0
+    returns: bool = False
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `victims` are the roles that are hurt; `alerts` the codes of which one must name each victim or, without victims, be raised.
 
-    `quotes_again` says whether the system has to quote after the fault. `restarted` is the role whose replacement gives quotes a
-    new reason (None: none is replaced).
+    `key` is the number in the matrix, with a letter for a variant of it. `quotes_again` says whether the system has to quote after the
+    fault. `restarted` is the role whose replacement gives quotes a new reason (None: none is replaced). `variant` is for the injection to
+    understand. `watch_s` is how long at most is waited for what has to be seen.
     """
 
-    number: int
+    key: str
     fault: str
     injection: Injection
     bounds: Bounds
@@ -56,6 +87,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[AlertCode, ...] = ()
     restarted: Role | None = None
     quotes_again: bool = True
+    network: Network | None = None
+    variant: str = ""
+    watch_s: float = 25.0
 
 
 DIED = (AlertCode.ACTOR_DIED, AlertCode.ACTOR_HUNG)
@@ -87,123 +121,17 @@ def fence_s(settings: Settings) -> float:
     return (settings.risk.lease_ms + own.window_ms + own.clock_error_ms_max + own.dead_slack_ms) / 1_000
 
 
-def rows(settings: Settings) -> dict[int, Row]:
-    """Every row that can be run, by its number in the matrix, with the bounds that follow from the settings."""
-    fenced_s = fence_s(settings) + QUOTING_S
-    countdown_s = settings.order_manager.countdown_ms / 1_000 + 1.0
-    listed = (
-        _killed(1, "market_data", BOOK_S, QUOTING_S, Safe.GONE),
-        _killed(2, "order_manager", OTHER_S, fenced_s, Safe.GONE),
-        _killed(5, "risk_monitor", OTHER_S, QUOTING_S, Safe.LEASED),
-        _killed(6, "strategy", BOOK_S, QUOTING_S, Safe.GONE),
-        _killed(7, "inventory", OTHER_S, QUOTING_S, Safe.TENDED),
-        _killed(8, "alerting", OTHER_S, QUOTING_S, Safe.TENDED),
-        Row(
-            number=9,
-            fault="SIGKILL supervisor",
-            injection=Injection.KILL,
-            victims=("supervisor",),
-            alerts=DIED,
-            safe=Safe.TENDED,
-            bounds=Bounds(detected_s=SUPERVISOR_S, safe_s=OTHER_S, quoting_s=QUOTING_S),
-        ),
-        Row(
-            number=10,
-            fault="SIGKILL supervisor and order manager",
-            injection=Injection.KILL,
-            victims=("supervisor", "order_manager"),
-            alerts=DIED,
-            safe=Safe.GONE,
-            restarted="order_manager",
-            bounds=Bounds(detected_s=SUPERVISOR_S, safe_s=SUPERVISOR_S + OTHER_S, quoting_s=SUPERVISOR_S + fenced_s),
-        ),
-        Row(
-            number=11,
-            fault="SIGKILL supervisor and every actor at once",
-            injection=Injection.KILL,
-            victims=EVERYBODY,
-            alerts=DIED,
-            safe=Safe.GONE,
-            restarted="order_manager",
-            bounds=Bounds(detected_s=SUPERVISOR_S, safe_s=countdown_s, quoting_s=15.0),
-        ),
-        _hung(13, "order manager's main loop blocked for 30 s", Injection.BLOCK, fenced_s),
-        _hung(14, "order manager SIGSTOP, SIGCONT after 10 s", Injection.FREEZE, fenced_s),
-        Row(
-            number=23,
-            fault="Ctrl-C: ordered shutdown",
-            injection=Injection.INTERRUPT,
-            safe=Safe.GONE,
-            quotes_again=False,
-            bounds=Bounds(safe_s=10.0),
-        ),
-        Row(
-            number=25,
-            fault="emergency stop while quoting, then resume",
-            injection=Injection.STOP,
-            alerts=(AlertCode.EMERGENCY_STOP,),
-            safe=Safe.GONE,
-            bounds=Bounds(detected_s=0.2, safe_s=2.0),
-        ),
-        Row(
-            number=27,
-            fault="second start on the same state directory",
-            injection=Injection.SECOND_START,
-            safe=Safe.NONE,
-            bounds=Bounds(detected_s=1.0),
-        ),
-        Row(
-            number=45,
-            fault="venue SIGKILL, restarted after 2 s",
-            injection=Injection.VENUE,
-            alerts=(AlertCode.USER_STREAM_LOST, AlertCode.FEED_LOST, AlertCode.FEED_STALE),
-            safe=Safe.GONE,
-            bounds=Bounds(detected_s=HANG_S, safe_s=15.0, quoting_s=15.0),
-        ),
-    )
-    return {row.number: row for row in listed}
+def countdown_s(settings: Settings) -> float:
+    """When the venue's own countdown has cleared everything, at the latest."""
+    return settings.order_manager.countdown_ms / 1_000 + 1.0
 
 
-NOT_RUN = {
-    3: "no hook between write and answer; raymaker simulate crashes there",
-    4: "no hook at the journal's points; raymaker simulate crashes there",
-    16: "needs a second Ray node",
-    17: "needs a second Ray node",
-    19: "needs a head that survives its store",
-    28: "needs a fault proxy",
-    29: "needs a fault proxy",
-    33: "needs a fault proxy",
-    36: "needs a fault proxy",
-    37: "needs a fault proxy",
-    38: "needs a fault proxy",
-    41: "needs a fault proxy",
-    54: "needs a small disk",
-    60: "needs a webhook that fails",
-}
-"""Rows of the minimum set that are not injected on live processes yet, and why. They are never counted as passed."""
+def resolved_s(settings: Settings) -> float:
+    """When an order without an answer is resolved, while the venue's reads are fresh."""
+    return settings.order_manager.window_ms / 1_000 + 3.0
 
 
-def _killed(number: int, role: Role, safe_s: float, quoting_s: float, safe: Safe) -> Row:
-    return Row(
-        number=number,
-        fault=f"SIGKILL {role.replace('_', ' ')}",
-        injection=Injection.KILL,
-        victims=(role,),
-        alerts=DIED,
-        safe=safe,
-        restarted=role if safe is Safe.GONE else None,
-        bounds=Bounds(detected_s=NOTICED_S, safe_s=safe_s, quoting_s=quoting_s),
-    )
-
-
-def _hung(number: int, fault: str, injection: Injection, quoting_s: float) -> Row:
-    return Row(
-        number=number,
-        fault=fault,
-        injection=injection,
-        victims=("order_manager",),
-        alerts=HUNG,
-        safe=Safe.GONE,
-        restarted="order_manager",
-        bounds=Bounds(detected_s=HANG_S, safe_s=HANG_S + OTHER_S, quoting_s=HANG_S + quoting_s),
-    )
+def order_of(key: str) -> tuple[int, str]:
+    """For sorting keys: by number, then by variant."""
+    digits = key.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return int(digits), key[len(digits) :]

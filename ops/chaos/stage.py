@@ -16,6 +16,8 @@ from actors.runtime.state_dir import StateDir
 from configs.keys import write_key_file
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
+from ops.chaos.proxy.handle import Proxy
+from ops.chaos.webhook import LocalWebhook
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from ops.cli.main import main; main()")
@@ -28,7 +30,7 @@ class StageFailed(Exception):
 
 
 class Stage:
-    """One folder with everything of one row. As a context manager it ends the venue's process."""
+    """One folder with everything of one row. As a context manager it ends venue, proxy and webhook."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.state = StateDir(folder / "state").create()
@@ -41,12 +43,41 @@ class Stage:
         self._seed = seed
         self._port = 0
         self._venue: subprocess.Popen[bytes] | None = None
+        self._folder = folder
+        self.proxy: Proxy | None = None
+        self.webhook: LocalWebhook | None = None
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.webhook is not None:
+            self.webhook.end()
+        if self.proxy is not None:
+            self.proxy.end()
         self.end_venue()
+
+    def start_proxy(self) -> Proxy:
+        """Put the proxy between the venue, which listens, and the system to come.
+
+        Raises:
+            ProxyFailed: it did not begin.
+        """
+        self.proxy = Proxy(self._port, self._folder)
+        return self.proxy
+
+    @property
+    def venue_url(self) -> str:
+        """The venue itself, whatever stands between it and the system."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start_webhook(self) -> dict[str, object]:
+        """Start a local webhook; returns the section of the settings that names it."""
+        self.webhook = LocalWebhook()
+        file = self._folder / "webhook"
+        file.touch(0o600)
+        file.write_text(self.webhook.url, "utf-8")
+        return {"alerting": {"webhook_file": str(file)}}
 
     def start_venue(self) -> None:
         """Start the venue, on the port it had before if it ran before; returns when it listens.
@@ -87,9 +118,9 @@ class Stage:
                 self.kill_venue()
 
     def settings(self, changes: dict[str, object]) -> Settings:
-        """The demo's settings on this venue, also written as a file for the command line."""
+        """The demo's settings on this venue (through the proxy, where there is one), also written as a file for the command line."""
         write_key_file(self._keys, DEMO_KEY, DEMO_SECRET)
-        at = f"127.0.0.1:{self._port}"
+        at = f"127.0.0.1:{self._port if self.proxy is None else self.proxy.port}"
         venue = {
             "rest_url": f"http://{at}",
             "stream_url": f"ws://{at}",

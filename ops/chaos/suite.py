@@ -15,7 +15,8 @@ import psutil
 
 from actors.runtime.ray_cluster import ClusterError, stop_cluster
 from actors.runtime.state_dir import StateDir
-from ops.chaos.rows import NOT_RUN, Row, rows
+from ops.chaos.matrix import NOT_RUN, rows
+from ops.chaos.rows import Row, order_of
 from ops.chaos.stage import ROOT, chaos_settings
 from ops.chaos.verdicts import Judged, Outcome, RowRun, checked_in_all, judge, not_run, passed
 from ops.machine import commit, machine
@@ -28,36 +29,40 @@ class UnknownRow(Exception):
     """A row was asked for that the matrix does not have, or that this suite does not know."""
 
 
-def chosen(numbers: Sequence[int] | None) -> list[int]:
-    """The rows to run, in order; all that are known without a choice.
+def chosen(wanted: Sequence[str] | None) -> list[str]:
+    """The keys of the rows to run, in order; all that are known without a choice. A number means all of its variants.
 
     Raises:
         UnknownRow: with the rows that there are.
     """
-    known = rows(chaos_settings())
-    everything = sorted({*known, *NOT_RUN})
-    strangers = [number for number in numbers or () if number not in everything]
-    if strangers:
-        raise UnknownRow(f"row {strangers[0]} is none of {', '.join(map(str, everything))}")
-    return everything if numbers is None else list(dict.fromkeys(numbers))
+    everything = sorted({*rows(chaos_settings()), *NOT_RUN}, key=order_of)
+    if wanted is None:
+        return everything
+    found: dict[str, None] = {}
+    for text in wanted:
+        fitting = [key for key in everything if text in (key, str(order_of(key)[0]))]
+        if not fitting:
+            raise UnknownRow(f"row {text} is none of {', '.join(everything)}")
+        found.update(dict.fromkeys(fitting))
+    return list(found)
 
 
-def run_rows(numbers: Sequence[int], keep: bool, say: Callable[[str], None]) -> Iterator[Judged]:
+def run_rows(keys: Sequence[str], keep: bool, say: Callable[[str], None]) -> Iterator[Judged]:
     """Play rows and judge them. The folders of failed rows are kept, those of others only with `keep`; `say` is told where."""
     known = rows(chaos_settings())
-    for number in numbers:
-        if number not in known:
-            yield not_run(number, "", NOT_RUN[number])
+    for key in keys:
+        if key not in known:
+            yield not_run(key, "", NOT_RUN[key])
             continue
-        row = known[number]
-        say(f"row {number}: {row.fault}")
-        folder = Path(tempfile.mkdtemp(prefix=f"raymaker-chaos-{number}-"))
+        row = known[key]
+        say(f"row {key}: {row.fault}")
+        folder = Path(tempfile.mkdtemp(prefix=f"raymaker-chaos-{key}-"))
         try:
             judged = judge(row, _in_a_process(row, folder))
         finally:
             _clear(folder)
         if keep or judged.outcome is Outcome.FAILED:
-            say(f"row {number}: its files are kept in {folder}")
+            say(f"row {key}: its files are kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
         yield judged
@@ -76,13 +81,13 @@ def write_results(path: Path, judged: Sequence[Judged]) -> None:
 
 
 def _in_a_process(row: Row, folder: Path) -> RowRun:
-    command = [sys.executable, "-m", "ops.chaos.run", str(row.number), str(folder), str(SEED)]
+    command = [sys.executable, "-m", "ops.chaos.run", row.key, str(folder), str(SEED)]
     with (folder / "row.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         try:
             output, _ = process.communicate(timeout=ROW_S_MAX)
         except subprocess.TimeoutExpired:
-            return RowRun(number=row.number, failures=(f"it did not end within {ROW_S_MAX:.0f} s",))
+            return RowRun(key=row.key, failures=(f"it did not end within {ROW_S_MAX:.0f} s",))
         finally:
             if process.poll() is None:
                 process.kill()
@@ -92,7 +97,7 @@ def _in_a_process(row: Row, folder: Path) -> RowRun:
     except msgspec.DecodeError:
         said = (folder / "row.log").read_text(errors="replace").strip().splitlines()
         text = said[-1] if said else "it said nothing"
-        return RowRun(number=row.number, failures=(f"its process ended with {process.returncode}: {text}",))
+        return RowRun(key=row.key, failures=(f"its process ended with {process.returncode}: {text}",))
 
 
 def _clear(folder: Path) -> None:

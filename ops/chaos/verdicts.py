@@ -26,7 +26,7 @@ class Outcome(enum.StrEnum):
 class RowRun(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in one run of a row. Times in seconds after the fault; None was not seen, or does not apply."""
 
-    number: int
+    key: str
     detected_s: float | None = None
     safe_s: float | None = None
     quoting_s: float | None = None
@@ -40,7 +40,7 @@ class RowRun(msgspec.Struct, frozen=True, kw_only=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A row with its run and the judgement. `reasons` says why it is not simply passed."""
 
-    number: int
+    key: str
     fault: str
     bounds: Bounds
     run: RowRun
@@ -76,7 +76,7 @@ def judge(row: Row, run: RowRun) -> Judged:
         failures.append("no invariant was checked")
     outcome = Outcome.FAILED if failures else Outcome.LATE if late else Outcome.PASSED
     return Judged(
-        number=row.number,
+        key=row.key,
         fault=row.fault,
         bounds=row.bounds,
         run=run,
@@ -85,13 +85,13 @@ def judge(row: Row, run: RowRun) -> Judged:
     )
 
 
-def not_run(number: int, fault: str, why: str) -> Judged:
+def not_run(key: str, fault: str, why: str) -> Judged:
     """A row that this machine or this command cannot run."""
     return Judged(
-        number=number,
+        key=key,
         fault=fault,
         bounds=Bounds(),
-        run=RowRun(number=number),
+        run=RowRun(key=key),
         outcome=Outcome.NOT_RUN,
         reasons=(why,),
     )

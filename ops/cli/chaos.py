@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def chaos(
     rows: Annotated[
         str | None,
-        typer.Option("--rows", metavar="1,2,..", help="Rows of the fault matrix; all that are known without it."),
+        typer.Option("--rows", metavar="1,30b,..", help="Rows of the fault matrix; all that are known without it."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON, with machine and commit.")
@@ -37,39 +38,39 @@ def chaos(
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise bad_usage(f"the folder of --json {json_file} does not exist.")
-    numbers = _numbers(rows)
+    keys = _keys(rows)
 
     from ops.chaos.suite import UnknownRow, chosen, run_rows, write_results
     from ops.chaos.verdicts import Outcome, checked_in_all, passed
     from ops.cli.table import progress
 
     try:
-        wanted = chosen(numbers)
+        wanted = chosen(keys)
     except UnknownRow as error:
         raise bad_usage(f"{error}.") from None
     judged: list[Judged] = []
     for each in run_rows(wanted, keep, progress):
         if each.outcome is not Outcome.NOT_RUN:
-            progress(f"row {each.number}: {each.outcome.value}{_told(each.reasons)}")
+            progress(f"row {each.key}: {each.outcome.value}{_told(each.reasons)}")
         judged.append(each)
     _print(judged)
     if json_file is not None:
         write_results(json_file, judged)
     if not passed(judged):
-        failed = [str(each.number) for each in judged if each.outcome is Outcome.FAILED]
+        failed = [each.key for each in judged if each.outcome is Outcome.FAILED]
         never = [name for name, count in checked_in_all(judged).items() if not count]
         told = [f"rows failed: {', '.join(failed)}"] if failed else []
         told += [f"never checked: {', '.join(never)}"] if never else []
         raise unconfirmed(f"{'; '.join(told) or 'no row could be run'}.")
 
 
-def _numbers(text: str | None) -> list[int] | None:
+def _keys(text: str | None) -> list[str] | None:
     if text is None:
         return None
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise bad_usage(f"--rows {text} is not a list of numbers like 1,2,14.") from None
+    keys = [part.strip() for part in text.split(",") if part.strip()]
+    if not keys or not all(re.fullmatch(r"\d{1,3}[a-z]?", key) for key in keys):
+        raise bad_usage(f"--rows {text} is not a list of rows like 1,2,30b.")
+    return keys
 
 
 def _told(reasons: Sequence[str]) -> str:
@@ -92,7 +93,7 @@ def _print(judged: Sequence[Judged]) -> None:
             continue
         run, bounds = each.run, each.bounds
         table.add_row(
-            str(each.number),
+            each.key,
             each.fault,
             _figure(run.detected_s, bounds.detected_s),
             _figure(run.safe_s, bounds.safe_s),
@@ -108,7 +109,7 @@ def _print(judged: Sequence[Judged]) -> None:
     console.print(table)
     for each in judged:
         for text in (*each.reasons, *each.run.notes):
-            console.print(f"  row {each.number}: {text}", markup=False)
+            console.print(f"  row {each.key}: {text}", markup=False)
     counts = ", ".join(f"{name} {count}" for name, count in checked_in_all(judged).items() if name.startswith("I"))
     console.print(f"checked: {counts}")
 

@@ -10,7 +10,7 @@ from faulty_ledger import QUOTED, accepted
 from typer.testing import CliRunner
 
 from actors.exchange.ledger import encode
-from ops.chaos.rows import rows
+from ops.chaos.matrix import NOT_RUN, rows
 from ops.chaos.run import LIMITS
 from ops.chaos.stage import LedgerTail, Stage, chaos_settings
 from ops.chaos.suite import run_rows, write_results
@@ -28,8 +28,8 @@ def ran(*arguments: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--rows", "1,two"), "raymaker: --rows 1,two is not a list of numbers like 1,2,14.\n"),
-        (("--rows", "99"), "raymaker: row 99 is none of 1, 2, 3, 4"),
+        (("--rows", "1,two"), "raymaker: --rows 1,two is not a list of rows like 1,2,30b.\n"),
+        (("--rows", "99"), "raymaker: row 99 is none of 1, 2, 3, 3b, 4"),
         (("--json", "/nowhere/chaos.json"), "raymaker: the folder of --json /nowhere/chaos.json does not exist.\n"),
     ],
 )
@@ -41,20 +41,20 @@ def test_bad_usage_is_refused_before_anything_starts(arguments: tuple[str, ...],
 
 def test_rows_that_cannot_run_are_told_and_never_a_success(tmp_path: Path) -> None:
     file = tmp_path / "chaos.json"
-    code, out, err = ran("--rows", "16,28", "--json", str(file))
+    code, out, err = ran("--rows", ",".join(NOT_RUN), "--json", str(file))
     assert code == 4
     assert err.endswith("raymaker: no row could be run.\n")
-    assert "row 16: needs a second Ray node" in out
+    assert [f"row {key}: {why}" in out for key, why in NOT_RUN.items()] == [True] * len(NOT_RUN)
     written = json.loads(file.read_text())
     assert written["passed"] is False
-    assert [(row["number"], row["outcome"]) for row in written["rows"]] == [(16, "not run"), (28, "not run")]
+    assert [(row["key"], row["outcome"]) for row in written["rows"]] == [(key, "not run") for key in NOT_RUN]
     assert set(written) == {"machine", "commit", "passed", "checked", "rows"}
 
 
 def test_the_results_on_file_hold_bounds_figures_and_checks(tmp_path: Path) -> None:
     check = Verdict(name="I1", held=True, checked=5, violations=())
-    run = RowRun(number=2, detected_s=0.1, safe_s=1.0, quoting_s=4.0, checks=(check,), notes=("seen",))
-    judged = judge(rows(chaos_settings())[2], run)
+    run = RowRun(key="2", detected_s=0.1, safe_s=1.0, quoting_s=4.0, checks=(check,), notes=("seen",))
+    judged = judge(rows(chaos_settings())["2"], run)
     write_results(tmp_path / "chaos.json", [judged])
     written = json.loads((tmp_path / "chaos.json").read_text())
     assert written["passed"] is True
@@ -66,7 +66,7 @@ def test_the_results_on_file_hold_bounds_figures_and_checks(tmp_path: Path) -> N
 
 def test_a_row_that_is_not_run_starts_nothing() -> None:
     said: list[str] = []
-    assert [each.outcome for each in run_rows([19], keep=False, say=said.append)] == [Outcome.NOT_RUN]
+    assert [each.outcome for each in run_rows(["19"], keep=False, say=said.append)] == [Outcome.NOT_RUN]
     assert said == []
 
 

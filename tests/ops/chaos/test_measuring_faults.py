@@ -6,6 +6,7 @@ from faulty_ledger import BTC, ETH, GONE_AND_BACK, QUOTED, S, accepted, amended,
 
 from ops.chaos.measuring import (
     RaisedAlert,
+    empty_t,
     first_accepted_t,
     first_alert,
     gone_t,
@@ -83,6 +84,21 @@ def test_the_longest_gap_is_the_time_without_both_sides() -> None:
     assert longest_gap_s((*GONE_AND_BACK, accepted(12, 9, "BUY")), ours, BTC, 5 * S, 10 * S) == 3.3
     assert longest_gap_s((*QUOTED, accepted(6, 3, "BUY")), ours, BTC, 5 * S, 10 * S) == 0.0
     assert longest_gap_s((*QUOTED, canceled(5.5, 1)), ours, BTC, 5 * S, 10 * S) == 4.5
+
+
+def test_a_book_is_empty_when_for_each_symbol_no_quote_of_ours_rests() -> None:
+    assert empty_t(GONE_AND_BACK, ours, (BTC,), 5 * S) == round(5.4 * S)
+    assert empty_t(QUOTED, ours, (BTC,), 5 * S) is None
+    assert empty_t((*QUOTED, accepted(6, 9, "BUY", ETH)), ours, (BTC, ETH), 5 * S) is None
+    ledger = (*QUOTED, canceled(5.2, 1), accepted(5.3, 3, "BUY"), canceled(5.4, 2), canceled(5.6, 3))
+    assert empty_t(ledger, ours, (BTC,), 5 * S) == round(5.6 * S)
+    assert empty_t((canceled(7, 1),), ours, (BTC, ETH), 5 * S) == 5 * S
+
+
+def test_an_amended_quote_counts_as_tended() -> None:
+    ledger = (*QUOTED, amended(6, 1))
+    assert first_accepted_t(ledger, ours, (BTC,), 5 * S) == 6 * S
+    assert quoting_again_t(ledger, ours, (BTC,), 5 * S) == 6 * S
 
 
 def test_quotes_now_looks_at_the_end_of_the_ledger() -> None:

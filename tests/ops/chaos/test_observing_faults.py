@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 from faulty_ledger import BTC, GONE_AND_BACK, QUOTED, S, accepted, canceled, ours
 
+from ops.chaos.following import Touched
+from ops.chaos.matrix import rows
 from ops.chaos.measuring import RaisedAlert
 from ops.chaos.observing import Scene, check_alerted, check_quoting_again, observe, shut_s
-from ops.chaos.rows import Row, rows
+from ops.chaos.rows import Row
 from ops.chaos.stage import chaos_settings
 from ops.invariants.history import History, Verdict
 from protocols.client_order_id import ClientOrderId
@@ -21,6 +23,7 @@ BOOT_NS = 100 * S
 def scene(**changes: object) -> Scene:
     plain = Scene(
         symbols=(BTC,),
+        hurt=(BTC,),
         names=("order_manager-0",),
         restarted="order_manager-0",
         lease_ns=S,
@@ -42,19 +45,19 @@ def figures_of(row: Row, at: Scene, ledger: tuple[object, ...], *alerts: RaisedA
 
 def test_a_killed_order_manager_is_timed_by_alerts_and_ledger() -> None:
     alerts = (alert("ACTOR_DIED", 0.02), alert("ACTOR_RESTARTED", 2))
-    assert figures_of(ROWS[2], scene(), GONE_AND_BACK, *alerts) == (0.02, 0.4, 3.5)
+    assert figures_of(ROWS["2"], scene(), GONE_AND_BACK, *alerts) == (0.02, 0.4, 3.5)
 
 
 def test_without_a_replacement_nothing_quotes_again() -> None:
-    assert figures_of(ROWS[2], scene(), GONE_AND_BACK, alert("ACTOR_DIED", 0.02))[2] is None
+    assert figures_of(ROWS["2"], scene(), GONE_AND_BACK, alert("ACTOR_DIED", 0.02))[2] is None
 
 
 def test_every_victim_must_be_noticed() -> None:
     both = scene(names=("supervisor", "order_manager-0"))
     died = alert("ACTOR_DIED", 0.7, "supervisor")
-    assert figures_of(ROWS[10], both, (), died)[0] is None
-    assert figures_of(ROWS[10], both, (), died, alert("ACTOR_DIED", 0.9))[0] == 0.9
-    assert check_alerted(ROWS[10], both, [died]) == Verdict(
+    assert figures_of(ROWS["10"], both, (), died)[0] is None
+    assert figures_of(ROWS["10"], both, (), died, alert("ACTOR_DIED", 0.9))[0] == 0.9
+    assert check_alerted(ROWS["10"], both, [died]) == Verdict(
         name="I12", held=False, checked=2, violations=("no alert ACTOR_DIED or ACTOR_HUNG about order_manager-0",)
     )
 
@@ -62,25 +65,25 @@ def test_every_victim_must_be_noticed() -> None:
 def test_without_the_risk_monitor_an_order_counts_only_when_the_old_lease_is_over() -> None:
     at = scene(names=("risk_monitor",), restarted="")
     renewed = (*QUOTED, accepted(5.5, 3, "BUY"), accepted(6.2, 4, "BUY"))
-    assert figures_of(ROWS[5], at, renewed)[1:] == (1.2, 1.2)
+    assert figures_of(ROWS["5"], at, renewed)[1:] == (1.2, 1.2)
     withdrawn = (*QUOTED, canceled(5.3, 1), canceled(5.6, 2))
-    assert figures_of(ROWS[5], at, withdrawn)[1:] == (0.6, None)
+    assert figures_of(ROWS["5"], at, withdrawn)[1:] == (0.6, None)
 
 
 def test_where_trading_goes_on_the_next_accepted_order_shows_it() -> None:
     at = scene(names=("alerting",), restarted="")
-    assert figures_of(ROWS[8], at, (*QUOTED, accepted(5.25, 3, "BUY")))[1:] == (0.25, 0.25)
+    assert figures_of(ROWS["8"], at, (*QUOTED, accepted(5.25, 3, "BUY")))[1:] == (0.25, 0.25)
 
 
 def test_a_restarted_venue_is_timed_from_its_return() -> None:
     at = scene(names=(), restarted="", back_t=7 * S)
     ledger = (*QUOTED, canceled(7.2, 1), canceled(7.3, 2), accepted(8, 3, "BUY"), accepted(8.5, 4, "SELL"))
-    assert figures_of(ROWS[45], at, ledger, alert("FEED_LOST", 0.01, BTC)) == (0.01, 0.3, 1.5)
+    assert figures_of(ROWS["45"], at, ledger, alert("FEED_LOST", 0.01, BTC)) == (0.01, 0.3, 1.5)
 
 
 def test_after_an_emergency_stop_clear_counts_from_the_file_and_quoting_from_the_resume() -> None:
     at = scene(names=(), restarted="", back_t=7 * S)
-    assert figures_of(ROWS[25], at, GONE_AND_BACK, alert("EMERGENCY_STOP", 0.001, "system")) == (0.001, 0.4, 1.5)
+    assert figures_of(ROWS["25"], at, GONE_AND_BACK, alert("EMERGENCY_STOP", 0.001, "system")) == (0.001, 0.4, 1.5)
 
 
 def test_shut_is_the_last_byte_written_or_the_last_order_accepted() -> None:
@@ -99,7 +102,27 @@ def test_shut_is_the_last_byte_written_or_the_last_order_accepted() -> None:
 
 def test_a_symbol_that_stays_silent_breaks_i9() -> None:
     restarted = [alert("ACTOR_RESTARTED", 2)]
-    held = check_quoting_again(ROWS[2], scene(), GONE_AND_BACK, restarted, ours)
+    held = check_quoting_again(ROWS["2"], scene(), GONE_AND_BACK, restarted, ours)
     assert held == Verdict(name="I9", held=True, checked=1, violations=())
-    silent = check_quoting_again(ROWS[2], scene(), QUOTED, restarted, ours)
+    silent = check_quoting_again(ROWS["2"], scene(), QUOTED, restarted, ours)
     assert silent == Verdict(name="I9", held=False, checked=1, violations=("BTCUSDC did not quote again",))
+
+
+def test_a_lost_feed_is_safe_when_no_quote_rests_and_quotes_again_after_that() -> None:
+    at = scene(names=(), restarted="")
+    lost = alert("FEED_LOST", 0.01, BTC)
+    assert figures_of(ROWS["28"], at, GONE_AND_BACK, lost) == (0.01, 0.4, 3.5)
+    assert figures_of(ROWS["28"], at, (*QUOTED, accepted(6, 3, "BUY")), lost) == (0.01, None, None)
+
+
+def test_a_partition_quotes_again_when_its_line_is_back() -> None:
+    at = scene(names=(), restarted="", back_t=7 * S)
+    assert figures_of(ROWS["50"], at, GONE_AND_BACK, alert("FEED_STALE", 2, BTC)) == (2.0, 0.4, 1.5)
+
+
+def test_an_order_without_answer_is_safe_when_the_journal_knows_its_end() -> None:
+    touched = Touched(t=5 * S, order="rm1", label="order.place")
+    at = scene(names=(), restarted="", touched=(touched,))
+    assert figures_of(ROWS["37"], at, GONE_AND_BACK)[1] is None
+    known = msgspec.structs.replace(touched, known_t=9 * S)
+    assert figures_of(ROWS["37"], msgspec.structs.replace(at, touched=(known,)), GONE_AND_BACK)[1:] == (4.0, 3.5)

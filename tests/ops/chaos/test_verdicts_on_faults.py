@@ -5,14 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from ops.chaos.rows import NOT_RUN, Bounds, Injection, Row, Safe, fence_s, rows
+from ops.chaos.matrix import MINIMUM, NOT_RUN, rows
+from ops.chaos.rows import Bounds, Injection, Row, Safe, fence_s, order_of
 from ops.chaos.stage import chaos_settings
 from ops.chaos.suite import UnknownRow, chosen
 from ops.chaos.verdicts import Outcome, RowRun, checked_in_all, judge, not_run, passed
 from ops.invariants.history import Verdict
 
 ROW = Row(
-    number=2,
+    key="2",
     fault="SIGKILL order manager",
     injection=Injection.KILL,
     safe=Safe.GONE,
@@ -20,7 +21,7 @@ ROW = Row(
 )
 HELD = Verdict(name="I1", held=True, checked=7, violations=())
 BROKEN = Verdict(name="I1", held=False, checked=7, violations=("rm1 was accepted twice",))
-RUN = RowRun(number=2, detected_s=0.1, safe_s=1.0, quoting_s=4.0, checks=(HELD,))
+RUN = RowRun(key="2", detected_s=0.1, safe_s=1.0, quoting_s=4.0, checks=(HELD,))
 
 
 def changed(**changes: object) -> RowRun:
@@ -68,7 +69,7 @@ def test_a_row_that_could_not_be_played_fails_with_its_reason() -> None:
 
 
 def test_a_row_that_cannot_run_is_not_passed() -> None:
-    absent = not_run(16, "node death", "needs a second Ray node")
+    absent = not_run("16", "node death", "needs a second Ray node")
     assert absent.outcome is Outcome.NOT_RUN
     assert not passed([absent])
     assert passed([absent, judge(ROW, RUN)])
@@ -85,17 +86,26 @@ def test_the_order_managers_bounds_contain_the_fence() -> None:
     settings = chaos_settings()
     known = rows(settings)
     assert fence_s(settings) == 4.25
-    assert known[2].bounds == Bounds(detected_s=0.5, safe_s=2.5, quoting_s=9.25)
-    assert known[14].bounds == Bounds(detected_s=1.5, safe_s=4.0, quoting_s=10.75)
-    assert known[1].bounds == Bounds(detected_s=0.5, safe_s=0.6, quoting_s=5.0)
+    assert known["2"].bounds == Bounds(detected_s=0.5, safe_s=2.5, quoting_s=9.25)
+    assert known["14"].bounds == Bounds(detected_s=1.5, safe_s=4.0, quoting_s=10.75)
+    assert known["1"].bounds == Bounds(detected_s=0.5, safe_s=0.6, quoting_s=5.0)
 
 
 def test_no_row_is_both_run_and_not_run() -> None:
     assert not rows(chaos_settings()).keys() & NOT_RUN.keys()
 
 
-def test_rows_are_chosen_by_number() -> None:
-    assert chosen([14, 2, 14]) == [14, 2]
-    assert set(chosen(None)) == rows(chaos_settings()).keys() | NOT_RUN.keys()
+def test_the_minimum_set_is_all_known() -> None:
+    known = {order_of(key)[0] for key in rows(chaos_settings()).keys() | NOT_RUN.keys()}
+    assert set(MINIMUM) <= known
+
+
+def test_rows_are_chosen_by_key_and_a_number_means_its_variants() -> None:
+    assert chosen(["14", "2", "14"]) == ["14", "2"]
+    assert chosen(["30b", "36"]) == ["30b", "36", "36b"]
+    everything = chosen(None)
+    assert set(everything) == rows(chaos_settings()).keys() | NOT_RUN.keys()
+    assert everything == sorted(everything, key=order_of)
+    assert everything.index("9") < everything.index("30") < everything.index("30b") < everything.index("31")
     with pytest.raises(UnknownRow, match=r"row 99 is none of 1, 2, 3"):
-        chosen([99])
+        chosen(["99"])

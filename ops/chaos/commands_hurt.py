@@ -1,0 +1,62 @@
+"""What a person does to a live system by commands: stops, resumes, second starts."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from ops.chaos import faults
+from ops.chaos.live import FILE_LOOK_S, Live, Told, ended, later, seconds_after, verdict
+from ops.chaos.rows import Row
+from protocols.messages.control import ActorStatus
+
+STOPPED_S = 3.0
+"""How long an emergency stop is held before it is lifted: longer than recvWindow and the clock's error."""
+
+BEGIN_S_MAX = 30.0
+
+
+def stop(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The stop begins when the file is there: its time is the kernel's, read before the supervisor writes it again."""
+    state, stage = live.state, live.stage
+    command = stage.raymaker("emergency-stop", "--state", str(state.path))
+    deadline = time.monotonic() + BEGIN_S_MAX
+    while not state.stop_file.exists() and command.poll() is None and time.monotonic() < deadline:
+        time.sleep(FILE_LOOK_S)
+    late_ns = state.stop_file.stat().st_mtime_ns - told.scene.fault_t
+    told.scene = later(told.scene, late_ns)
+    output, code = ended(command)
+    told.checks.append(verdict("the command", code == 0 and "CLEAR" in output, output))
+    told.notes.append(
+        f"the command wrote the file after {late_ns / 1e9:.2f} s and ended {seconds_after(told.scene):.1f} s later"
+    )
+    live.wait(STOPPED_S)
+    _resume(live, told)
+
+
+def stop_hurt(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The same when the order manager cannot hear it."""
+    if row.variant == "frozen":
+        frozen = faults.freeze(victims[0].pid)
+        stop(row, live, victims, told)
+        faults.wake(frozen)
+    else:
+        faults.kill([victims[0].pid])
+        stop(row, live, victims, told)
+
+
+def start_again(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """A second system on the same state directory."""
+    arguments = ("--config", str(live.stage.config), "--state", str(live.state.path))
+    output, code = ended(live.stage.raymaker("up", "--detach", *arguments))
+    told.detected_s = round(seconds_after(told.scene), 3)
+    told.checks.append(verdict("the refusal", code == 2 and "running on" in output, f"exit code {code}: {output}"))
+    told.notes.append(output.strip().splitlines()[-1] if output.strip() else "it said nothing")
+
+
+def _resume(live: Live, told: Told) -> None:
+    resumed_t = time.time_ns()
+    output, code = ended(live.stage.raymaker("resume", "--state", str(live.state.path)))
+    told.scene = msgspec.structs.replace(told.scene, back_t=resumed_t)
+    told.checks.append(verdict("the resume", code == 0, output))

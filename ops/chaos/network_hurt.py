@@ -1,0 +1,157 @@
+"""Faults of what is around a live system: the network, the venue, the webhook, other people on the account."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+import msgspec
+
+from configs.keys import load_keys
+from ops.chaos import faults
+from ops.chaos.following import Touched, touched_by
+from ops.chaos.live import Live, Told, later, verdict
+from ops.chaos.network_rows import NEW_ORDER
+from ops.chaos.process_rows import ANSWERS
+from ops.chaos.proxy.rules import Effect, Rule, Toward, Way, held
+from ops.chaos.rows import Network, Row
+from ops.chaos.stranger import Stranger, StrangerRefused
+from ops.chaos.webhook import Mood
+from protocols.messages.control import ActorStatus
+
+VENUE_DOWN_S = 2.0
+IN_FLIGHT = 3
+IN_FLIGHT_S_MAX = 20.0
+RELEASED_AFTER_S = 0.5
+FEW_FILES_S = 4.0
+WEBHOOK_DOWN_S = 8.0
+DELIVERED_S_MAX = 25.0
+MIN_LOTS = 1
+NOTIONAL = Decimal(200)
+"""What a stranger buys, in quote currency: above the venue's least, far below any limit of ours."""
+
+FAR = Decimal("0.98")
+"""A stranger's resting bid stands at this share of the best."""
+
+AFTER_TOUCH_S = 0.3
+"""Rules stay so long after they treated what they were for: the same event is on its way on other sockets."""
+
+
+def venue(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The venue's process dies and comes back with its ledger."""
+    live.stage.kill_venue()
+    live.wait(VENUE_DOWN_S)
+    live.stage.start_venue()
+    _back_now(told)
+
+
+def network(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Whatever the row's rules say."""
+    assert row.network is not None
+    apply(row.network, live, told)
+
+
+def apply(wanted: Network, live: Live, told: Told) -> None:
+    """Put rules in force for their time."""
+    proxy = live.proxy
+    began = proxy.rules(*wanted.rules)
+    if wanted.reset:
+        began = proxy.reset(*wanted.reset)
+    told.scene = later(told.scene, began.boot_ns - told.scene.fault_ns)
+    if wanted.touched:
+        reached = live.wait(wanted.for_s, lambda: proxy.look().touched >= wanted.touched)
+        told.checks.append(verdict("the fault", reached, f"fewer than {wanted.touched} units in {wanted.for_s:g} s"))
+        live.wait(AFTER_TOUCH_S)
+    else:
+        live.wait(wanted.for_s)
+    if wanted.for_s:
+        ended_at = proxy.rules()
+        if wanted.returns:
+            told.scene = msgspec.structs.replace(told.scene, back_t=ended_at.t)
+    meddled = [n for n in proxy.notes() if n.effect not in (Effect.PASS, Effect.HOLD) and n.t >= began.t]
+    if wanted.touched and meddled:
+        hurt = tuple(dict.fromkeys(note.symbol for note in meddled if note.symbol in live.settings.symbols))
+        told.scene = later(told.scene, meddled[0].t - told.scene.fault_t)
+        told.scene = msgspec.structs.replace(told.scene, hurt=hurt or live.settings.symbols)
+    told.scene = msgspec.structs.replace(told.scene, touched=touched_by(meddled, began.t))
+    if told.scene.touched:
+        told.notes.append(f"touched: {', '.join(sorted({each.label for each in told.scene.touched}))}")
+
+
+def kill_in_flight(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """SIGKILL when some orders are written and none is answered; what was held travels on after it."""
+    proxy = live.proxy
+    toward = Toward.US if row.variant == ANSWERS else Toward.VENUE
+    began = proxy.rules(Rule(way=Way.ORDERS, toward=toward, effect=Effect.HOLD, match=NEW_ORDER), *held(Way.PRIVATE))
+
+    def flying() -> tuple[Touched, ...]:
+        return tuple(
+            Touched(t=note.t, order=note.order, label=note.label)
+            for note in proxy.notes()
+            if note.t >= began.t and note.toward is Toward.VENUE and note.label == NEW_ORDER.strip() and note.order
+        )
+
+    wanted = IN_FLIGHT if row.variant == ANSWERS else 1
+    reached = live.wait(IN_FLIGHT_S_MAX, lambda: len(flying()) >= wanted)
+    killed_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    faults.kill([victims[0].pid])
+    told.scene = later(told.scene, killed_ns - told.scene.fault_ns)
+    live.wait(RELEASED_AFTER_S)
+    proxy.rules()
+    touched = tuple(msgspec.structs.replace(each, t=told.scene.fault_t) for each in flying())
+    told.scene = msgspec.structs.replace(told.scene, touched=touched)
+    told.checks.append(verdict("the fault", reached, f"only {len(touched)} orders were in flight"))
+    told.notes.append(f"{len(touched)} orders were in flight")
+
+
+def no_files(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The order manager loses its private socket and cannot open another."""
+    with faults.no_more_files(victims[0].pid):
+        began = live.proxy.reset(Way.PRIVATE)
+        told.scene = later(told.scene, began.boot_ns - told.scene.fault_ns)
+        live.wait(FEW_FILES_S)
+    told.scene = msgspec.structs.replace(told.scene, names=())
+    _back_now(told)
+
+
+def webhook(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """An incident while the webhook is away; its alert has to arrive when it is back."""
+    server = live.webhook
+    server.feel(Mood(row.variant))
+    faults.kill([victims[0].pid])
+    live.wait(WEBHOOK_DOWN_S)
+    refused = server.refused
+    server.feel(Mood.WELL)
+    back_t = time.time_ns()
+
+    def arrived() -> list[int]:
+        return [
+            d.t for d in server.deliveries if d.t >= back_t and d.subject == victims[0].name and d.code in row.alerts
+        ]
+
+    delivered = live.wait(DELIVERED_S_MAX, lambda: bool(arrived()))
+    told.checks.append(verdict("delivery", delivered, f"not delivered within {DELIVERED_S_MAX:.0f} s of its return"))
+    took = f"delivered {(arrived()[0] - back_t) / 1e9:.1f} s after its return" if delivered else "never delivered"
+    told.notes.append(f"{took}; refused before: {refused}")
+
+
+def stranger(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Somebody else uses the same key."""
+    symbol = live.settings.symbols[0]
+    try:
+        with Stranger(live.stage.venue_url, load_keys(live.settings.venue.keys)) as other:
+            if row.variant == "listen key":
+                other.end_listen_key()
+                return
+            instrument = live.instrument(symbol)
+            bid = live.best_bid(symbol)
+            quantity = instrument.lot_size * max(MIN_LOTS, int(NOTIONAL / bid / instrument.lot_size))
+            far = bid * FAR // instrument.tick_size * instrument.tick_size
+            other.rest_a_bid(symbol, quantity, far)
+            other.buy_at_market(symbol, quantity)
+    except StrangerRefused as error:
+        told.checks.append(verdict("the fault", False, str(error)))
+
+
+def _back_now(told: Told) -> None:
+    told.scene = msgspec.structs.replace(told.scene, back_t=time.time_ns())

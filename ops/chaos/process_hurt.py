@@ -1,0 +1,99 @@
+"""Faults of single processes of a live system."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from ops.chaos import faults
+from ops.chaos.live import Live, Told, later, seconds_after, verdict
+from ops.chaos.measuring import first_alert
+from ops.chaos.rows import Row
+from ops.launch import status_of
+from protocols.messages.alerts import AlertCode
+from protocols.messages.control import ActorStatus
+
+STARVED_S = 8.0
+PER_CORE = 2
+LOOP_S_MAX = 45.0
+"""How long a restart loop may take until the shard is given up."""
+
+
+def kill(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """SIGKILL."""
+    faults.kill([actor.pid for actor in victims])
+
+
+def freeze(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """SIGSTOP, and SIGCONT later."""
+    frozen = faults.freeze(victims[0].pid)
+    live.wait(faults.FROZEN_S)
+    awake = faults.wake(frozen)
+    told.notes.append(
+        "the frozen process lived on and was woken" if awake else "the frozen process was gone before SIGCONT"
+    )
+
+
+def block(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The main loop sleeps."""
+    _began(told, faults.block(victims[0].name, live.state.path / "blocked"))
+
+
+def hog(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """No thread of the process runs any more."""
+    _began(told, faults.hog(victims[0].name, live.state.path / "hogged"))
+
+
+def die_at(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The process dies at a point of its journal."""
+    _began(told, faults.die_at(victims[0].name, row.variant, live.state.path / "died"))
+
+
+def full_disk(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Every file of the process is as long as it may be."""
+    faults.fill_disk(victims[0].pid)
+
+
+def starve(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Others compute at our priority."""
+    with faults.busy_cores(PER_CORE):
+        live.wait(STARVED_S)
+    told.scene = msgspec.structs.replace(told.scene, back_t=None)
+    lost = [alert for alert in live.alerts() if alert.raised_ns >= told.scene.fault_ns]
+    told.notes.append("alerts: " + (", ".join(sorted({alert.code for alert in lost})) or "none"))
+
+
+def kill_always(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Each new process of the role is killed, until its shard is given up."""
+    name, killed = victims[0].name, 0
+    pid = victims[0].pid
+    deadline = time.monotonic() + LOOP_S_MAX
+    while not _given_up(live, told) and time.monotonic() < deadline:
+        if pid:
+            faults.kill([pid])
+            killed += 1
+        former, pid = pid, 0
+        while not pid and not _given_up(live, told) and time.monotonic() < deadline:
+            pid = next((a.pid for a in status_of(live.client).actors if a.name == name and a.pid != former), 0)
+            live.wait(0.05)
+    told.notes.append(f"killed {killed} times in {seconds_after(told.scene):.1f} s")
+    told.checks.append(verdict("given up", _given_up(live, told), "the shard was not HALTED"))
+
+
+def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The order manager dies, and what replaces it cannot have the journal."""
+    lock_file = live.state.journal(0).with_suffix(".lock")
+    faults.kill([victims[0].pid])
+    with faults.locked(lock_file):
+        given_up = live.wait(LOOP_S_MAX, lambda: _given_up(live, told))
+    told.notes.append(f"given up after {seconds_after(told.scene):.1f} s" if given_up else "never given up")
+    told.checks.append(verdict("given up", given_up, "the shard was not HALTED"))
+
+
+def _given_up(live: Live, told: Told) -> bool:
+    return first_alert(live.alerts(), (AlertCode.RESTART_INTENSITY,), (), told.scene.fault_ns) is not None
+
+
+def _began(told: Told, began_ns: int) -> None:
+    told.scene = later(told.scene, began_ns - told.scene.fault_ns)
