@@ -110,6 +110,7 @@ class StrategySettings(Section):
     imbalance_levels: int = Field(default=3, ge=1, le=20)
     quote_period_ms_min: int = Field(default=0, ge=0, le=60_000)
     warm_up_ms: int = Field(default=1_000, ge=0, le=600_000)
+    refresh_ms: int = Field(default=250, ge=10, le=1_000)
 
 
 class OrderManagerSettings(Section):
@@ -129,6 +130,7 @@ class OrderManagerSettings(Section):
     query_attempts_max: int = Field(default=20, ge=1, le=1_000)
     live_orders_max: int = Field(default=200, ge=1, le=10_000)
     finished_orders_max: int = Field(default=2_000, ge=10, le=100_000)
+    beat_ms: int = Field(default=50, ge=10, le=500)
     tombstone_ms: Milliseconds = 3_600_000
     countdown_ms: Milliseconds = 10_000
     audit_period_ms: Milliseconds = 10_000
@@ -165,6 +167,7 @@ class RiskSettings(Section):
     price_band_bps_max: BasisPoints = 100
     lease_ms: Milliseconds = 1_000
     lease_period_ms: Milliseconds = 250
+    judge_period_ms: int = Field(default=100, ge=10, le=1_000)
     day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     mark_age_ms_max: Milliseconds = 10_000
     levels: LevelSettings = LevelSettings()
@@ -186,6 +189,12 @@ class FlattenSettings(Section):
     price_band_bps_max: BasisPoints = 100
     refusals_max: int = Field(default=20, ge=1, le=1_000)
     patience_ms: Milliseconds = 60_000
+
+
+class InventorySettings(Section):
+    """How often positions, PnL and equity are told when nothing changes them."""
+
+    report_period_ms: int = Field(default=250, ge=10, le=1_000)
 
 
 class SupervisionSettings(Section):
@@ -275,6 +284,7 @@ class ExchangeSettings(Section):
     order_latency_ms: float = Field(default=2.0, ge=0, le=10_000, allow_inf_nan=False)
     feed_latency_ms: float = Field(default=1.0, ge=0, le=10_000, allow_inf_nan=False)
     latency_jitter_ms: float = Field(default=0.5, ge=0, le=10_000, allow_inf_nan=False)
+    tick_ms: Literal[50, 250] = 50
     fees: dict[str, FeeSettings] = {
         "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),
         "USDT": FeeSettings(maker=Decimal("0.0002"), taker=Decimal("0.0005")),
@@ -316,6 +326,7 @@ class Settings(Section):
     order_manager: OrderManagerSettings = OrderManagerSettings()
     risk: RiskSettings = RiskSettings()
     flatten: FlattenSettings = FlattenSettings()
+    inventory: InventorySettings = InventorySettings()
     supervision: SupervisionSettings = SupervisionSettings()
     alerting: AlertingSettings = AlertingSettings()
     links: LinkSettings = LinkSettings()

@@ -45,6 +45,17 @@ class RestRequest:
     address: str = "127.0.0.1"
 
 
+@dataclass(frozen=True, slots=True)
+class DirectRequest:
+    """A request of a host in the same process: its parameters were never a text, so there is nothing to decode or to have signed."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    api_key: str | None
+    address: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WsSession:
     """What a WebSocket API connection has proved: its address and, after session.logon, its key."""
@@ -95,8 +106,8 @@ class Api:
         admitted = self.admit(request)
         return admitted if isinstance(admitted, Answer) else self.execute(admitted)
 
-    def admit(self, request: RestRequest) -> Admitted | Answer:
-        """Let a REST request in, or refuse it at the door."""
+    def admit(self, request: RestRequest | DirectRequest) -> Admitted | Answer:
+        """Let a request in, or refuse it at the door."""
         now_ms = self._venue.now_ms
         params: dict[str, str] = {}
         try:
@@ -104,15 +115,18 @@ class Api:
             if route is None:
                 raise VenueRefusal(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
             credential = None if route.security is Security.NONE else self._desk.keys.identify(request.api_key)
-            params = _parse(request.raw_query, request.raw_body)
+            params = (
+                request.params if isinstance(request, DirectRequest) else _parse(request.raw_query, request.raw_body)
+            )
             self.limits.charge_weight(request.address, route.weigh(params), now_ms)
             when: Timing | None = None
             if credential is not None and route.security is Security.SIGNED:
                 when = timing(params)
-                if not params.get("signature"):
+                if isinstance(request, RestRequest) and not params.get("signature"):
                     raise mandatory("signature")
                 when.check_arrival(self._venue.clock_ms)
-                check_signature(credential, request.raw_query, request.raw_body, params["signature"])
+                if isinstance(request, RestRequest):
+                    check_signature(credential, request.raw_query, request.raw_body, params["signature"])
         except VenueRefusal as refusal:
             return self.refused(refusal, request.address, params)
         return Admitted(route, Call(params, credential, when), request.address)

@@ -51,20 +51,16 @@ class WireNumbers:
     def __init__(self, contract: Contract) -> None:
         self._tick_units = int(contract.tick_size.scaleb(contract.price_decimals))
         self._lot_units = int(contract.lot_size.scaleb(contract.quantity_decimals))
-        self._price_scale = 10**contract.price_decimals
-        self._quantity_scale = 10**contract.quantity_decimals
         self._price_decimals = contract.price_decimals
         self._quantity_decimals = contract.quantity_decimals
 
     def price_text(self, price_ticks: int) -> str:
         """A price with exactly the contract's decimals."""
-        whole, part = divmod(price_ticks * self._tick_units, self._price_scale)
-        return f"{whole}.{part:0{self._price_decimals}d}" if self._price_decimals else str(whole)
+        return _fixed(price_ticks * self._tick_units, self._price_decimals)
 
     def quantity_text(self, lots: int) -> str:
         """A quantity with exactly the contract's decimals."""
-        whole, part = divmod(lots * self._lot_units, self._quantity_scale)
-        return f"{whole}.{part:0{self._quantity_decimals}d}" if self._quantity_decimals else str(whole)
+        return _fixed(lots * self._lot_units, self._quantity_decimals)
 
     def ticks(self, text: str) -> int:
         """Ticks of a recorded price; a part below one tick is cut off.
@@ -81,6 +77,16 @@ class WireNumbers:
             ValueError: the text is no plain decimal number.
         """
         return _units(text, self._quantity_decimals) // self._lot_units
+
+
+def _fixed(units: int, decimals: int) -> str:
+    """Units of the last decimal as text."""
+    digits = str(units)
+    if not decimals:
+        return digits
+    if len(digits) <= decimals:
+        digits = digits.zfill(decimals + 1)
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def known_contract(symbol: str, open_orders_max: int) -> Contract | None:

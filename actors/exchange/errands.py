@@ -13,7 +13,7 @@ import msgspec
 
 from actors.exchange import market_endpoints
 from actors.exchange.accounts import Account
-from actors.exchange.api import Admitted, Answer, Api, RestRequest, WsSession, error_body
+from actors.exchange.api import Admitted, Answer, Api, DirectRequest, RestRequest, WsSession, error_body
 from actors.exchange.authentication import Credential, Timing
 from actors.exchange.endpoint import Security
 from actors.exchange.errors import VenueRefusal
@@ -81,7 +81,7 @@ class Errands:
         self.lagging: Callable[[int], Mapping[str, Account]] | None = None
         self.old_books: dict[str, dict[str, Any]] = {}
 
-    def receive_rest(self, ticket: int, request: RestRequest) -> None:
+    def receive_rest(self, ticket: int, request: RestRequest | DirectRequest) -> None:
         """Let an HTTP request in, or answer it at the door."""
         admitted = self._api.admit(request)
         if isinstance(admitted, Answer):

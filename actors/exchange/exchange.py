@@ -15,7 +15,7 @@ import msgspec
 from actors.exchange import ledger, market_endpoints, restore
 from actors.exchange.accounts import Account
 from actors.exchange.agenda import Agenda
-from actors.exchange.api import Answer, Api, RestRequest, WsSession
+from actors.exchange.api import Answer, Api, DirectRequest, RestRequest, WsSession
 from actors.exchange.authentication import Credential, KeyRing
 from actors.exchange.contracts import Contract
 from actors.exchange.errands import Errands, RestCall, RestReply, WsCall, WsReply
@@ -109,11 +109,29 @@ class Exchange:
     @property
     def next_due_ns(self) -> int | None:
         """When `advance` has something to do next."""
-        times = [due for due in (self.venue.next_due_ns, self._agenda.next_ns) if due is not None]
-        return min(times, default=None)
+        timer_ns, item_ns = self.venue.next_due_ns, self._agenda.next_ns
+        if timer_ns is None or item_ns is None:
+            return item_ns if timer_ns is None else timer_ns
+        return min(timer_ns, item_ns)
 
-    def receive_rest(self, request: RestRequest, now_ns: int) -> int:
-        """Take in an HTTP request; its answer comes out of `drain` under the returned ticket."""
+    @property
+    def has_output(self) -> bool:
+        """Whether `drain` would bring anything."""
+        out = self._output
+        return bool(
+            out.records
+            or out.answers
+            or out.user_frames
+            or out.stream_frames
+            or out.ws_answers
+            or out.ws_cuts
+            or out.socket_faults
+            or out.logons
+            or self.venue.outcome.records
+        )
+
+    def receive_rest(self, request: RestRequest | DirectRequest, now_ns: int) -> int:
+        """Take in a request; its answer comes out of `drain` under the returned ticket."""
         self.advance(now_ns)
         self._ticket += 1
         self._errands.receive_rest(self._ticket, request)

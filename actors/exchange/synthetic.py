@@ -16,8 +16,6 @@ from actors.exchange.contracts import Contract
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, PrintFrame, TickerFrame
 from actors.exchange.seeded import SeededNumbers
 
-STEP_MS = 50
-LEVELS = 250
 START_PRICES = {"BTCUSDC": 64_000.0, "ETHUSDC": 3_400.0, "BTCUSDT": 64_000.0, "ETHUSDT": 3_400.0}
 START_PRICE = 100.0
 SWEEP_LEVELS_MAX = 12
@@ -27,8 +25,13 @@ Happening = Callable[[int], Iterator[Frame]]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Strength of the market's forces. Rates are per second, volatility in basis points of the price per root second."""
+    """Strength of the market's forces. Rates are per second, volatility in basis points of the price per root second.
 
+    The book is told once a step, `levels` on each side.
+    """
+
+    step_ms: int = 50
+    levels: int = 250
     volatility_bps: float = 0.2
     trade_rate: float = 5.0
     change_rate: float = 25.0
@@ -39,7 +42,7 @@ class Flow:
 
 
 class SyntheticSymbol:
-    """The market of one contract; `step` advances it by STEP_MS and says what happened."""
+    """The market of one contract; `step` advances it by the flow's step and says what happened."""
 
     def __init__(self, contract: Contract, seed: int, flow: Flow | None = None) -> None:
         self._contract = contract
@@ -58,30 +61,30 @@ class SyntheticSymbol:
 
     def open(self, at_ns: int) -> BookFrame:
         """The first book."""
-        for depth in range(LEVELS):
+        for depth in range(self._flow.levels):
             self._bids[self._bid - depth] = self._level_lots(depth)
             self._asks[self._bid + 1 + depth] = self._level_lots(depth)
         return BookFrame(self._contract.symbol, at_ns, at_ns, sorted(self._bids.items()), sorted(self._asks.items()))
 
     def step(self, start_ns: int) -> list[Frame]:
-        """What happens in the next STEP_MS from `start_ns`, in order of time."""
-        flow, seconds = self._flow, STEP_MS / 1_000
+        """What happens in the next step from `start_ns`, in order of time."""
+        flow, seconds = self._flow, self._flow.step_ms / 1_000
         self._fair *= 1 + self._numbers.normal() * flow.volatility_bps * 1e-4 * seconds**0.5
         frames: list[Frame] = []
         events = self._times(start_ns, flow.trade_rate, self._uninformed_trade)
         events += self._times(start_ns, flow.change_rate, self._change_level)
-        events.append((start_ns + self._numbers.below(STEP_MS * 1_000_000), self._follow_fair))
+        events.append((start_ns + self._numbers.below(flow.step_ms * 1_000_000), self._follow_fair))
         events.sort(key=lambda event: event[0])
         for at_ns, happen in events:
             frames.extend(happen(at_ns))
-        end_ns = start_ns + STEP_MS * 1_000_000 - 1
+        end_ns = start_ns + flow.step_ms * 1_000_000 - 1
         if self._changed_bids or self._changed_asks:
             frames.append(self._diff(end_ns))
         return frames
 
     def _times(self, start_ns: int, rate: float, happen: Happening) -> list[tuple[int, Happening]]:
         times: list[tuple[int, Happening]] = []
-        at_ns, end_ns = float(start_ns), start_ns + STEP_MS * 1_000_000
+        at_ns, end_ns = float(start_ns), start_ns + self._flow.step_ms * 1_000_000
         while (at_ns := at_ns + self._numbers.exponential(1e9 / rate)) < end_ns:
             times.append((int(at_ns), happen))
         return times
@@ -97,7 +100,7 @@ class SyntheticSymbol:
 
     def _change_level(self, at_ns: int) -> Iterator[Frame]:
         """A level near the touch grows or shrinks."""
-        depth = min(int(self._numbers.exponential(4.0)), LEVELS - 1)
+        depth = min(int(self._numbers.exponential(4.0)), self._flow.levels - 1)
         on_bid = self._numbers.chance(0.5)
         price = self._bid - depth if on_bid else self._bid + 1 + depth
         self._set(price, self._level_lots(depth), on_bid=on_bid)
@@ -132,19 +135,20 @@ class SyntheticSymbol:
             self._move_to(self._bid + (1 if is_buy else -1))
 
     def _move_to(self, bid: int) -> None:
-        """Make `bid` the best bid and the tick above it the best ask, with LEVELS on both sides."""
+        """Make `bid` the best bid and the tick above it the best ask, with `levels` on both sides."""
+        levels = self._flow.levels
         while self._bid < bid:
             self._bid += 1
             self._set(self._bid, 0, on_bid=False)
             self._set(self._bid, self._level_lots(0), on_bid=True)
-            self._set(self._bid - LEVELS, 0, on_bid=True)
-            self._set(self._bid + LEVELS, self._level_lots(LEVELS), on_bid=False)
+            self._set(self._bid - levels, 0, on_bid=True)
+            self._set(self._bid + levels, self._level_lots(levels), on_bid=False)
         while self._bid > bid:
             self._set(self._bid, 0, on_bid=True)
             self._set(self._bid, self._level_lots(0), on_bid=False)
-            self._set(self._bid + LEVELS, 0, on_bid=False)
+            self._set(self._bid + levels, 0, on_bid=False)
             self._bid -= 1
-            self._set(self._bid - LEVELS + 1, self._level_lots(LEVELS), on_bid=True)
+            self._set(self._bid - levels + 1, self._level_lots(levels), on_bid=True)
         for on_bid, price in ((True, self._bid), (False, self._bid + 1)):
             if not (self._bids if on_bid else self._asks).get(price):
                 self._set(price, self._level_lots(0), on_bid=on_bid)
@@ -191,7 +195,8 @@ class SyntheticMarket:
     """Several synthetic symbols, merged by time."""
 
     def __init__(self, contracts: list[Contract], seed: int, flow: Flow | None = None) -> None:
-        self._symbols = [SyntheticSymbol(contract, seed, flow) for contract in contracts]
+        self._flow = flow if flow is not None else Flow()
+        self._symbols = [SyntheticSymbol(contract, seed, self._flow) for contract in contracts]
 
     def frames(self, start_ns: int) -> Iterator[Frame]:
         """All frames from `start_ns` on, without end."""
@@ -200,4 +205,4 @@ class SyntheticMarket:
         while True:
             steps = [symbol.step(start_ns) for symbol in self._symbols]
             yield from heapq.merge(*steps, key=lambda frame: frame.at_ns)
-            start_ns += STEP_MS * 1_000_000
+            start_ns += self._flow.step_ms * 1_000_000

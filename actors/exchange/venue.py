@@ -24,9 +24,8 @@ from actors.exchange.state import VenueState
 from actors.exchange.user_stream import leverage_update
 from configs.schema import ExchangeSettings
 
-TICK_NS = 50_000_000
-SAMPLE_TICKS = 2
-MARK_TICKS = 20
+SAMPLE_NS = 100_000_000
+MARK_NS = 1_000_000_000
 CATCH_UP_NS_MAX = 1_000_000_000
 AMENDMENTS_MAX = 10_000
 
@@ -48,8 +47,9 @@ class Venue(VenueState):
         self._life = OrderLife(self)
         self._settlement = Settlement(self, self._life)
         self._timers: Agenda[_Timer] = Agenda()
-        self._ticks = now_ns // TICK_NS
-        self._timers.add((self._ticks + 1) * TICK_NS, _Timer("tick"))
+        self._tick_ns = settings.tick_ms * 1_000_000
+        self._ticks = now_ns // self._tick_ns
+        self._timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
         for market in self.markets.values():
             self._plan_funding(market)
 
@@ -339,18 +339,18 @@ class Venue(VenueState):
         return int(market.mark_price * factor / market.contract.tick_size)
 
     def _tick(self) -> None:
-        """Every 50 ms: interval streams, samples of the top, mark price."""
+        """Every `tick_ms`: interval streams, samples of the top, mark price."""
         behind = self.now_ns - CATCH_UP_NS_MAX
-        self._ticks = max(self._ticks + 1, behind // TICK_NS)
-        self._timers.add((self._ticks + 1) * TICK_NS, _Timer("tick"))
-        elapsed_ms = self._ticks * (TICK_NS // 1_000_000)
+        self._ticks = max(self._ticks + 1, behind // self._tick_ns)
+        self._timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
+        elapsed_ns = self._ticks * self._tick_ns
         for market in self.markets.values():
-            market.publish_interval(self.now_ns, elapsed_ms)
-            if self._ticks % SAMPLE_TICKS == 0:
+            market.publish_interval(self.now_ns, elapsed_ns // 1_000_000)
+            if elapsed_ns % SAMPLE_NS == 0:
                 self._settlement.sample(market)
-        if self._ticks % MARK_TICKS == 0:
+        if elapsed_ns % MARK_NS == 0:
             self.flush_refusals()
-            self._settlement.publish_marks(every_third=(self._ticks // MARK_TICKS) % 3 == 0)
+            self._settlement.publish_marks(every_third=elapsed_ns % (3 * MARK_NS) == 0)
 
     def _count_down(self, account: str, symbol: str) -> None:
         deadline_ns = self.countdowns.get((account, symbol))

@@ -47,9 +47,6 @@ from protocols.messages.orders import (
 from protocols.values import InstrumentId, symbol_of
 from protocols.venue import AnyOutcome, Outcome, RefusalKind, Refused
 
-TICK_NS = 250_000_000
-"""How often everything is said again, for readers that restarted, and differences are looked at."""
-
 KEY_TICKS = 4
 """The key of the private stream is said again every so many ticks."""
 
@@ -84,6 +81,8 @@ class InventoryCore:
         self._event_seq_of: dict[InstrumentId, int] = {}
         self._clock: VenueClock | None = None
         self._ticks = 0
+        self._tick_ns = settings.inventory.report_period_ms * _MS
+        """How often everything is said again, for readers that restarted, and differences are looked at."""
         self._events = self._repeated = self._gaps = self._bad_data = 0
         self._since_checkpoint = 0
         self._now_ns = 0
@@ -224,7 +223,7 @@ class InventoryCore:
 
     def _on_tick(self, now_ns: int) -> list[Effect]:
         self._ticks += 1
-        effects: list[Effect] = [SetTimer(_TICK, now_ns + TICK_NS)]
+        effects: list[Effect] = [SetTimer(_TICK, now_ns + self._tick_ns)]
         effects += self._begin_day(now_ns)
         for instrument_id in self._account.books:
             effects += self._check.settle_position(instrument_id, now_ns)

@@ -219,7 +219,7 @@ class MarketDataCore:
         refresh = now_ns - self._refreshed_ns >= REFRESH_NS
         if refresh:
             self._refreshed_ns = now_ns
-            effects += self._said_again()
+            effects += self._said_again(now_ns)
         for feed in self._feeds.values():
             feed.watch(self._heard_ns, now_ns)
             if feed.faults:
@@ -233,15 +233,17 @@ class MarketDataCore:
         effects.append(self._status_timer(now_ns))
         return effects
 
-    def _said_again(self) -> list[Effect]:
+    def _said_again(self, now_ns: int) -> list[Effect]:
         effects: list[Effect] = []
+        before_ns = now_ns - REFRESH_NS
         if self._venue_time.clock is not None:
             effects.append(Publish(self._venue_time.clock))
         for instrument_id, feed in self._feeds.items():
-            if feed.state is FeedState.LIVE and feed.top is not None:
-                effects.append(Publish(feed.top))
+            top = feed.top
+            if feed.state is FeedState.LIVE and top is not None and top.received_ns <= before_ns:
+                effects.append(Publish(top))
             price = self._marks[instrument_id].price
-            if price is not None:
+            if price is not None and price.received_ns <= before_ns:
                 effects.append(Publish(price))
         return effects
 

@@ -57,9 +57,6 @@ from protocols.venue import (
     UserStreamExpired,
 )
 
-HEARTBEAT_NS = 50_000_000
-"""Period of the timer behind every age, renewal and retry."""
-
 CLOCK_ASK_NS = 1_000_000_000
 """Without a trusted clock the venue is asked for its time this often."""
 
@@ -94,6 +91,8 @@ class OrderManagerCore:
         self._restorer = Restorer(self._shard)
         self._now_ns = 0
         self._beat_due_ns = 0
+        self._beat_ns = self._shard.own.beat_ms * 1_000_000
+        """Period of the timer behind every age, renewal and retry."""
         self._clock_asked_ns = 0
         self.listen_key = ""
         """Newest key of the private stream, for the gateway. A secret."""
@@ -292,7 +291,7 @@ class OrderManagerCore:
     def _beat(self, now_ns: int) -> None:
         shard = self._shard
         shard.gate.loop_is_late = now_ns - self._beat_due_ns > LOOP_LAG_NS_MAX
-        self._beat_due_ns = now_ns + HEARTBEAT_NS
+        self._beat_due_ns = now_ns + self._beat_ns
         shard.outbox.timer(HEARTBEAT, self._beat_due_ns)
         venue_now_ns = shard.clock.at(now_ns)
         shard.budget.roll(venue_now_ns)

@@ -58,9 +58,6 @@ from protocols.messages.orders import (
 from protocols.messages.risk import LeaseRequest, LevelChanged, QuotingTerms, RiskLevel, SymbolLimits
 from protocols.values import InstrumentId, symbol_of
 
-JUDGE_PERIOD_NS = 100_000_000
-"""How often the passing of time alone is judged (staleness)."""
-
 ALERT_INTERVAL_NS = 10_000_000_000
 """A limit that stays broken is told again this often."""
 
@@ -93,6 +90,8 @@ class RiskMonitorCore:
         self._account = AccountView(quiet_ns)
         self._terms_ns = 0
         self._loss_max = settings.risk.daily_loss_max
+        self._judge_period_ns = settings.risk.judge_period_ms * _MS
+        """How often the passing of time alone is judged (staleness)."""
         self._day = TradingDay(settings.risk.day_starts_utc)
         self._latches = Latches()
         self._desk = LeaseDesk(
@@ -117,7 +116,7 @@ class RiskMonitorCore:
 
     def start(self, now_ns: int) -> list[Effect]:
         """Begin to judge."""
-        effects: list[Effect] = [SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS)]
+        effects: list[Effect] = [SetTimer(_JUDGE, now_ns + self._judge_period_ns)]
         for subject, text in self._latches.texts().items():
             effects.append(Log(LogLevel.WARNING, f"{subject} stays restricted until it is resumed: {text}"))
         return self._remember(effects)
@@ -147,7 +146,7 @@ class RiskMonitorCore:
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
                 effects = [*self._judge(now_ns), *self._repeat_terms(now_ns)]
-                effects.append(SetTimer(_JUDGE, now_ns + JUDGE_PERIOD_NS))
+                effects.append(SetTimer(_JUDGE, now_ns + self._judge_period_ns))
             case HoldLevel():
                 effects = self._hold(message, now_ns)
             case Drain() | EmergencyStop() | StopFileSeen() | Resume() | EpochAnnounced() | ShardHalted():

@@ -1,22 +1,22 @@
 """The deterministic world: the same cores in one thread, under a virtual clock and a seeded scheduler.
 
-One seed gives one history. Links keep their promises (protocols/mailboxes.py): an ordered message arrives once and in order, a
-latest one may be replaced by a newer one of its key. Everything else the scheduler decides: how long a message takes, which latest
-message waits, when a link is cut, when an actor crashes.
+One seed gives one history. Links keep their promises (world_links.py); everything else the scheduler decides: how long a message takes,
+which latest message waits, when a link is cut, when an actor crashes.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from actors.runtime.world_links import Delays, Link, Wire
 from protocols.effects import Append, Call, Core, Effect, LinkChanged, Log, Publish, Send, SetTimer, TimerFired
 from protocols.envelope import Envelope, Message, encoder
-from protocols.mailboxes import ROUTES, LinkClass
+from protocols.mailboxes import ROUTES
 
 EVENTS_PENDING_MAX = 1_000_000
 """More scheduled events than this mean that some core feeds itself; the run ends with an error."""
@@ -24,16 +24,6 @@ EVENTS_PENDING_MAX = 1_000_000
 
 class WorldOverrun(RuntimeError):
     """A core scheduled work without end."""
-
-
-class Delays(msgspec.Struct, frozen=True, kw_only=True):
-    """How the scheduler treats messages: latency drawn between two bounds, and how often a latest message waits to be replaced."""
-
-    link_ns_min: int = 30_000
-    link_ns_max: int = 300_000
-    wait_share: float = 0.02
-    wait_ns_max: int = 50_000_000
-    codec_every: int = 20
 
 
 class Inhabitant(msgspec.Struct, kw_only=True):
@@ -49,6 +39,8 @@ class Inhabitant(msgspec.Struct, kw_only=True):
     epoch: int = 0
     journal: list[Message] = []
     logged: int = 0
+    timers: dict[str, int] = {}
+    fan_out: dict[type[Message], tuple[tuple[Link, int], ...]] = {}
 
 
 class World:
@@ -57,16 +49,12 @@ class World:
     def __init__(self, seed: int, start_ns: int, delays: Delays | None = None) -> None:
         self.now_ns = start_ns
         self.delivered = 0
-        self._random = random.Random(seed)
         self._delays = delays or Delays()
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._inhabitants: dict[str, Inhabitant] = {}
-        self._timers: dict[tuple[str, int, str], int] = {}
-        self._fifo_ns: dict[tuple[str, str], int] = {}
-        self._waiting: dict[tuple[str, str, str], Message] = {}
-        self._cut: set[tuple[str, str]] = set()
-        self._held: dict[tuple[str, str], list[Message]] = {}
+        self._wire = Wire(self, random.Random(seed), self._delays)
+        self._links: dict[tuple[str, str], Link] = {}
         self._epochs = 0
         self.observers: list[Callable[[str, Message], None]] = []
         """Told of everything that an actor publishes, with its name; they must not change anything."""
@@ -74,45 +62,58 @@ class World:
     def inhabit(self, inhabitant: Inhabitant) -> None:
         """Add an actor; it comes to life with `begin`."""
         self._inhabitants[inhabitant.name] = inhabitant
+        for other in self._inhabitants.values():
+            other.fan_out.clear()
 
     def begin(self, name: str) -> int:
         """Start a new incarnation from the journal of the last one; returns its epoch, the highest so far."""
         actor = self._inhabitants[name]
         self._epochs += 1
         actor.epoch = self._epochs
+        actor.timers.clear()
         actor.core = actor.make_core(actor.epoch, actor.journal)
         self._carry_out(actor, actor.core.start(self.now_ns))
         for other in self._inhabitants.values():
             if other.core is None or other is actor:
                 continue
             for writer, reader in ((actor, other), (other, actor)):
-                if writer.name in reader.reads and (writer.name, reader.name) not in self._cut:
-                    self._link_changed(reader, writer, up=True)
-                    self._release(writer.name, reader.name)
+                if writer.name in reader.reads:
+                    link = self.link(writer.name, reader.name)
+                    if not link.cut:
+                        self._link_changed(reader, writer, up=True)
+                        self._wire.release(link)
         return actor.epoch
 
     def crash(self, name: str) -> None:
         """End an actor at this instant: its memory, timers and unread messages are gone, its journal stays."""
         actor = self._inhabitants[name]
         actor.core = None
-        for pair, held in self._held.items():
-            if pair[0] == name:
-                held[:] = [body for body in held if ROUTES[type(body)].link_class is not LinkClass.LATEST]
+        for link in self._links.values():
+            if link.writer == name:
+                link.forget_latest()
         for other in self._inhabitants.values():
             if other.core is not None and actor.name in other.reads:
                 self._link_changed(other, actor, up=False)
 
     def cut(self, writer: str, reader: str) -> None:
         """Cut a link: ordered messages wait, latest ones keep only the newest."""
-        self._cut.add((writer, reader))
+        self.link(writer, reader).cut = True
         self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=False)
 
     def mend(self, writer: str, reader: str) -> None:
         """Restore a cut link; what waited is delivered."""
-        self._cut.discard((writer, reader))
+        link = self.link(writer, reader)
+        link.cut = False
         if self._inhabitants[writer].core is not None and self._inhabitants[reader].core is not None:
             self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=True)
-            self._release(writer, reader)
+            self._wire.release(link)
+
+    def link(self, writer: str, reader: str) -> Link:
+        """The ordered byte stream from one actor to another."""
+        link = self._links.get((writer, reader))
+        if link is None:
+            link = self._links[writer, reader] = Link(writer, reader)
+        return link
 
     def core_of(self, name: str) -> Core | None:
         """The living core of an actor, or None."""
@@ -128,31 +129,51 @@ class World:
 
     def tell(self, name: str, message: Message, delay_ns: int = 0) -> None:
         """Deliver a message from outside (control plane, venue) to an actor that lives by then."""
-        epoch = self._inhabitants[name].epoch
-        self.at(self.now_ns + delay_ns, lambda: self._deliver(name, message, epoch))
+        actor = self._inhabitants[name]
+        self.at(self.now_ns + delay_ns, self._deliver, actor, message, actor.epoch)
 
-    def at(self, due_ns: int, action: Callable[[], None]) -> None:
+    def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None:
         """Do something at an instant of virtual time."""
         if len(self._queue) >= EVENTS_PENDING_MAX:
             raise WorldOverrun(f"more than {EVENTS_PENDING_MAX} events are pending at {self.now_ns} ns")
         self._order += 1
-        heapq.heappush(self._queue, (max(due_ns, self.now_ns), self._order, action))
+        if due_ns < self.now_ns:
+            due_ns = self.now_ns
+        heapq.heappush(self._queue, (due_ns, self._order, action, arguments))
 
     def run_until(self, end_ns: int) -> None:
         """Move virtual time to `end_ns`, doing everything that is due on the way."""
-        while self._queue and self._queue[0][0] <= end_ns:
-            self.now_ns, _, action = heapq.heappop(self._queue)
-            action()
+        queue, pop = self._queue, heapq.heappop
+        while queue and queue[0][0] <= end_ns:
+            self.now_ns, _, action, arguments = pop(queue)
+            action(*arguments)
         self.now_ns = end_ns
 
-    def _deliver(self, name: str, message: Message, epoch: int) -> None:
-        actor = self._inhabitants[name]
+    def arrive(self, link: Link, body: Message, epoch: int) -> None:
+        """A message has come through a link: deliver it, or keep what the link owes to the reader's next incarnation."""
+        actor = self._inhabitants[link.reader]
+        if actor.core is not None and actor.epoch == epoch:
+            self._deliver(actor, body, epoch)
+        elif ROUTES[type(body)].key is None:
+            if actor.core is None:
+                link.hold(body)
+            else:
+                self._wire.put(link, body, actor.epoch)
+
+    def reader_epoch(self, link: Link) -> int:
+        """Epoch of the incarnation that would read now; 0 when nobody does."""
+        actor = self._inhabitants[link.reader]
+        return actor.epoch if actor.core is not None else 0
+
+    def _deliver(self, actor: Inhabitant, message: Message, epoch: int) -> None:
         if actor.core is None or actor.epoch != epoch:
             return
         self.delivered += 1
         if self.delivered % self._delays.codec_every == 0:
             message = self._through_the_codec(actor, message)
-        self._carry_out(actor, actor.core.handle(message, self.now_ns))
+        effects = actor.core.handle(message, self.now_ns)
+        if effects:
+            self._carry_out(actor, effects)
 
     def _through_the_codec(self, actor: Inhabitant, message: Message) -> Message:
         """Pass a message through its wire form, as a live link would."""
@@ -160,106 +181,59 @@ class World:
         body: Message = actor.decoder.decode(encoder.encode(envelope)).body
         return body
 
-    def _carry_out(self, actor: Inhabitant, effects: list[Effect]) -> None:
+    def _carry_out(self, actor: Inhabitant, effects: Sequence[Effect]) -> None:
         for effect in effects:
+            kind = type(effect)
+            if kind is Publish:
+                self._publish(actor, effect.body)  # type: ignore[union-attr]
+                continue
             match effect:
-                case Publish(body=body):
-                    for observe in self.observers:
-                        observe(actor.name, body)
-                    for reader in self._readers_of(actor, body):
-                        self._transmit(actor.name, reader, body)
-                case Send(to=to, body=body):
-                    if to in self._inhabitants:
-                        self._transmit(actor.name, to, body)
+                case SetTimer(name=name, at_ns=at_ns):
+                    self._set_timer(actor, name, at_ns)
                 case Append(record=record):
                     actor.journal.append(record)
                 case Call(request=request):
                     if actor.call is not None:
                         actor.call(actor.name, self.now_ns, request)
-                case SetTimer(name=name, at_ns=at_ns):
-                    self._set_timer(actor, name, at_ns)
                 case Log():
                     actor.logged += 1
+                case Send(to=to, body=body):
+                    if to in self._inhabitants:
+                        self._wire.transmit(self.link(actor.name, to), body, 0)
+                case _:
+                    pass
 
-    def _readers_of(self, writer: Inhabitant, body: Message) -> list[str]:
-        route = ROUTES.get(type(body))
+    def _publish(self, actor: Inhabitant, body: Message) -> None:
+        for observe in self.observers:
+            observe(actor.name, body)
+        readers = actor.fan_out.get(type(body))
+        if readers is None:
+            readers = actor.fan_out[type(body)] = self._readers_of(actor, type(body))
+        for link, interval_ns in readers:
+            self._wire.transmit(link, body, interval_ns)
+
+    def _readers_of(self, writer: Inhabitant, kind: type[Message]) -> tuple[tuple[Link, int], ...]:
+        route = ROUTES.get(kind)
         if route is None:
-            return []
-        return [
-            other.name
+            return ()
+        return tuple(
+            (self.link(writer.name, other.name), route.readers[other.role] * 1_000_000)
             for other in self._inhabitants.values()
             if other.role in route.readers and writer.name in other.reads
-        ]
+        )
 
     def _set_timer(self, actor: Inhabitant, name: str, at_ns: int) -> None:
-        key = (actor.name, actor.epoch, name)
         if at_ns == 0:
-            self._timers.pop(key, None)
+            actor.timers.pop(name, None)
             return
         generation = self._order + 1
-        self._timers[key] = generation
-        self.at(at_ns, lambda: self._fire(key, generation))
+        actor.timers[name] = generation
+        self.at(at_ns, self._fire, actor, name, generation, actor.epoch)
 
-    def _fire(self, key: tuple[str, int, str], generation: int) -> None:
-        if self._timers.get(key) == generation:
-            del self._timers[key]
-            self._deliver(key[0], TimerFired(name=key[2]), key[1])
-
-    def _transmit(self, writer: str, reader: str, body: Message) -> None:
-        route = ROUTES[type(body)]
-        key = f"{type(body).__name__}:{route.key(body)}" if route.key is not None else ""
-        if (writer, reader) in self._cut or self._inhabitants[reader].core is None:
-            self._hold(writer, reader, key, body)
-            return
-        if route.link_class is LinkClass.LATEST and self._random.random() < self._delays.wait_share:
-            already = (writer, reader, key) in self._waiting
-            self._waiting[writer, reader, key] = body
-            if not already:
-                due_ns = self.now_ns + self._random.randint(0, self._delays.wait_ns_max)
-                self.at(due_ns, lambda: self._replace(writer, reader, key))
-            return
-        if (writer, reader, key) in self._waiting:
-            self._waiting[writer, reader, key] = body
-            return
-        self._put_on_the_wire(writer, reader, body)
-
-    def _replace(self, writer: str, reader: str, key: str) -> None:
-        """Deliver the newest message of a key that was made to wait."""
-        body = self._waiting.pop((writer, reader, key), None)
-        if body is not None:
-            self._put_on_the_wire(writer, reader, body)
-
-    def _hold(self, writer: str, reader: str, key: str, body: Message) -> None:
-        held = self._held.setdefault((writer, reader), [])
-        if key:
-            route = ROUTES[type(body)]
-            assert route.key is not None
-            wanted = route.key(body)
-            held[:] = [m for m in held if type(m) is not type(body) or route.key(m) != wanted]
-        held.append(body)
-
-    def _release(self, writer: str, reader: str) -> None:
-        for body in self._held.pop((writer, reader), []):
-            self._put_on_the_wire(writer, reader, body)
-
-    def _put_on_the_wire(self, writer: str, reader: str, body: Message) -> None:
-        """One ordered byte stream per pair: nothing overtakes."""
-        latency_ns = self._random.randint(self._delays.link_ns_min, self._delays.link_ns_max)
-        due_ns = max(self._fifo_ns.get((writer, reader), 0), self.now_ns + latency_ns)
-        self._fifo_ns[writer, reader] = due_ns
-        epoch = self._inhabitants[reader].epoch
-        self.at(due_ns, lambda: self._arrive(writer, reader, body, epoch))
-
-    def _arrive(self, writer: str, reader: str, body: Message, epoch: int) -> None:
-        """Deliver, or keep what an ordered link owes to the reader's next incarnation."""
-        actor = self._inhabitants[reader]
-        if actor.core is not None and actor.epoch == epoch:
-            self._deliver(reader, body, epoch)
-        elif ROUTES[type(body)].link_class is not LinkClass.LATEST:
-            if actor.core is None:
-                self._hold(writer, reader, "", body)
-            else:
-                self._put_on_the_wire(writer, reader, body)
+    def _fire(self, actor: Inhabitant, name: str, generation: int, epoch: int) -> None:
+        if actor.epoch == epoch and actor.timers.get(name) == generation:
+            del actor.timers[name]
+            self._deliver(actor, TimerFired(name=name), epoch)
 
     def _link_changed(self, reader: Inhabitant, writer: Inhabitant, *, up: bool) -> None:
         self.tell(reader.name, LinkChanged(peer=writer.name, up=up, epoch=writer.epoch))

@@ -1,7 +1,7 @@
 """The decisions of strategy: for each symbol of its shard, the ladder wanted now.
 
 Books, feed states, positions and order events come in; `QuoteTargets` go out, one for every new book, and again every
-`REFRESH_NS`, so that a reader can tell a quiet market from a dead strategy.
+`refresh_ms`, so that a reader can tell a quiet market from a dead strategy.
 """
 
 from __future__ import annotations
@@ -41,9 +41,6 @@ from protocols.messages.quoting import QuoteTargets
 from protocols.messages.risk import QuotingTerms
 from protocols.values import InstrumentId
 
-REFRESH_NS = 250_000_000
-"""Targets that did not change are told again this often."""
-
 _MS = 1_000_000
 _REFRESH_TIMER = "refresh"
 _QUOTE_TIMER = "quote"
@@ -70,13 +67,15 @@ class StrategyCore:
         self._stopped = ""
         self._unknown_instruments = 0
         self._quote_timer_ns = 0
+        self._refresh_ns = settings.strategy.refresh_ms * _MS
+        """Targets that did not change are told again this often."""
         self._now_ns = spec.started_ns
         self._judge()
 
     def start(self, now_ns: int) -> list[Effect]:
         """The first timer."""
         self._now_ns = now_ns
-        return [SetTimer(_REFRESH_TIMER, now_ns + REFRESH_NS)]
+        return [SetTimer(_REFRESH_TIMER, now_ns + self._refresh_ns)]
 
     def handle(self, message: StrategyMailbox, now_ns: int) -> list[Effect]:
         """Take one message. A book comes first and takes the shortest way."""
@@ -203,10 +202,10 @@ class StrategyCore:
             return []
         told: list[Effect] = []
         for quoter in self._quoters.values():
-            again = now_ns - quoter.told_ns >= REFRESH_NS
+            again = now_ns - quoter.told_ns >= self._refresh_ns
             if again or quoter.silent(now_ns):
                 told += _published(quoter.requote(self._stopped, now_ns, again=again))
-        return [*told, SetTimer(_REFRESH_TIMER, now_ns + REFRESH_NS)]
+        return [*told, SetTimer(_REFRESH_TIMER, now_ns + self._refresh_ns)]
 
     def _quote_later(self, quoter: SymbolQuoter) -> list[Effect]:
         """Wake when the least quote period is over, where a book waits for it."""

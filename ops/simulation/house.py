@@ -14,13 +14,15 @@ import msgspec
 
 from actors.alerting.core import AlertingCore
 from actors.exchange.contracts import known_contract
+from actors.exchange.synthetic import Flow
 from actors.inventory.core import InventoryCore
 from actors.market_data.core import MarketDataCore
 from actors.order_manager.core import OrderManagerCore
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
 from actors.runtime.state_dir import StateDir
-from actors.runtime.world import Delays, Inhabitant, World
+from actors.runtime.world import Inhabitant, World
+from actors.runtime.world_links import Delays
 from actors.strategy.core import StrategyCore
 from configs.schema import ExchangeSettings, Settings
 from ops.invariants.history import History
@@ -43,7 +45,7 @@ from protocols.messages.control import (
 START_NS = 1_000_000_000_000
 VENUE_OFFSET_NS = 1_790_000_000_000_000_000 - START_NS
 SECOND_NS = 1_000_000_000
-KEY_CHECK_NS = 50_000_000
+KEY_CHECK_NS = 250_000_000
 DRAIN_LOOK_NS = 250_000_000
 RESTART_S = 0.2
 STOP_REASON = "a person stopped"
@@ -61,7 +63,15 @@ _MAILBOXES: dict[str, Any] = {
 class House:
     """One system under one seed; `run_s` moves its time."""
 
-    def __init__(self, settings: Settings, seed: int, delays: Delays | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        seed: int,
+        delays: Delays | None = None,
+        flow: Flow | None = None,
+        *,
+        by_wire: bool = True,
+    ) -> None:
         self.settings = settings
         self.world = World(seed, START_NS, delays)
         exchange = settings.exchange or ExchangeSettings(symbols=settings.symbols)
@@ -79,6 +89,8 @@ class House:
             VENUE_OFFSET_NS,
             request_timeout_ns=settings.venue.request_timeout_ms * 1_000_000,
             silence_ns_max=2 * settings.market_data.stale_after_ms * 1_000_000,
+            flow=flow,
+            by_wire=by_wire,
         )
         self.alerts: Counter[AlertCode] = Counter()
         self._stops: list[tuple[int, int]] = []
@@ -141,7 +153,7 @@ class House:
             return
         self.crash(name)
         epoch = self.world.epoch_of(name)
-        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), lambda: self._bring_back(name, epoch))
+        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), self._bring_back, name, epoch)
 
     def restart(self, name: str) -> None:
         """Drain an actor, stop it when it is done or its time is over, and start its successor."""
@@ -150,12 +162,12 @@ class House:
         self.tell(name, Drain())
         epoch = self.world.epoch_of(name)
         ends_ns = self.world.now_ns + self.settings.supervision.drain_timeout_ms * 1_000_000
-        self.world.at(self.world.now_ns + DRAIN_LOOK_NS, lambda: self._stop_drained(name, epoch, ends_ns))
+        self.world.at(self.world.now_ns + DRAIN_LOOK_NS, self._stop_drained, name, epoch, ends_ns)
 
     def cut_for(self, writer: str, reader: str, seconds: float) -> None:
         """Cut the link between two actors for a while."""
         self.world.cut(writer, reader)
-        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), lambda: self.world.mend(writer, reader))
+        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), self.world.mend, writer, reader)
 
     def emergency_stop(self) -> None:
         """Write the stop file and tell everybody."""
@@ -273,7 +285,7 @@ class House:
         if state is ActorState.STOPPED or self.world.now_ns >= ends_ns:
             self.crash_for(name, RESTART_S)
         else:
-            self.world.at(self.world.now_ns + DRAIN_LOOK_NS, lambda: self._stop_drained(name, epoch, ends_ns))
+            self.world.at(self.world.now_ns + DRAIN_LOOK_NS, self._stop_drained, name, epoch, ends_ns)
 
     def _observe(self, name: str, body: Message) -> None:
         if isinstance(body, Alert):
@@ -286,4 +298,4 @@ class House:
             return
         if core.listen_key:
             self.venue.user_stream_key(name, core.listen_key)
-        self.world.at(self.world.now_ns + KEY_CHECK_NS, lambda: self._watch_key(name, epoch))
+        self.world.at(self.world.now_ns + KEY_CHECK_NS, self._watch_key, name, epoch)

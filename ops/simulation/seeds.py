@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -13,6 +12,7 @@ from actors.order_manager.core import OrderManagerCore
 from configs.schema import Settings
 from ops.invariants.all import check_all
 from ops.report import live_order_ids
+from ops.simulation.draws import draw_flow, draw_settings
 from ops.simulation.faults import Cast, Fault, FaultKind, draw_schedule
 from ops.simulation.house import SECOND_NS, House
 from ops.simulation.wire_faults import Rule, WireTrouble
@@ -31,8 +31,6 @@ STEADY_S = 3.0
 TRADING_S = 60.0
 """A run that is not drained amid its faults trades at least this long."""
 
-THIRD_SYMBOL = "BTCUSDT"
-
 DRAIN_S = 15.0
 """A drained order manager has stopped within this."""
 
@@ -40,6 +38,9 @@ DRAIN_AMID_SHARE = 0.15
 """Part of the runs that are drained in the middle of their faults."""
 
 LOOK_S = 0.25
+
+WIRE_EVERY = 20
+"""One seed in so many sends its requests as signed bytes. Answers, market frames and events are bytes in every run."""
 
 _MS = 1_000_000
 
@@ -109,7 +110,7 @@ def run_seed(
     """Run one seed; `schedule` replaces the one that the seed would draw."""
     chance = random.Random(f"run {seed}")
     settings = draw_settings(chance, settings)
-    house = House(settings, seed)
+    house = House(settings, seed, flow=draw_flow(chance), by_wire=seed % WIRE_EVERY == 0)
     cast = Cast(actors=tuple(house.specs), links=tuple(house.links))
     drawn = draw_schedule(seed, cast, kinds) if schedule is None else schedule
     drained_amid = chance.random() < DRAIN_AMID_SHARE
@@ -149,24 +150,6 @@ def run_seed(
         recovered_s=recovered_s,
         alerts={code.value: count for code, count in sorted(house.alerts.items())},
     )
-
-
-def draw_settings(chance: random.Random, settings: Settings) -> Settings:
-    """A configuration of one to three shards, with ladders and limits that are now wide and now tight."""
-    shards = chance.choice((1, 1, 2, 2, 3))
-    symbols = (*settings.symbols, THIRD_SYMBOL) if shards == 3 else settings.symbols
-    limit = Decimal(chance.choice((1_500, 3_000, 10_000)))
-    strategy = settings.strategy.model_copy(
-        update={"levels": chance.randint(1, 5), "position_notional_max": limit * Decimal("0.8")}
-    )
-    risk = settings.risk.model_copy(
-        update={"position_notional_max": limit, "account_notional_max": limit * len(symbols) * Decimal("0.8")}
-    )
-    orders = settings.order_manager.model_copy(
-        update={"order_age_ms_min": chance.choice((0, 200, 500)), "audit_period_ms": chance.choice((3_000, 10_000))}
-    )
-    changed = {"shards": shards, "symbols": symbols, "strategy": strategy, "risk": risk, "order_manager": orders}
-    return settings.model_copy(update=changed)
 
 
 class _Run:

@@ -11,7 +11,9 @@ from protocols.venue import StreamChanged, StreamHeard
 PUBLIC, MARKET, PRIVATE, ORDERS = "public", "market", "private", "orders"
 
 WIRE_DELAY_NS = 200_000
-HEARD_PERIOD_NS = 100_000_000
+HEARD_PERIOD_NS = {PUBLIC: 1_000_000_000, PRIVATE: 1_000_000_000, MARKET: 1_000_000_000, ORDERS: 1_000_000_000}
+"""How often the shell of a socket looks whether it is alive, and passes that on."""
+
 RECONNECT_NS = 250_000_000
 """How long a socket that its owner closes takes to come back."""
 
@@ -76,7 +78,7 @@ class Sockets:
         self._tell(actor, stream, up=False)
         self.lost(actor, stream)
         if stream != PRIVATE:
-            self._world.at(socket.down_until_ns, lambda: self._reopen(actor, stream, number))
+            self._world.at(socket.down_until_ns, self._reopen, actor, stream, number)
 
     def silence(self, actor: str, stream: str, for_ns: int) -> None:
         """A socket stays open and nothing comes through it."""
@@ -122,8 +124,9 @@ class Sockets:
             return
         if now_ns >= socket.silent_until_ns:
             socket.heard_ns = now_ns
-            self._world.tell(actor, StreamHeard(stream=stream, heard_ns=now_ns))
+            if stream != ORDERS:
+                self._world.tell(actor, StreamHeard(stream=stream, heard_ns=now_ns))
         if now_ns - socket.heard_ns > self._silence_ns_max or (stream == PRIVATE and self._is_mute(actor)):
             self.lose(actor, stream, RECONNECT_NS)
         else:
-            self._world.at(now_ns + HEARD_PERIOD_NS, lambda: self._keep_alive(actor, stream, socket, number))
+            self._world.at(now_ns + HEARD_PERIOD_NS[stream], self._keep_alive, actor, stream, socket, number)

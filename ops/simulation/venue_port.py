@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from actors.exchange.api import Answer, RestRequest
+from actors.exchange.api import Answer, DirectRequest, RestRequest
 from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
-from actors.exchange.exchange import Exchange, Output
+from actors.exchange.exchange import Exchange
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import LedgerRecord, RequestThrottled
-from actors.exchange.synthetic import SyntheticMarket
+from actors.exchange.synthetic import Flow, SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
@@ -53,6 +54,12 @@ ADDRESS = "127.0.0.1"
 ACCOUNT = "main"
 MUTE_NS_MAX = 3_000_000_000
 """As in the order manager's gateway: an acknowledged order of which the private stream says nothing for so long."""
+
+
+@lru_cache(maxsize=16)
+def _wires_of(instruments: tuple[Instrument, ...]) -> WireInstruments:
+    """What many runs with the same instruments share: texts of numbers that were read once."""
+    return WireInstruments(instruments)
 
 
 @dataclass(slots=True)
@@ -91,6 +98,8 @@ class VenuePort:
     venue_offset_ns: int
     request_timeout_ns: int = 3_000_000_000
     silence_ns_max: int = 4_000_000_000
+    flow: Flow | None = None
+    by_wire: bool = True
     ledger: list[LedgerRecord] = field(default_factory=list)
     faults: WireFaults = field(init=False)
     sockets: Sockets = field(init=False)
@@ -123,10 +132,10 @@ class VenuePort:
         listed = decode_exchange_info(info.body, ACCOUNT, symbols)
         self.instruments, self.rate_limits = listed.instruments, listed.rate_limits
         self._lag = ReadLag(self.instruments)
-        self._wires = WireInstruments(self.instruments)
+        self._wires = _wires_of(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
         self._users = UserStreamDecoder(self._wires)
-        self._frames = SyntheticMarket(self.contracts, self.settings.seed).frames(now_ns)
+        self._frames = SyntheticMarket(self.contracts, self.settings.seed, self.flow).frames(now_ns)
         self._next = next(self._frames)
         self._schedule()
 
@@ -193,30 +202,34 @@ class VenuePort:
             self._answer(asked, NotSent(**self._head(request), reason="the stop file is there"))
             return
         if not by_socket:
-            self.world.at(now_ns + self.request_timeout_ns, lambda: self._time_out(asked))
+            self.world.at(now_ns + self.request_timeout_ns, self._time_out, asked)
         if not fate.arrives:
             return
-        self.world.at(now_ns + WIRE_DELAY_NS + fate.delay_ns, lambda: self._arrive(asked))
+        self.world.at(now_ns + WIRE_DELAY_NS + fate.delay_ns, self._arrive, asked)
 
     def _arrive(self, asked: _Asked) -> None:
         if asked.fate.refusal is not None:
             self._note_throttle(asked, asked.fate.refusal)
             self._decode_answer(asked, asked.fate.refusal)
             return
-        built = self._requests.build(asked.request)
-        ticket = self.exchange.receive_rest(
-            RestRequest(
-                method=built.method,
-                path=built.path,
-                raw_query=built.query,
-                api_key=API_KEY if built.needs_key else None,
-                address=ADDRESS,
-            ),
-            self._venue_ns(),
-        )
+        ticket = self.exchange.receive_rest(self._as_sent(asked.request), self._venue_ns())
         self._tickets[ticket] = asked
-        self._deliver(self.exchange.drain())
+        self._deliver()
         self._schedule()
+
+    def _as_sent(self, request: VenueRequest) -> RestRequest | DirectRequest:
+        """A request as the bytes of the wire, encoded and signed, or as its bare parameters."""
+        if not self.by_wire:
+            call, pairs = self._requests.unsigned(request)
+            return DirectRequest(call.method, call.path, dict(pairs), API_KEY, ADDRESS)
+        built = self._requests.build(request)
+        return RestRequest(
+            method=built.method,
+            path=built.path,
+            raw_query=built.query,
+            api_key=API_KEY if built.needs_key else None,
+            address=ADDRESS,
+        )
 
     def _note_throttle(self, asked: _Asked, answer: Answer) -> None:
         """Keep a throttle of our making in the ledger; each actor counts as an address of its own."""
@@ -243,24 +256,29 @@ class VenuePort:
 
     def _schedule(self) -> None:
         """Come back when the market or the venue has something to do."""
-        due = [self._next.at_ns]
-        if self.exchange.next_due_ns is not None:
-            due.append(self.exchange.next_due_ns)
-        due_ns = min(due) - self.venue_offset_ns
+        due_ns, exchange_ns = self._next.at_ns, self.exchange.next_due_ns
+        if exchange_ns is not None and exchange_ns < due_ns:
+            due_ns = exchange_ns
+        due_ns -= self.venue_offset_ns
         if self._scheduled_ns <= self.world.now_ns or due_ns < self._scheduled_ns:
             self._scheduled_ns = max(due_ns, self.world.now_ns + 1)
-            self.world.at(self._scheduled_ns, self._turn)
+            self.world.at(self._scheduled_ns, self._turn, self._scheduled_ns)
 
-    def _turn(self) -> None:
+    def _turn(self, scheduled_ns: int) -> None:
+        if scheduled_ns != self._scheduled_ns:
+            return
         now_ns = self._venue_ns()
         while self._next.at_ns <= now_ns:
             self.exchange.apply(self._next)
             self._next = next(self._frames)
         self.exchange.advance(now_ns)
-        self._deliver(self.exchange.drain())
+        self._deliver()
         self._schedule()
 
-    def _deliver(self, output: Output) -> None:
+    def _deliver(self) -> None:
+        if not self.exchange.has_output:
+            return
+        output = self.exchange.drain()
         self.ledger.extend(output.records)
         for record in output.records:
             self._lag.note(record)
@@ -283,7 +301,7 @@ class VenuePort:
     def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
         delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns
         answered_venue_ns = self._venue_ns()
-        self.world.at(self.world.now_ns + delay_ns, lambda: self._answered(asked, answer, answered_venue_ns))
+        self.world.at(self.world.now_ns + delay_ns, self._answered, asked, answer, answered_venue_ns)
 
     def _answered(self, asked: _Asked, answer: Answer, venue_ns: int) -> None:
         if self._is_waiting(asked):

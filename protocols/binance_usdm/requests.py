@@ -96,6 +96,10 @@ class RestRequests:
         pairs = self._pairs(request)  # type: ignore[arg-type]
         return self._finished(costs.CALLS[type(request)], pairs)
 
+    def unsigned(self, request: VenueRequest) -> tuple[Call, Pairs]:
+        """The call and the parameters of a neutral request, neither encoded nor signed: for a venue in the same process."""
+        return costs.CALLS[type(request)], self._pairs(request)  # type: ignore[arg-type]
+
     def place_batch(self, requests: Sequence[PlaceOrder]) -> RestRequest:
         """One to five new orders of one timestamp and window in one call; they run concurrently at the venue."""
         first = _batch_head(requests, costs.BATCH_ORDERS_MAX)

@@ -6,7 +6,6 @@ is an unknown outcome, and the reason names the field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -43,11 +42,10 @@ WAIT_S_MAX = 259_200
 """The longest ban (3 days); a longer wait is not believed."""
 
 _NS_PER_S = 1_000_000_000
-_USAGE_HEADER = re.compile(r"x-mbx-(used-weight|order-count)-(\d+[smhd])", re.IGNORECASE)
 _USAGE_FIELDS = {
-    ("used-weight", "1m"): "weight_1m",
-    ("order-count", "10s"): "orders_10s",
-    ("order-count", "1m"): "orders_1m",
+    "x-mbx-used-weight-1m": "weight_1m",
+    "x-mbx-order-count-10s": "orders_10s",
+    "x-mbx-order-count-1m": "orders_1m",
 }
 _WS_USAGE_FIELDS = {
     ("REQUEST_WEIGHT", "MINUTE", 1): "weight_1m",
@@ -163,11 +161,9 @@ def usage_of_headers(headers: Mapping[str, str]) -> Usage:
     """What the venue says we have used. Order endpoints often answer a weight of -1: unknown."""
     fields: dict[str, int] = {}
     for name, value in headers.items():
-        match = _USAGE_HEADER.fullmatch(name)
-        if match and value.isascii() and value.isdigit():
-            field = _USAGE_FIELDS.get((match.group(1).lower(), match.group(2).lower()))
-            if field is not None:
-                fields[field] = _bounded(int(value[:20]))
+        field = _USAGE_FIELDS.get(name.lower())
+        if field is not None and value.isascii() and value.isdigit():
+            fields[field] = _bounded(int(value[:20]))
     return Usage(**fields)
 
 

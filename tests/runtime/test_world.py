@@ -8,7 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.world import Delays, Inhabitant, World
+from actors.runtime.world import Inhabitant, World
+from actors.runtime.world_links import Delays
 from protocols.effects import Append, Effect, LinkChanged, Publish, SetTimer, TimerFired
 from protocols.envelope import Envelope, Message
 from protocols.mailboxes import StrategyMailbox

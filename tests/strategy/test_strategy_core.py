@@ -9,7 +9,7 @@ import pytest
 from market_samples import BTC, ETH, MS, START_NS, S, feed_status, instrument, published, settings, spec, top
 
 from actors.strategy.actor import StrategyActor
-from actors.strategy.core import REFRESH_NS, StrategyCore
+from actors.strategy.core import StrategyCore
 from configs.schema import StrategySettings
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Effect, LinkChanged, OutboxFull, SetTimer, TimerFired
@@ -160,7 +160,7 @@ def test_the_same_targets_are_told_again_so_that_silence_means_death() -> None:
     desk = Desk()
     told = desk.ready()
     desk.tell(feed_status(FeedState.LIVE, 100))
-    assert desk.later(REFRESH_NS // MS)[0] == told[0]
+    assert desk.later(StrategySettings().refresh_ms)[0] == told[0]
 
 
 def test_a_long_position_lowers_both_quotes_and_shrinks_the_bid() -> None:

@@ -1,0 +1,134 @@
+"""The links of the deterministic world. They keep the promises of protocols/mailboxes.py: an ordered message arrives once and in order, a
+latest one may be replaced by a newer one of its key and comes to a reader no oftener than its route says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from protocols.envelope import Message
+from protocols.mailboxes import ROUTES
+
+Key = tuple[type[Message], str]
+
+_KEYS = {kind: route.key for kind, route in ROUTES.items()}
+
+
+class Delays(msgspec.Struct, frozen=True, kw_only=True):
+    """How the scheduler treats messages: latency drawn between two bounds, and how often a latest message waits to be replaced."""
+
+    link_ns_min: int = 30_000
+    link_ns_max: int = 300_000
+    wait_share: float = 0.02
+    wait_ns_max: int = 50_000_000
+    codec_every: int = 20
+
+
+class Link:
+    """What is between one writer and one reader: how far its stream is, what waits to be replaced, what waits for the reader."""
+
+    __slots__ = ("cut", "fifo_ns", "free_ns", "held", "reader", "waiting", "writer")
+
+    def __init__(self, writer: str, reader: str) -> None:
+        self.writer = writer
+        self.reader = reader
+        self.cut = False
+        self.fifo_ns = 0
+        self.free_ns: dict[Key, int] = {}
+        self.waiting: dict[Key, Message] = {}
+        self.held: list[Message] = []
+
+    def hold(self, body: Message) -> None:
+        """Keep a message until somebody reads; a latest one replaces the older one of its key."""
+        key_of = _KEYS[type(body)]
+        if key_of is not None:
+            key = key_of(body)
+            self.held = [m for m in self.held if type(m) is not type(body) or key_of(m) != key]
+        self.held.append(body)
+
+    def forget_latest(self) -> None:
+        """The writer died: what it kept in memory for the reader is gone, what is in its journal is not."""
+        self.waiting.clear()
+        self.free_ns.clear()
+        self.held = [body for body in self.held if _KEYS[type(body)] is None]
+
+
+class Host(Protocol):
+    """What the wire needs of its world."""
+
+    now_ns: int
+
+    def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None: ...
+
+    def arrive(self, link: Link, body: Message, epoch: int) -> None: ...
+
+    def reader_epoch(self, link: Link) -> int: ...
+
+
+class Wire:
+    """Carries messages over links, each in its time."""
+
+    def __init__(self, host: Host, chance: random.Random, delays: Delays) -> None:
+        self._host = host
+        self._chance = chance.random
+        self._delays = delays
+        self._wait_share = delays.wait_share
+        self._least_ns = delays.link_ns_min
+        self._span_ns = delays.link_ns_max - delays.link_ns_min
+
+    def transmit(self, link: Link, body: Message, interval_ns: int) -> None:
+        """Take a message from the writer; `interval_ns` is the least time between two of its key."""
+        epoch = self._host.reader_epoch(link)
+        if link.cut or not epoch:
+            link.hold(body)
+            return
+        kind = type(body)
+        key_of = _KEYS[kind]
+        if key_of is not None:
+            key = (kind, key_of(body))
+            if link.waiting and key in link.waiting:
+                link.waiting[key] = body
+                return
+            now_ns = self._host.now_ns
+            free_ns = link.free_ns.get(key, 0) if interval_ns else 0
+            if self._chance() < self._wait_share:
+                free_ns = max(free_ns, now_ns + int(self._chance() * self._delays.wait_ns_max))
+            if free_ns > now_ns:
+                link.waiting[key] = body
+                self._host.at(free_ns, self._replace, link, key, interval_ns)
+                return
+            if interval_ns:
+                link.free_ns[key] = now_ns + interval_ns
+        self.put(link, body, epoch)
+
+    def release(self, link: Link) -> None:
+        """Send what was held for a reader that is there now."""
+        held, link.held = link.held, []
+        epoch = self._host.reader_epoch(link)
+        for body in held:
+            self.put(link, body, epoch)
+
+    def put(self, link: Link, body: Message, epoch: int) -> None:
+        """One ordered byte stream per pair: nothing overtakes."""
+        host = self._host
+        due_ns = host.now_ns + self._least_ns + int(self._chance() * self._span_ns)
+        if due_ns < link.fifo_ns:
+            due_ns = link.fifo_ns
+        link.fifo_ns = due_ns
+        host.at(due_ns, host.arrive, link, body, epoch)
+
+    def _replace(self, link: Link, key: Key, interval_ns: int) -> None:
+        """Send the newest message of a key that was made to wait."""
+        body = link.waiting.pop(key, None)
+        if body is None:
+            return
+        epoch = self._host.reader_epoch(link)
+        if link.cut or not epoch:
+            link.hold(body)
+            return
+        if interval_ns:
+            link.free_ns[key] = self._host.now_ns + interval_ns
+        self.put(link, body, epoch)

@@ -1,0 +1,77 @@
+"""What a seed draws besides its faults: the configuration of the system, and the market that it trades in."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+from actors.exchange.synthetic import Flow
+from configs.schema import Settings
+
+THIRD_SYMBOL = "BTCUSDT"
+"""Joins the two symbols of the settings where there are three shards."""
+
+
+def draw_settings(chance: random.Random, settings: Settings) -> Settings:
+    """A configuration of one to three shards, with ladders, limits and periods that are now wide and now tight.
+
+    Periods are long against those of a live system, so that a second of virtual time is cheap: no rule depends on their length.
+    """
+    shards = chance.choice((*[1] * 8, 2, 2, 3))
+    symbols = (*settings.symbols, THIRD_SYMBOL) if shards == 3 else settings.symbols
+    limit = Decimal(chance.choice((1_500, 3_000, 10_000)))
+    venue = settings.venue.model_copy(update={"book_stream": chance.choice(("depth@500ms", "depth@500ms", "depth"))})
+    market_data = settings.market_data.model_copy(update={"status_period_ms": 1_000})
+    strategy = settings.strategy.model_copy(
+        update={
+            "levels": chance.choice((1, 1, 1, 2, 2, 3)),
+            "position_notional_max": limit * Decimal("0.8"),
+            "refresh_ms": 1_000,
+            "half_spread_bps_min": chance.choice((0.02, 0.05, 0.1)),
+            "level_spacing_bps": 0.2,
+        }
+    )
+    risk = settings.risk.model_copy(
+        update={
+            "position_notional_max": limit,
+            "account_notional_max": limit * len(symbols) * Decimal("0.8"),
+            "judge_period_ms": 1_000,
+            "lease_ms": 2_000,
+            "lease_period_ms": 500,
+        }
+    )
+    orders = settings.order_manager.model_copy(
+        update={
+            "order_age_ms_min": chance.choice((0, 200, 500)),
+            "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
+            "countdown_ms": chance.choice((10_000, 20_000)),
+            "beat_ms": chance.choice((100, 250, *[500] * 8)),
+            "book_age_ms_max": 2_500,
+            "price_tolerance_bps": chance.choice((0.05, 0.05, 0.1)),
+        }
+    )
+    assert settings.exchange is not None
+    changed = {
+        "exchange": settings.exchange.model_copy(update={"tick_ms": 250}),
+        "inventory": settings.inventory.model_copy(update={"report_period_ms": 1_000}),
+        "shards": shards,
+        "symbols": symbols,
+        "venue": venue,
+        "market_data": market_data,
+        "strategy": strategy,
+        "risk": risk,
+        "order_manager": orders,
+    }
+    return settings.model_copy(update=changed)
+
+
+def draw_flow(chance: random.Random) -> Flow:
+    """A market that does in a second what the demo's does in a few milliseconds."""
+    return Flow(
+        step_ms=1_000,
+        levels=60,
+        volatility_bps=chance.choice((0.05, 0.1)),
+        trade_rate=chance.choice((0.1, 0.2, 0.4)),
+        change_rate=0.25,
+        informed_share=chance.choice((0.05, 0.15)),
+    )
