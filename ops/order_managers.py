@@ -47,7 +47,7 @@ def kill_order_managers(state: StateDir, timeout_s: float = KILL_TIMEOUT_S) -> K
 def _holder(lock: Path) -> tuple[int, float] | None:
     """Pid and beginning of the process that has this lock file open, if the pid written in it is that process."""
     try:
-        pid = int(lock.read_text(encoding="ascii", errors="replace").strip() or "0")
+        pid = int((lock.read_text(encoding="ascii", errors="replace").split() or ["0"])[0])
         process = psutil.Process(pid)
         began_s = process.create_time()
         is_holder = any(Path(file.path).samefile(lock) for file in process.open_files())

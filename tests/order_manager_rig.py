@@ -335,6 +335,8 @@ class Rig:
         epoch: int = 7,
         dry_run: bool = False,
         journal: list[Message] | None = None,
+        copy: list[Message] | None = None,
+        machine_died: bool = False,
         venue: Venue | None = None,
         now_ns: int = START_NS,
         started_ns: int = 0,
@@ -359,6 +361,9 @@ class Rig:
         for record in journal or []:
             self.core.restore(record)
         self.journal.extend(journal or [])
+        self.core.restore_copy(copy or [])
+        if machine_died:
+            self.core.number_anew("the machine went down")
         self._carry_out(self.core.start(self.now_ns))
         self._drain()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from actors.order_manager.core import OrderManagerCore
 from actors.order_manager.gateway import Gateway
-from actors.runtime.journal import Journal, JournalFailed
+from actors.runtime.journal import Journal, JournalError, JournalFailed
+from actors.runtime.journal_reading import read_shard_events
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
 from actors.runtime.stop_file import StopFile
@@ -19,6 +20,7 @@ from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
 from protocols.messages.journal import OrderIntended, OrderWritten
+from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 from protocols.venue import VenueRequest
 
 SEGMENT_RECORDS_MAX = 500_000
@@ -77,6 +79,10 @@ class OrderManagerActor:
             self.core.restore(record)
             loaded += 1
         host.log.info("{} journal records loaded after record {}", loaded, from_seq - 1)
+        if self._journal.machine_died:
+            self.core.number_anew("the machine went down: the last second of the journal may be lost")
+        elif not self._journal.last_seq:
+            self._begin_from_the_copy(state_dir)
         self._segment_seq = self._journal.segment_first_seq - 1
         self._segment_ns = host.clock.now_ns()
         self._checkpoint_seq = from_seq - 1
@@ -95,6 +101,21 @@ class OrderManagerActor:
             written=self._note_written,
         )
         self._gateway.start()
+
+    def _begin_from_the_copy(self, state_dir: StateDir) -> None:
+        """Without a journal: take what inventory kept of this shard's events, and keep it here before anything else happens.
+
+        A copy that cannot be read is as good as none: the venue's word is left.
+        """
+        assert self._journal is not None and self._host is not None
+        copy = read_shard_events(state_dir.inventory_journal, AnyOrderEvent | AnyAccountEvent, self._spec.shard)
+        try:
+            events = list(copy)
+        except JournalError as error:
+            self._host.log.warning("inventory's copy is of no use: {}", error)
+            return
+        if self.core.restore_copy(events):
+            self._journal.snapshot(self.core.checkpoint())
 
     def call(self, request: Message) -> None:
         """Send a request to the venue."""

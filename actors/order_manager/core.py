@@ -5,6 +5,7 @@ It speaks protocols/venue only. One reading of the clock serves gate, lease and 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from actors.order_manager.checkpoint import load, save
@@ -14,6 +15,7 @@ from actors.order_manager.lifecycle import Lifecycle, Phase
 from actors.order_manager.outcomes import Outcomes
 from actors.order_manager.quoting import Quoter
 from actors.order_manager.restore import Restorer
+from actors.order_manager.second_copy import records_of
 from actors.order_manager.shard import Shard
 from actors.order_manager.snapshot import OrderManagerView, view
 from actors.order_manager.symbol import Symbol
@@ -94,6 +96,7 @@ class OrderManagerCore:
         self._beat_ns = self._shard.own.beat_ms * 1_000_000
         """Period of the timer behind every age, renewal and retry."""
         self._clock_asked_ns = 0
+        self._journal_lost = ""
         self.listen_key = ""
         """Newest key of the private stream, for the gateway. A secret."""
 
@@ -116,6 +119,23 @@ class OrderManagerCore:
         """Take one record of the journal, oldest first, before `start`."""
         self._restorer.take(record)
 
+    def restore_copy(self, copy: Iterable[Message]) -> int:
+        """Begin without a journal, from inventory's copy of this shard's events, before `start`; how many it gave.
+
+        Events are numbered anew, for the last of the lost journal may never have reached the copy.
+        """
+        given = 0
+        for given, record in enumerate(records_of(copy), 1):  # noqa: B007
+            self._restorer.take(record)
+        if given:
+            self.number_anew(f"no journal: beginning from the venue and {given} records of inventory's copy")
+        return given
+
+    def number_anew(self, reason: str) -> None:
+        """The newest events of an earlier life may be lost: numbers that readers know already must not come again."""
+        self._journal_lost = reason
+        self._shard.outbox.event_seq = 0
+
     def load(self, checkpoint: bytes) -> None:
         """Take a checkpoint of the journal, before any record."""
         load(self._shard, checkpoint)
@@ -132,6 +152,9 @@ class OrderManagerCore:
         if not shard.outbox.event_seq:
             shard.outbox.event_seq = era_begins_after(shard.spec.epoch)
         shard.outbox.append(EpochBegan(epoch=shard.spec.epoch, began_ns=now_ns, venue_time_ns=shard.clock.at(now_ns)))
+        if self._journal_lost:
+            name = shard.spec.name
+            shard.outbox.alert(AlertCode.JOURNAL_LOST, Severity.WARNING, name, self._journal_lost, now_ns)
         self._lifecycle.start(now_ns)
         self._beat_due_ns = now_ns
         self._beat(now_ns)

@@ -324,6 +324,7 @@ class Lifecycle:
                 position_lots=symbol.table.position_lots,
                 entry_price=report.entry_price if report is not None else symbol.instrument.price(0),
                 venue_time_ns=venue_ns,
+                agreed_trade_id=symbol.table.trade_id_last,
             )
         if differences:
             shard.outbox.alert(

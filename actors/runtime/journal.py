@@ -8,8 +8,6 @@ sync that fails is final: nothing is retried, and every later append fails too.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +23,22 @@ from actors.runtime.file_system import network_file_system
 from actors.runtime.journal_ahead import AheadFile, read_ahead
 from actors.runtime.journal_error import JournalError as JournalError
 from actors.runtime.journal_error import JournalFailed as JournalFailed
+from actors.runtime.journal_lock import JournalLock
+from actors.runtime.journal_reading import (
+    BUSY_TIMEOUT_S,
+    ahead_file,
+    ahead_rows,
+    damaged,
+    open_to_read,
+    opened,
+    read_kept,
+    read_rows,
+    read_segment_events,
+    sealed,
+    segment_file,
+    segment_number,
+)
+from actors.runtime.journal_reading import segments as segments
 from protocols.envelope import Message
 from protocols.messages import journal as records
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
@@ -49,8 +63,6 @@ ROWS_MAX = 8_000
 """Records of one statement; SQLite takes 32,766 values."""
 SEGMENTS_MAX = 8
 """Segments kept; the oldest beyond it is deleted when a new one begins."""
-PAGE_ROWS = 1_000
-BUSY_TIMEOUT_S = 5.0
 WAL_FRAMES_MAX = 8_192
 """Pages of 4 KiB in the log before it is made to begin anew."""
 
@@ -91,24 +103,27 @@ class Journal:
         kind = network_file_system(path.parent)
         if kind is not None:
             raise JournalError(f"{path.parent} is on a network file system ({kind}): put the state on a local disk")
-        self._lock = _lock(path)
+        self._lock = JournalLock(path)
         self._ahead: AheadFile | None = None
         self._ahead_values: list[int | bytes | None] = []
         try:
             files = segments(path)
-            self._segment = files[-1] if files else _segment_file(path, 1)
+            self._segment = files[-1] if files else segment_file(path, 1)
+            if files and not files[-1].stat().st_size and self._lock.segment >= segment_number(files[-1]):
+                raise damaged(files[-1], "it is empty")
             self._connection = _open(self._segment)
+            self._lock.note_segment(segment_number(self._segment))
             self._cursor = self._connection.cursor()
             self._seq = max((_last_seq(self._connection), *(_last_seq_of(file) for file in files[-2:-1])))
             self._events_last = self._last_events()
             self._take_ahead()
             if keeps_ahead:
-                self._ahead = AheadFile(_ahead_file(path))
+                self._ahead = AheadFile(ahead_file(path))
         except (sqlite3.Error, OSError) as error:
-            os.close(self._lock)
-            raise _damaged(path, error) from error
+            self._lock.release()
+            raise _unusable(path, error) from error
         except JournalError:
-            os.close(self._lock)
+            self._lock.release()
             raise
         self._syncer = _Syncer(self._segment, sync_period_s, self._fail)
 
@@ -116,6 +131,11 @@ class Journal:
     def last_seq(self) -> int:
         """Number of the newest record; 0 before the first."""
         return self._seq
+
+    @property
+    def machine_died(self) -> bool:
+        """Whether the machine went down under the owner before this one: what it wrote last may be lost."""
+        return self._lock.machine_died and self._seq > 0
 
     @property
     def segment(self) -> Path:
@@ -165,7 +185,7 @@ class Journal:
             shard: int | None = getattr(record, "shard", None) if event_seq is not None else None
             if event_seq is not None and shard is not None:
                 events[shard] = max(event_seq, events.get(shard, self._events_last.get(shard, 0)))
-            values += (seq, shard, event_seq, self._encode(record))
+            values += (seq, shard, event_seq, sealed(seq, self._encode(record)))
         self._write_rows(values)
         self._seq = seq
         if events:
@@ -188,7 +208,7 @@ class Journal:
         seq, values = self._seq, self._ahead_values
         for record in encoded:
             seq += 1
-            values += (seq, None, None, record)
+            values += (seq, None, None, sealed(seq, record))
         self._seq = seq
 
     def settle(self) -> None:
@@ -206,7 +226,7 @@ class Journal:
         Raises:
             JournalError: a segment or a record is damaged; what came before it is sound.
         """
-        return _read(self._path, from_seq, self._decoder)
+        return read_rows(self._path, from_seq, self._decoder)
 
     def read_events(self, from_event_seq: int, limit: int, shard: int | None = None) -> list[tuple[int, Message]]:
         """At most `limit` records with `event_seq` from `from_event_seq` on, in its order; of one shard, or of the only one.
@@ -220,7 +240,7 @@ class Journal:
                 break
             at = found[-1][0] + 1 if found else from_event_seq
             with self._connection_of(file) as connection:
-                found.extend(_events(connection, file, at, limit - len(found), shard, self._decoder))
+                found.extend(read_segment_events(connection, file, at, limit - len(found), shard, self._decoder))
         return found
 
     def snapshot(self, snapshot: bytes) -> None:
@@ -233,19 +253,24 @@ class Journal:
         try:
             self._connection.execute("BEGIN")
             self._connection.execute("DELETE FROM snapshots")
-            self._connection.execute("INSERT INTO snapshots (seq, snapshot) VALUES (?, ?)", (self._seq, snapshot))
+            row = (self._seq, sealed(self._seq, snapshot))
+            self._connection.execute("INSERT INTO snapshots (seq, snapshot) VALUES (?, ?)", row)
             self._connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._failure = error
             raise JournalFailed(f"{self._segment}: the snapshot could not be written: {error}") from error
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
-        """The newest snapshot and the number of the last record in it; read on from the next."""
+        """The newest snapshot and the number of the last record in it; read on from the next.
+
+        Raises:
+            JournalError: it is damaged.
+        """
         for file in reversed(segments(self._path)):
             with self._connection_of(file) as connection:
                 row = connection.execute("SELECT seq, snapshot FROM snapshots").fetchone()
             if row is not None:
-                return int(row[0]), bytes(row[1])
+                return int(row[0]), opened(file, "the snapshot after record", int(row[0]), bytes(row[1]))
         return None
 
     def begin_segment(self, snapshot: bytes) -> None:
@@ -255,12 +280,13 @@ class Journal:
             JournalFailed: the new file could not be made.
         """
         self.settle()
-        number = _number(self._segment) + 1
+        number = segment_number(self._segment) + 1
         try:
             self._syncer.stop()
             self._connection.close()
-            self._segment = _segment_file(self._path, number)
+            self._segment = segment_file(self._path, number)
             self._connection = _open(self._segment)
+            self._lock.note_segment(number)
             self._cursor = self._connection.cursor()
         except (sqlite3.Error, OSError, JournalError) as error:
             self._failure = error
@@ -279,7 +305,7 @@ class Journal:
         self._connection.close()
         if self._ahead is not None:
             self._ahead.close()
-        os.close(self._lock)
+        self._lock.release()
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error
@@ -289,7 +315,7 @@ class Journal:
         if file == self._segment:
             yield self._connection
             return
-        with closing(_open_to_read(file)) as connection:
+        with closing(open_to_read(file)) as connection:
             yield connection
 
     def _write_rows(self, values: list[int | bytes | None]) -> None:
@@ -310,7 +336,8 @@ class Journal:
 
     def _take_ahead(self) -> None:
         """Bring into the database what a former owner had only ahead of it."""
-        rows = [(seq, None, None, record) for seq, record in read_ahead(_ahead_file(self._path)) if seq > self._seq]
+        ahead = ahead_rows(read_ahead(ahead_file(self._path)), self._seq + 1)
+        rows = [(seq, None, None, sealed(seq, record)) for seq, record in ahead]
         if rows:
             self._cursor.execute(_insert(len(rows)), [value for row in rows for value in row])
             self._seq = rows[-1][0]
@@ -325,18 +352,21 @@ class Journal:
         return found
 
 
+def _unusable(path: Path, error: sqlite3.Error | OSError) -> JournalError:
+    """A disk that is full or broken is another matter than a damaged journal."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(error, OSError) or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return JournalError(f"{path}: the journal cannot be opened: {error}: make room on the disk, or mend it")
+    return damaged(path, error)
+
+
 def read_journal(path: Path, record_types: UnionType = AnyRecord, from_seq: int = 1) -> Iterator[tuple[int, Message]]:
     """Records of a journal from a number on, oldest first, without owning it: for reports and checks, also while its owner writes.
 
     Raises:
         JournalError: a segment or a record is damaged; what came before it is sound.
     """
-    return _read(path, from_seq, msgspec.msgpack.Decoder(record_types))
-
-
-def segments(path: Path) -> list[Path]:
-    """The files of a journal, oldest first."""
-    return sorted(path.parent.glob(f"{path.stem}.[0-9][0-9][0-9][0-9][0-9][0-9].sqlite"))
+    return read_kept(path, record_types, from_seq)
 
 
 class _Syncer:
@@ -388,65 +418,8 @@ def _open(file: Path) -> sqlite3.Connection:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         connection.close()
-        raise _damaged(file, verdict)
+        raise damaged(file, verdict)
     return connection
-
-
-def _open_to_read(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-
-
-def _read(path: Path, from_seq: int, decoder: msgspec.msgpack.Decoder[Any]) -> Iterator[tuple[int, Message]]:
-    at = from_seq
-    ahead = _ahead_of(path)  # before the database: what it takes from there meanwhile is then read twice, not missed
-    for file in segments(path):
-        try:
-            with closing(_open_to_read(file)) as connection:
-                rows = [(0, b"")] * PAGE_ROWS
-                while len(rows) == PAGE_ROWS:
-                    query = "SELECT seq, record FROM records WHERE seq >= ? ORDER BY seq LIMIT ?"
-                    rows = connection.execute(query, (at, PAGE_ROWS)).fetchall()
-                    for seq, record in rows:
-                        yield seq, _decode(file, seq, record, decoder)
-                        at = seq + 1
-        except sqlite3.Error as error:
-            raise _damaged(file, error) from error
-    for seq, record in ahead:
-        if seq >= at:
-            yield seq, _decode(_ahead_file(path), seq, record, decoder)
-
-
-def _ahead_of(path: Path) -> list[tuple[int, bytes]]:
-    try:
-        return read_ahead(_ahead_file(path))
-    except OSError as error:
-        raise _damaged(_ahead_file(path), error) from error
-
-
-def _events(
-    connection: sqlite3.Connection,
-    file: Path,
-    from_event_seq: int,
-    limit: int,
-    shard: int | None,
-    decoder: msgspec.msgpack.Decoder[Any],
-) -> list[tuple[int, Message]]:
-    of_shard = "" if shard is None else "AND shard = ?"
-    query = f"SELECT event_seq, seq, record FROM records WHERE event_seq >= ? {of_shard} ORDER BY event_seq LIMIT ?"
-    values = (from_event_seq, limit) if shard is None else (from_event_seq, shard, limit)
-    try:
-        rows = connection.execute(query, values).fetchall()
-    except sqlite3.Error as error:
-        raise _damaged(file, error) from error
-    return [(event_seq, _decode(file, seq, record, decoder)) for event_seq, seq, record in rows]
-
-
-def _decode(file: Path, seq: int, record: bytes, decoder: msgspec.msgpack.Decoder[Any]) -> Message:
-    try:
-        message: Message = decoder.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise JournalError(f"{file}: record {seq} cannot be read: {error}") from error
-    return message
 
 
 def _last_seq(connection: sqlite3.Connection) -> int:
@@ -455,37 +428,5 @@ def _last_seq(connection: sqlite3.Connection) -> int:
 
 
 def _last_seq_of(file: Path) -> int:
-    with closing(_open_to_read(file)) as connection:
+    with closing(open_to_read(file)) as connection:
         return _last_seq(connection)
-
-
-def _segment_file(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}.{number:06d}.sqlite")
-
-
-def _ahead_file(path: Path) -> Path:
-    return path.with_suffix(".ahead")
-
-
-def _number(segment: Path) -> int:
-    return int(segment.suffixes[-2][1:])
-
-
-def _damaged(file: Path, why: object) -> JournalError:
-    return JournalError(
-        f"{file}: the journal cannot be read: {why}; move its files away to start from the venue's word alone"
-    )
-
-
-def _lock(path: Path) -> int:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise JournalError(f"{path}: the journal is in use by process {owner or 'unknown'}: stop it first") from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return descriptor

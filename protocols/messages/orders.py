@@ -147,7 +147,11 @@ class FundingPaid(Message, frozen=True, kw_only=True):
 
 
 class VenuePosition(Message, frozen=True, kw_only=True):
-    """The position of a symbol as the venue states it (signed lots)."""
+    """The position of a symbol as the venue states it (signed lots).
+
+    `agreed_trade_id`: our own count is the same at this place of the stream, and this is the last execution in it; None where the
+    two were not compared.
+    """
 
     shard: int
     event_seq: int
@@ -155,6 +159,7 @@ class VenuePosition(Message, frozen=True, kw_only=True):
     position_lots: int
     entry_price: Decimal
     venue_time_ns: int
+    agreed_trade_id: int | None = None
 
 
 class MarginCalled(Message, frozen=True, kw_only=True):

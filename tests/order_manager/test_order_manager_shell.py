@@ -11,7 +11,7 @@ from order_manager_rig import MID, SECOND, Rig, settings, spec
 
 from actors.order_manager import actor as order_manager_shell
 from actors.order_manager.actor import OrderManagerActor
-from actors.runtime.journal import Journal, JournalFailed, segments
+from actors.runtime.journal import Journal, JournalError, JournalFailed, segments
 from actors.runtime.state_dir import StateDir
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.envelope import Message
@@ -232,9 +232,56 @@ async def test_when_a_write_cannot_be_journaled_the_core_is_stopped(
     await actor.stop()
 
 
-async def test_a_second_order_manager_on_the_same_journal_does_not_start(tmp_path: Path) -> None:
-    from actors.runtime.journal import JournalError
+def copy_at_inventory(path: Path, records: list[Message]) -> None:
+    """Inventory's journal with its copy of our events, and another shard's between them."""
+    journal = Journal(StateDir(path).inventory_journal)
+    for record in records:
+        journal.append(record)
+        if isinstance(record, OrderAccepted):
+            journal.append(msgspec.structs.replace(record, shard=1))
+    journal.close()
 
+
+async def test_without_a_journal_it_begins_from_inventorys_copy_and_keeps_that_before_anything_else(
+    tmp_path: Path,
+) -> None:
+    rig = Rig().come_up(position_lots=2)
+    rig.want([(MID - 5, 10)], [])
+    rig.venue.fill("rm1-7-000-1", 3)
+    made(tmp_path)
+    copy_at_inventory(tmp_path, [record for record in rig.journal if hasattr(record, "event_seq")])
+    for _ in range(2):
+        actor, _, _ = await started(tmp_path)
+        shown = actor.core.snapshot()
+        assert shown.symbols["BTCUSDC"].position_lots == 5
+        assert [fill.trade_id for fill in shown.fills] == [1]
+        await actor.stop()
+
+
+async def test_a_copy_that_cannot_be_read_is_as_good_as_none(tmp_path: Path) -> None:
+    made(tmp_path)
+    copy_at_inventory(tmp_path, [EpochBegan(epoch=1, began_ns=1, venue_time_ns=1)])
+    segments(StateDir(tmp_path).inventory_journal)[0].write_bytes(b"no database" * 1_000)
+    actor, host, _ = await started(tmp_path)
+    assert any(line.startswith("inventory's copy is of no use: ") for line in host.log.lines)
+    await actor.stop()
+
+
+async def test_a_damaged_journal_is_never_traded_on(tmp_path: Path) -> None:
+    actor, _, _ = await started(tmp_path)
+    for number in range(50):
+        actor.append(EpochBegan(epoch=number, began_ns=1, venue_time_ns=1))
+    await actor.stop()
+    file = segments(StateDir(tmp_path).journal(0))[0]
+    content = bytearray(file.read_bytes())
+    at = content.rindex(b"EpochBegan")
+    content[at] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(JournalError, match="move its files away to start from the venue and inventory's copy"):
+        await OrderManagerActor(made(tmp_path), settings(dry_run=True)).start(FakeHost())  # type: ignore[arg-type]
+
+
+async def test_a_second_order_manager_on_the_same_journal_does_not_start(tmp_path: Path) -> None:
     actor, _, _ = await started(tmp_path)
     with pytest.raises(JournalError):
         await OrderManagerActor(made(tmp_path), settings(dry_run=True)).start(FakeHost())  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from order_manager_rig import BTC, ETH, MID, MS, SECOND, START_NS, Rig, place_request
 
 from protocols.arithmetic.sequences import era_begins_after
+from protocols.envelope import Message
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState
 from protocols.messages.journal import EpochBegan, GateChanged, OrderIntended, OrderNotSent, PositionAdopted, Reconciled
@@ -113,6 +114,42 @@ def test_after_the_loss_of_its_journal_a_replacement_numbers_its_events_above_al
     new = Rig(venue=old.venue, epoch=9, now_ns=old.now_ns + SECOND).come_up()
     seqs = [record.event_seq for record in new.journal if hasattr(record, "event_seq")]
     assert seqs[0] == era_begins_after(9) + 1 > old.core.event_seq
+
+
+def copied(rig: Rig) -> list[Message]:
+    """What inventory has on file of a shard's events."""
+    return [record for record in rig.journal if hasattr(record, "event_seq")]
+
+
+def test_without_a_journal_executions_are_booked_once_from_inventorys_copy_and_the_venue():
+    old = Rig().come_up(position_lots=5)
+    old.want(BIDS, ASKS)
+    bid, ask = old.venue.open()
+    old.venue.fill(bid.client_order_id, 3)
+    old.venue.tells = False
+    old.venue.fill(bid.client_order_id, 4)
+    old.venue.fill(ask.client_order_id, 1)
+    old.venue.tells = True
+    new = Rig(copy=copied(old), venue=old.venue, epoch=9, now_ns=old.now_ns + SECOND)
+    assert new.shown().position_lots == 8, "the position of the copy, before the venue is asked"
+    new.come_up()
+    assert new.shown().position_lots == 11
+    assert [(fill.trade_id, fill.quantity_lots) for fill in new.records(OrderFilled)] == [(2, 4), (3, 1)]
+    assert [adopted.position_lots for adopted in new.records(PositionAdopted)] == [11]
+    assert new.venue.open() == []
+    assert new.alerts(AlertCode.JOURNAL_LOST)
+
+
+def test_after_a_machine_death_events_are_numbered_anew_for_the_last_ones_may_be_lost():
+    old = Rig().come_up()
+    old.want(BIDS, ASKS)
+    old.venue.fill("rm1-7-000-1", 3)
+    new = Rig(journal=list(old.journal), venue=old.venue, epoch=9, now_ns=old.now_ns + SECOND, machine_died=True)
+    new.come_up()
+    seqs = [record.event_seq for record in new.journal[len(old.journal) :] if hasattr(record, "event_seq")]
+    assert seqs[0] == era_begins_after(9) + 1
+    assert new.shown().position_lots == 3
+    assert new.alerts(AlertCode.JOURNAL_LOST)
 
 
 def test_a_replacement_says_that_it_fits_only_when_every_symbol_has_recovered():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -228,7 +229,7 @@ def test_a_damaged_record_is_named(path: Path) -> None:
     connection.close()
     reading = read_journal(path)
     assert next(reading) == (1, not_sent("a"))
-    with pytest.raises(JournalError, match="record 2 cannot be read"):
+    with pytest.raises(JournalError, match="record 2 is not what was written"):
         next(reading)
 
 
@@ -241,6 +242,17 @@ def test_a_full_disk_is_final(journal: Journal) -> None:
     journal._connection.execute("PRAGMA max_page_count = 1000000")
     with pytest.raises(JournalFailed, match="earlier write failed"):
         journal.append(not_sent("b"))
+
+
+def test_a_disk_without_room_is_not_taken_for_a_damaged_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, begin: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(JournalError, match="No space left on device: make room on the disk"):
+        Journal(path, keeps_ahead=True)
+    monkeypatch.undo()
+    Journal(path, keeps_ahead=True).close()
 
 
 def test_a_failed_sync_is_final(journal: Journal) -> None:
