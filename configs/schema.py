@@ -118,7 +118,6 @@ class OrderManagerSettings(Section):
 
     price_tolerance_bps: BasisPoints = 0.3
     size_tolerance_share: float = Field(default=0.3, ge=0, le=1, allow_inf_nan=False)
-    amends: bool = True
     order_age_ms_min: int = Field(default=500, ge=0, le=60_000)
     window_ms: int = Field(default=1_500, ge=100, le=60_000)
     cancel_window_ms: int = Field(default=10_000, ge=100, le=60_000)
@@ -312,6 +311,59 @@ class ExchangeSettings(Section):
         return self
 
 
+class NodeSettings(Section):
+    """One node of a cluster. `host` is the address at which the other nodes reach it.
+
+    `shards` are those that it takes first; what no node asks for, and what a lost node leaves, goes to the nodes that may trade,
+    the one with the fewest shards first.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9]{1,12}$")
+    host: str
+    shards: tuple[Annotated[int, Field(ge=0, le=35)], ...] = ()
+    trades: bool = True
+
+    @field_validator("host")
+    @classmethod
+    def _host_is_an_address(cls, host: str) -> str:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            raise ValueError("must be an IP address: a name could be answered by somebody else") from None
+        if address.is_unspecified or address.is_multicast:
+            raise ValueError("must be the address of one machine")
+        if host == "127.0.0.1":
+            raise ValueError(
+                "127.0.0.1 is taken by Ray for the outer address: use another one of 127.0.0.0/8 on one machine"
+            )
+        return host
+
+
+class ClusterSettings(Section):
+    """Several nodes. The first one has the head, the supervisor and the actors that serve the whole account.
+
+    `links_port` is the first of as many ports as there are actors, the same on every node; `ray_port` is the head's.
+    """
+
+    nodes: tuple[NodeSettings, ...] = Field(min_length=1, max_length=64)
+    ray_port: int = Field(default=6380, ge=1_024, le=9_999)
+    links_port: int = Field(default=7_100, ge=1_024, le=9_800)
+    join_timeout_ms: Milliseconds = 120_000
+
+    @model_validator(mode="after")
+    def _nodes_are_distinct(self) -> ClusterSettings:
+        for what, values in (
+            ("name", [node.name for node in self.nodes]),
+            ("host", [node.host for node in self.nodes]),
+            ("shard", [shard for node in self.nodes for shard in node.shards]),
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError(f"two nodes have the same {what}")
+        if not any(node.trades for node in self.nodes):
+            raise ValueError("no node may trade")
+        return self
+
+
 class Settings(Section):
     """The whole configuration of one system."""
 
@@ -332,6 +384,7 @@ class Settings(Section):
     alerting: AlertingSettings = AlertingSettings()
     links: LinkSettings = LinkSettings()
     logs: LogSettings = LogSettings()
+    cluster: ClusterSettings | None = None
 
     @field_validator("symbols")
     @classmethod
@@ -352,6 +405,9 @@ class Settings(Section):
             raise ValueError("order_manager.countdown_ms must be at least order_manager.window_ms + 2,000")
         if strangers := sorted(set(self.risk.symbols) - set(self.symbols)):
             raise ValueError(f"risk.symbols.{strangers[0]}: not one of symbols ({', '.join(self.symbols)})")
+        asked = [shard for node in self.cluster.nodes for shard in node.shards] if self.cluster is not None else []
+        if asked and max(asked) >= self.shards:
+            raise ValueError(f"cluster.nodes: shard {max(asked)} does not exist, there are {self.shards} (from 0)")
         if self.exchange is not None and self.exchange.symbols:
             absent = sorted(set(self.symbols) - set(self.exchange.symbols))
             if absent:

@@ -23,15 +23,17 @@ from actors.runtime.ray_host import (
     CallRefused,
     RayHostError,
     SupervisorClient,
+    alive_nodes,
     attach,
     connect,
     detach,
     start_actor,
     start_supervisor,
 )
+from actors.runtime.ray_nodes import start_head_and_home
 from actors.runtime.state_dir import StateDir
 from configs.keys import ApiKeyError, load_keys
-from configs.schema import Settings, SupervisionSettings
+from configs.schema import ClusterSettings, Settings, SupervisionSettings
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
 from ops.views import live_symbols
@@ -101,7 +103,10 @@ def launch(
         LaunchFailed: anything else; what was started is stopped again.
     """
     try:
-        start_cluster(state, say, ends_with_us=ends_with_us)
+        if settings.cluster is None:
+            start_cluster(state, say, ends_with_us=ends_with_us)
+        else:
+            start_head_and_home(state, settings.cluster, say, ends_with_us=ends_with_us)
     except AlreadyRunning:
         raise
     except ClusterError as error:
@@ -111,6 +116,8 @@ def launch(
             _step(go_on)
             attach(state)
             _step(go_on)
+            if settings.cluster is not None:
+                _await_nodes(settings.cluster, say, go_on)
             if settings.exchange is not None:
                 say("starting the simulated venue")
                 _start_venue(settings, state)
@@ -211,6 +218,29 @@ def clear_away(state: StateDir) -> None:
 def _step(go_on: Callable[[], bool]) -> None:
     if not go_on():
         raise StartAbandoned
+
+
+def _await_nodes(cluster: ClusterSettings, say: Say, go_on: Callable[[], bool]) -> None:
+    """Wait until every node of the configuration has joined.
+
+    Raises:
+        LaunchFailed: one did not come in time.
+    """
+    deadline = time.monotonic() + cluster.join_timeout_ms / 1_000
+    told = ""
+    while True:
+        _step(go_on)
+        missing = ", ".join(sorted({node.name for node in cluster.nodes} - set(alive_nodes())))
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise LaunchFailed(
+                f"node {missing} has not joined within {cluster.join_timeout_ms / 1_000:g} s: run `raymaker node NAME` there"
+            )
+        if missing != told:
+            say(f"waiting for node {missing}: run `raymaker node NAME --config FILE` there")
+            told = missing
+        time.sleep(READY_PERIOD_S)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from protocols.mailboxes import READS
-from protocols.messages.control import ActorSpec, ChildSpec, Role, SystemPlan
+from protocols.messages.control import ActorSpec, ChildSpec, NodePlan, Role, SystemPlan
 from protocols.values import Instrument, InstrumentId, RateLimits
 
 SHELLS: dict[Role, str] = {
@@ -70,12 +72,30 @@ def build_plan(
         venue = exchange_spec(settings, state_dir)
         children.insert(0, ChildSpec(spec=venue, shell=SHELLS["exchange"], start_order=0, replaceable=False))
     return SystemPlan(
-        children=tuple(children),
+        children=tuple(_with_ports(children, settings)),
         settings_json=settings.model_dump_json(),
         epoch_floor=epoch_floor,
         state_dir=str(state_dir.path),
         stop_arm=(sys.executable, "-m", "ops.stop_arm", str(state_dir.path)),
+        nodes=_nodes(settings),
     )
+
+
+def _nodes(settings: Settings) -> tuple[NodePlan, ...]:
+    if settings.cluster is None:
+        return ()
+    return tuple(
+        NodePlan(name=node.name, host=node.host, shards=node.shards, trades=node.trades)
+        for node in settings.cluster.nodes
+    )
+
+
+def _with_ports(children: Sequence[ChildSpec], settings: Settings) -> list[ChildSpec]:
+    """In a cluster every actor has a port for its readers on other nodes, the same wherever it runs."""
+    if settings.cluster is None:
+        return list(children)
+    first = settings.cluster.links_port
+    return [msgspec.structs.replace(child, links_port=first + index) for index, child in enumerate(children)]
 
 
 def exchange_spec(settings: Settings, state_dir: StateDir) -> ActorSpec:
@@ -104,6 +124,7 @@ def _alone(role: Role, epoch: int, settings: Settings, state_dir: StateDir) -> A
         shards=(),
         state_dir=str(state_dir.path),
         config_json=settings.model_dump_json(),
+        node=settings.cluster.nodes[0].name if settings.cluster is not None else "",
     )
 
 

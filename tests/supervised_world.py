@@ -125,6 +125,10 @@ class SupervisedWorld:
         self.failing: set[str] | frozenset[str] = failing
         self.deaf: set[str] = set()
         self.epochs_refused = 0
+        self.alive: set[str] | None = {node.name for node in self.plan.nodes}
+        """Living nodes; None while the head does not answer."""
+        self.stop_files: set[str] = set()
+        self.specs: dict[str, ActorSpec] = {}
         self.arm_clears = True
         self.hook = hook
         self._queue: deque[Any] = deque()
@@ -244,8 +248,22 @@ class SupervisedWorld:
                 self._queue.append(c.VenueCleared(shard=shard, cleared=self.arm_clears, text="the arm ran"))
             case c.GiveAnswer(ask_id=ask_id, answer=answer):
                 self.answers[ask_id] = answer
+            case c.Beat(node=node) if node:
+                self._queue.append(c.NodeBeaten(node=node, stop_file=node in self.stop_files))
             case c.Beat():
                 pass
+            case c.LatchNode(node=node, present=present):
+                self.history.append(f"{'latch' if present else 'lift'} {node}")
+                if present:
+                    self.stop_files.add(node)
+                else:
+                    self.stop_files.discard(node)
+                self._queue.append(c.NodeLatched(node=node, present=present))
+            case c.LookAtNodes():
+                if self.alive is None:
+                    self._queue.append(c.HeadSilent(text="the head is away"))
+                else:
+                    self._queue.append(c.NodesSeen(alive=tuple(sorted(self.alive))))
 
     def _found(self, name: str) -> c.FoundChild:
         process = self.processes[name]
@@ -277,6 +295,7 @@ class SupervisedWorld:
         spec = child.spec
         assert spec.name not in self.processes, f"{spec.name} is started while its last process lives"
         self.history.append(f"start {spec.name}")
+        self.specs[spec.name] = spec
         if spec.name in self.failing:
             self._queue.append(c.ChildFailed(name=spec.name, epoch=spec.epoch, text="no key"))
             return

@@ -30,7 +30,6 @@ from protocols.messages.control import (
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import InstrumentId
 from protocols.venue import (
-    AmendmentsAnswered,
     AnyOutcome,
     BadFrame,
     BalancesAnswered,
@@ -302,7 +301,6 @@ class MarketDataCore:
                 OrderAnswered()
                 | Done()
                 | OpenOrdersAnswered()
-                | AmendmentsAnswered()
                 | FillsAnswered()
                 | PositionsAnswered()
                 | BalancesAnswered()

@@ -10,6 +10,7 @@ from typing import Any
 from actors.order_manager.core import OrderManagerCore
 from actors.order_manager.gateway import Gateway
 from actors.runtime.journal import Journal, JournalError, JournalFailed
+from actors.runtime.journal_aside import put_aside
 from actors.runtime.journal_reading import read_shard_events
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
@@ -19,7 +20,7 @@ from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
-from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
+from protocols.messages.journal import OrderIntended, OrderWritten
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 from protocols.venue import VenueRequest
 
@@ -52,7 +53,7 @@ class OrderManagerActor:
         self._journal: Journal | None = None
         self._gateway: Gateway | None = None
         self._written: list[OrderWritten] = []
-        self._intents: list[OrderIntended | AmendIntended] = []
+        self._intents: list[OrderIntended] = []
         self._settling = False
         self._failed = False
         self._segment_seq = 0
@@ -69,6 +70,11 @@ class OrderManagerActor:
         """
         self._host = host
         state_dir = StateDir(self._spec.state_dir)
+        if self._spec.journal_is_behind:
+            aside = put_aside(state_dir.journal(self._spec.shard), self._spec.epoch)
+            host.log.warning(
+                "this shard comes from another node: the journal of its last time here is put aside ({})", aside
+            )
         self._journal = Journal(state_dir.journal(self._spec.shard), keeps_ahead=True)
         loaded, from_seq = 0, 1
         kept = self._journal.latest_snapshot()
@@ -129,7 +135,7 @@ class OrderManagerActor:
             JournalFailed: the record could not be written; the process must end.
         """
         assert self._journal is not None, "a record before start"
-        if isinstance(record, OrderIntended | AmendIntended):
+        if isinstance(record, OrderIntended):
             self._intents.append(record)
             return
         self._keep_intents()

@@ -14,16 +14,14 @@ from typing import Any
 import msgspec
 
 from actors.runtime.process import ActorProcess
+from actors.runtime.ray_cluster import NODE_STATE
 from configs.schema import Settings
 from protocols.mailboxes import AnyControl
 from protocols.messages.control import ActorSpec, Vitals
 
 ORDER_PATH = frozenset(("market_data", "strategy", "order_manager"))
 BESIDE_NICENESS = 5
-"""Where cores are short, a quote does not wait for those who only look at it: every other actor yields to the order path.
-
-They are batch work to the kernel as well: one that wakes up does not take the core from an order on its way.
-"""
+"""Where cores are short, a quote does not wait for those who only look at it: every other actor yields to the order path."""
 
 WATCH_S_MAX = 60.0
 """Bound of a watch call, whatever its caller asks for: an endless call would keep Ray from ending the process gracefully."""
@@ -54,7 +52,7 @@ class HostedActor:
     def __init__(self, shell: str, spec: bytes) -> None:
         """Args: shell: `package.module:Class`; spec: an encoded ActorSpec."""
         self._shell_path = shell
-        self._spec = msgspec.msgpack.decode(spec, type=ActorSpec)
+        self._spec = _on_this_node(msgspec.msgpack.decode(spec, type=ActorSpec))
         self._process: ActorProcess | None = None
         self._shell: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,7 +68,6 @@ class HostedActor:
         self._ending = asyncio.Event()
         if self._spec.role not in ORDER_PATH and os.getpriority(os.PRIO_PROCESS, 0) < BESIDE_NICENESS:
             os.setpriority(os.PRIO_PROCESS, 0, BESIDE_NICENESS)
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         try:
             settings = Settings.model_validate_json(self._spec.config_json)
             self._shell = _load(self._shell_path)(self._spec, settings)
@@ -144,6 +141,12 @@ class HostedActor:
         if self._process is None:
             raise HostError(f"{self._spec.name} has not started")
         return self._process
+
+
+def _on_this_node(spec: ActorSpec) -> ActorSpec:
+    """In a cluster every node has a state directory of its own, which the node's keeper names in the environment."""
+    state = os.environ.get(NODE_STATE)
+    return msgspec.structs.replace(spec, state_dir=state) if state and spec.node else spec
 
 
 _control_decoder = msgspec.msgpack.Decoder(AnyControl)

@@ -46,7 +46,6 @@ from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 AnyRecord = (
     records.EpochBegan
     | records.OrderIntended
-    | records.AmendIntended
     | records.OrderWritten
     | records.OrderNotSent
     | records.PositionAdopted

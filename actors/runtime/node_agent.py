@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
+from pathlib import Path
 
 import psutil
 
-from actors.runtime.ray_cluster import is_alive, kill_and_verify
+from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify, write_durably
+from actors.runtime.state_dir import StateDir
 
 BEAT_AGE_S_MAX = 6.0
 """A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
@@ -31,10 +34,19 @@ class NodeAgent:
         self._held: dict[str, tuple[int, float]] = {}
         self._beaten_s = 0.0
         self._kills = 0
+        state = os.environ.get(NODE_STATE)
+        self._stop_file: Path | None = StateDir(state).stop_file if state else None
         self._watching: asyncio.Task[None] | None = None
 
-    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> int:
-        """The supervisor is alive, and these are its children; returns how many supervisors this agent had to kill."""
+    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[int, bool]:
+        """The supervisor is alive, and these are its children on this node.
+
+        Args:
+            supervisor_pid: 0 when it is on another node.
+
+        Returns:
+            How many supervisors this agent had to kill, and whether the node of a cluster has its stop file.
+        """
         if supervisor_pid != self._supervisor_pid:
             self._supervisor_pid = supervisor_pid
             self._supervisor_began_s = _began_s(supervisor_pid)
@@ -45,7 +57,14 @@ class NodeAgent:
         self._beaten_s = time.monotonic()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
-        return self._kills
+        return self._kills, self._stop_file is not None and _is_there(self._stop_file)
+
+    async def latch(self, present: bool, reason: str) -> None:
+        """Write the stop file of this node of a cluster, or remove it; on one machine the supervisor itself does."""
+        if self._stop_file is not None and present:
+            write_durably(self._stop_file, reason.encode())
+        elif self._stop_file is not None:
+            self._stop_file.unlink(missing_ok=True)
 
     async def kill(self, name: str, pid: int, timeout_s: float) -> bool:
         """SIGKILL a child's process; true when it is verified gone. A `pid` of 0 means the one held under that name.
@@ -79,6 +98,17 @@ class NodeAgent:
     def _hold(self, name: str, pid: int) -> None:
         if self._held.get(name, (0, 0.0))[0] != pid:
             self._held[name] = (pid, _began_s(pid))
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file, or a link to nowhere, is there; one that cannot be looked at counts as there."""
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _began_s(pid: int) -> float:

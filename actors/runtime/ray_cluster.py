@@ -37,6 +37,15 @@ NO_PORT = -1
 the metadata services of three clouds, and tells its makers that a cluster without reports began: not from a trading machine."""
 
 MARKER = "RAYMAKER_CLUSTER"
+PART = "RAYMAKER_PART"
+"""Of a cluster of nodes: which part of it (its head, or one node) a process belongs to."""
+
+NODE_STATE = "RAYMAKER_NODE_STATE"
+"""Environment variable of every process of a node in a cluster: the state directory of that node."""
+
+NODE_RESOURCE = "raymaker:"
+"""Before the name of a node: the resource of Ray that says which node is meant."""
+
 PR_SET_PDEATHSIG = 1
 """Of linux/prctl.h."""
 
@@ -73,7 +82,11 @@ class AlreadyRunning(ClusterError):
 
 
 class RayCluster(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ray.json` says of a running Ray."""
+    """What `ray.json` says of a running Ray, or of a node of one.
+
+    `head_pid` is the process whose life is that of the system here: Ray's head, or in a cluster the keeper of this node (`node`, at
+    `host`). `temp_dirs` are those besides `temp_dir`.
+    """
 
     address: str
     marker: str
@@ -81,6 +94,9 @@ class RayCluster(msgspec.Struct, frozen=True, kw_only=True):
     head_started_s: float
     temp_dir: str
     token_file: str
+    node: str = ""
+    host: str = ""
+    temp_dirs: tuple[str, ...] = ()
 
 
 def start_cluster(
@@ -95,11 +111,11 @@ def start_cluster(
         AlreadyRunning: a system runs on this directory.
         ClusterError: Ray did not come up; the text ends with the last lines of its output.
     """
-    lock = _take_lock(state)
+    lock = take_lock(state)
     try:
-        _clear_leftovers(state)
+        clear_leftovers(state)
         on_progress("starting Ray")
-        temp_dir = _short_temp_dir()
+        temp_dir = short_temp_dir()
         token_file = temp_dir / "token"
         token_file.write_text(secrets.token_hex(32), encoding="ascii")
         token_file.chmod(0o600)
@@ -109,7 +125,7 @@ def start_cluster(
         try:
             address = _await_address(head, temp_dir, output)
         except BaseException:
-            _kill_marked(marker)
+            kill_marked(marker)
             head.wait()
             shutil.rmtree(temp_dir, ignore_errors=True)
             raise
@@ -153,8 +169,8 @@ def stop_cluster(state: StateDir) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             head.send_signal(signal.SIGTERM)
             psutil.wait_procs([head], timeout=STOP_TIMEOUT_S)
-    _kill_marked(cluster.marker)
-    shutil.rmtree(cluster.temp_dir, ignore_errors=True)
+    kill_marked(cluster.marker)
+    _remove_temp_dirs(cluster)
     state.ray_file.unlink(missing_ok=True)
 
 
@@ -196,7 +212,12 @@ def write_durably(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def _take_lock(state: StateDir) -> int:
+def take_lock(state: StateDir) -> int:
+    """The descriptor that holds the state directory for as long as it, or an inherited one, is open.
+
+    Raises:
+        AlreadyRunning: somebody holds it.
+    """
     descriptor = os.open(state.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -208,13 +229,18 @@ def _take_lock(state: StateDir) -> int:
     return descriptor
 
 
-def _clear_leftovers(state: StateDir) -> None:
+def clear_leftovers(state: StateDir) -> None:
     """End what a head that was killed left behind: with the lock in our hand none of it may go on."""
     cluster = _read(state)
     if cluster is not None:
-        _kill_marked(cluster.marker)
-        shutil.rmtree(cluster.temp_dir, ignore_errors=True)
+        kill_marked(cluster.marker)
+        _remove_temp_dirs(cluster)
         state.ray_file.unlink(missing_ok=True)
+
+
+def _remove_temp_dirs(cluster: RayCluster) -> None:
+    for folder in (cluster.temp_dir, *cluster.temp_dirs):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read(state: StateDir) -> RayCluster | None:
@@ -226,7 +252,8 @@ def _read(state: StateDir) -> RayCluster | None:
         raise ClusterError(f"{state.ray_file} is damaged ({error}): end its processes and delete it") from error
 
 
-def _short_temp_dir() -> Path:
+def short_temp_dir() -> Path:
+    """A new folder whose path leaves room for the names of Ray's sockets."""
     folder = tempfile.gettempdir()
     if len(os.fsencode(folder)) + len("/rm-12345678") > TEMP_DIR_BYTES_MAX:
         folder = "/tmp"
@@ -236,16 +263,7 @@ def _short_temp_dir() -> Path:
 def _spawn_head(
     temp_dir: Path, token_file: Path, marker: str, lock: int, output: Path, ends_with_us: bool
 ) -> subprocess.Popen[bytes]:
-    code = Path(__file__).resolve().parents[2]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    search_path = os.pathsep.join(part for part in (str(code), inherited.get("PYTHONPATH", "")) if part)
-    environment = {
-        **inherited,
-        **ENVIRONMENT,
-        "RAY_AUTH_TOKEN_PATH": str(token_file),
-        "PYTHONPATH": search_path,
-        MARKER: marker,
-    }
+    environment = ray_environment(token_file, marker)
     arguments = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port=0"),
         *(f"--node-ip-address={LOOPBACK}", f"--temp-dir={temp_dir}", "--disable-usage-stats", "--no-monitor"),
@@ -262,11 +280,25 @@ def _spawn_head(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=(lock,),
-            preexec_fn=_ending_with(os.getpid()) if ends_with_us else None,
+            preexec_fn=ending_with(os.getpid()) if ends_with_us else None,
         )
 
 
-def _ending_with(parent_pid: int) -> Callable[[], None]:
+def ray_environment(token_file: Path, marker: str) -> dict[str, str]:
+    """The environment of every process of a cluster: ours, without what somebody set for another Ray."""
+    code = Path(__file__).resolve().parents[2]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    search_path = os.pathsep.join(part for part in (str(code), inherited.get("PYTHONPATH", "")) if part)
+    return {
+        **inherited,
+        **ENVIRONMENT,
+        "RAY_AUTH_TOKEN_PATH": str(token_file),
+        "PYTHONPATH": search_path,
+        MARKER: marker,
+    }
+
+
+def ending_with(parent_pid: int) -> Callable[[], None]:
     """What a new process does first to be ended by the kernel with its parent."""
     libc = ctypes.CDLL(None, use_errno=True)
 
@@ -282,33 +314,40 @@ def _await_address(head: subprocess.Popen[bytes], temp_dir: Path, output: Path) 
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if head.poll() is not None:
-            raise ClusterError(f"Ray ended at start with code {head.returncode}: {_last_lines(output)}")
+            raise ClusterError(f"Ray ended at start with code {head.returncode}: {last_lines(output)}")
         with contextlib.suppress(FileNotFoundError):
             address = address_file.read_text(encoding="utf-8").strip()
             if address:
                 return address
         time.sleep(0.02)
-    raise ClusterError(f"Ray did not start within {START_TIMEOUT_S:.0f} s: {_last_lines(output)}")
+    raise ClusterError(f"Ray did not start within {START_TIMEOUT_S:.0f} s: {last_lines(output)}")
 
 
-def _last_lines(output: Path) -> str:
+def last_lines(output: Path) -> str:
+    """What a process said last, in one line."""
     lines = output.read_text(encoding="utf-8", errors="replace").splitlines()
     return " | ".join(line.strip() for line in lines[-5:]) or "it said nothing"
 
 
-def _marked(marker: str) -> list[psutil.Process]:
+def marked(marker: str, part: str = "") -> list[psutil.Process]:
+    """Living processes of a cluster, or of a node of one; only those of one part where that is said."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):  # gone meanwhile, a zombie, or another user's
-            if process.environ().get(MARKER) == marker:
+            environment = process.environ()
+            if environment.get(MARKER) == marker and part in ("", environment.get(PART)):
                 found.append(process)
     return found
 
 
-def _kill_marked(marker: str) -> None:
-    """SIGKILL everything of a cluster; again, for what was being started meanwhile."""
+def kill_marked(marker: str, part: str = "") -> None:
+    """SIGKILL all of `marked`; again, for what was being started meanwhile.
+
+    Raises:
+        ClusterError: some survive it.
+    """
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while processes := _marked(marker):
+    while processes := marked(marker, part):
         if time.monotonic() >= deadline:
             left = [process.pid for process in processes]
             raise ClusterError(f"processes {left} survived SIGKILL for {STOP_TIMEOUT_S:.0f} s")

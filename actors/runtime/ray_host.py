@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ import msgspec
 from actors.runtime.epochs import EpochFile
 from actors.runtime.hosted_actor import HostedActor, HostError, ProbeReply, SnapshotReply
 from actors.runtime.node_agent import NodeAgent
-from actors.runtime.ray_cluster import ENVIRONMENT, NotRunning, RayCluster, running_cluster
+from actors.runtime.ray_cluster import ENVIRONMENT, NODE_RESOURCE, NotRunning, RayCluster, running_cluster
 from actors.runtime.state_dir import StateDir
 from protocols.envelope import Message
 from protocols.messages.control import (
@@ -36,6 +37,7 @@ from protocols.messages.control import (
 os.environ.update(ENVIRONMENT)  # Ray reads its way of authentication when it is imported
 
 import ray
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a compiled module
 from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
@@ -43,6 +45,13 @@ NAMESPACE = "raymaker"
 AGENT_NAME = "node_agent"
 CALL_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 30.0
+HEAD_TIMEOUT_S = 5.0
+HEAD_CALLS_MAX = 16
+"""Calls to the head that may be under way: while it is away each one hangs until it is back."""
+
+NODE_SHARE = 0.001
+"""What an actor takes of its node's own resource: it only says where it has to be."""
+
 EPOCH_TRIES_MAX = 10_000
 RETRY_PAUSE_S = 0.1
 
@@ -129,26 +138,94 @@ def find(name: str) -> ActorRef | None:
         return None
 
 
-async def place(shell: str, spec: ActorSpec) -> ActorRef:
-    """Create the process of an actor that is not there yet; `ActorRef.start` then brings it to life.
+async def at_head(call: Callable[..., Result], *arguments: Any, timeout_s: float = HEAD_TIMEOUT_S) -> Result:
+    """Run a blocking call to Ray's head beside the loop.
 
     Raises:
-        RayHostError: an actor of that name exists.
+        CallFailed: no answer in time; the call may still be carried out when the head is back.
+        RayHostError: what the call itself raises.
     """
-    return await asyncio.to_thread(_place, shell, spec)
+    if _head_calls.waiting >= HEAD_CALLS_MAX:
+        raise CallFailed(f"Ray's head has left {HEAD_CALLS_MAX} calls without an answer")
+    answer = asyncio.get_running_loop().run_in_executor(_head_calls.threads, call, *arguments)
+    _head_calls.waiting += 1
+    answer.add_done_callback(_head_calls.done)
+    try:
+        return await asyncio.wait_for(asyncio.shield(answer), timeout_s)
+    except TimeoutError as error:
+        raise CallFailed(f"Ray's head has not answered for {timeout_s:g} s") from error
+
+
+class _HeadCalls:
+    """Threads in which calls to the head wait; of its own, so that a silent head holds up nothing else."""
+
+    def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(HEAD_CALLS_MAX, thread_name_prefix="head")
+        self.waiting = 0
+
+    def done(self, answer: asyncio.Future[Any]) -> None:
+        """A call came back; what it raised, too late for anybody, is let be."""
+        self.waiting -= 1
+        if not answer.cancelled():
+            answer.exception()
+
+
+_head_calls = _HeadCalls()
+
+
+def _nodes() -> list[dict[str, Any]]:
+    nodes: Any = ray.nodes
+    found: list[dict[str, Any]] = nodes()
+    return found
+
+
+async def place(shell: str, spec: ActorSpec) -> ActorRef:
+    """Create the process of an actor that is not there yet, on its node; `ActorRef.start` then brings it to life.
+
+    Raises:
+        RayHostError: an actor of that name exists, or the head does not answer.
+    """
+    return await at_head(_place, shell, spec)
 
 
 def _place(shell: str, spec: ActorSpec) -> ActorRef:
-    options = _options(spec.name, max_restarts=0)
+    options = _options(spec.name, max_restarts=0, node=spec.node)
     return ActorRef(spec.name, _create(_remote(HostedActor), options, shell, msgspec.msgpack.encode(spec)))
 
 
-async def agent() -> ActorRef:
-    """This node's agent; placed when there is none. Ray restarts it, for it holds nothing that it is not told again."""
-    found = await asyncio.to_thread(find, AGENT_NAME)
-    if found is not None:
-        return found
-    return ActorRef(AGENT_NAME, await asyncio.to_thread(_create_agent))
+async def agent(node: str = "") -> ActorRef:
+    """A node's agent; placed when there is none. Ray restarts it, for it holds nothing that it is not told again.
+
+    Args:
+        node: empty for the one node of a system on one machine.
+    """
+    name = agent_name(node)
+    found = await at_head(find, name)
+    return found if found is not None else ActorRef(name, await at_head(_create_agent, node))
+
+
+def agent_name(node: str) -> str:
+    """Name of a node's agent."""
+    return f"{AGENT_NAME}@{node}" if node else AGENT_NAME
+
+
+def head_identity(address: str) -> str:
+    """Which cluster the head at an address is the head of: a head that was restarted on its tables says the same as before.
+
+    Raises:
+        RayHostError: it does not answer.
+    """
+    try:
+        client: Any = GcsClient(address=address)
+        return str(client.cluster_id.hex())
+    except (RayError, ConnectionError, OSError, RuntimeError) as error:
+        raise CallFailed(f"the head at {address} does not answer: {error}") from error
+
+
+def alive_nodes() -> tuple[str, ...]:
+    """Names of the cluster's living nodes. Blocks for as long as the head is away."""
+    resources = [name for node in _nodes() if node["Alive"] for name in node["Resources"]]
+    return tuple(sorted(name.removeprefix(NODE_RESOURCE) for name in resources if name.startswith(NODE_RESOURCE)))
 
 
 def allocate_epoch(state: StateDir, floor: int) -> int:
@@ -205,6 +282,7 @@ def attach(state: StateDir) -> RayCluster:
     cluster = running_cluster(state)
     os.environ["RAY_AUTH_TOKEN_PATH"] = cluster.token_file
     os.environ.pop("RAY_ADDRESS", None)
+    which: dict[str, Any] = {"_node_ip_address": cluster.host} if cluster.node else {}
     try:
         ray.init(
             address=cluster.address,
@@ -212,6 +290,7 @@ def attach(state: StateDir) -> RayCluster:
             log_to_driver=False,
             configure_logging=False,
             logging_level=logging.ERROR,
+            **which,
         )
     except (RayError, ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise RayHostError(f"Ray at {cluster.address} runs and does not answer: {error}") from error
@@ -240,9 +319,9 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
         RayHostError: it did not come to life; the text has its reason.
     """
     small = msgspec.structs.replace(spec, instruments=(), symbol_codes={}, shards=())
-    if find(AGENT_NAME) is None:
-        _create_agent()
-    options = _options(spec.name, max_restarts=-1)
+    if find(agent_name(spec.node)) is None:
+        _create_agent(spec.node)
+    options = _options(spec.name, max_restarts=-1, node=spec.node)
     handle = _create(_remote(SupervisorHost), options, shell, msgspec.msgpack.encode(small))
     _get(spec.name, handle.health.options(concurrency_group="health").remote(timeout_s), timeout_s)
     detach()  # Ray prints what happens to actors of a client's job on that client's terminal: come back under another
@@ -301,8 +380,9 @@ def _remote(actor_class: type[HostedActor]) -> Any:
     return hosted(concurrency_groups={"health": 2})(actor_class)
 
 
-def _options(name: str, max_restarts: int) -> dict[str, Any]:
+def _options(name: str, max_restarts: int, node: str) -> dict[str, Any]:
     return {
+        **({"resources": {NODE_RESOURCE + node: NODE_SHARE}} if node else {}),
         "name": name,
         "namespace": NAMESPACE,
         "lifetime": "detached",
@@ -322,8 +402,8 @@ def _create(actor_class: Any, options: dict[str, Any], *arguments: Any) -> Any:
         raise RayHostError(f"{options['name']} could not be placed: {error}") from error
 
 
-def _create_agent() -> Any:
-    return _create(ray.remote(NodeAgent), _options(AGENT_NAME, max_restarts=-1))
+def _create_agent(node: str) -> Any:
+    return _create(ray.remote(NodeAgent), _options(agent_name(node), max_restarts=-1, node=node))
 
 
 def _get(name: str, reference: Any, timeout_s: float) -> Any:

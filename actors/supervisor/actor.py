@@ -47,6 +47,7 @@ class SupervisorActor:
         self._state = StateDir(spec.state_dir)
         self._desired_file = self._state.path / "desired.msgpack"
         self._settings = settings
+        self._home = spec.node
         self._plan = _read(self._state.plan_file, SystemPlan)
         if self._plan is None:
             raise SupervisorError(f"{self._state.plan_file} is missing: a system is started with `raymaker up`")
@@ -65,7 +66,9 @@ class SupervisorActor:
         self._host = host
         assert self._plan is not None
         watch_s = self._settings.supervision.watch_ms / 1_000
-        self._gateway = ChildGateway(self._state, self._plan.stop_arm, watch_s, self._deliver, self._resolve)
+        self._gateway = ChildGateway(
+            self._state, self._home, self._plan.stop_arm, watch_s, self._deliver, self._resolve
+        )
         self.core.metrics_url = self._metrics.start(self._settings.supervision.metrics_port)
         if self._metrics.warning:
             host.log.warning(self._metrics.warning)

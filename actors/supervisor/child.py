@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.schema import SupervisionSettings
 from protocols.mailboxes import READS
-from protocols.messages.control import ActorState, ActorStatus, ChildSpec, Vitals
+from protocols.messages.control import ActorSpec, ActorState, ActorStatus, ChildSpec, Vitals
 
 SHARD_ROLES = frozenset({"market_data", "strategy", "order_manager"})
 RETRY_DELAY_NS = 100_000_000
@@ -112,7 +112,12 @@ class Child:
     @property
     def shard(self) -> int | None:
         """The shard that it belongs to; None when it serves every shard."""
-        return self.plan.spec.shard if self.role in SHARD_ROLES else None
+        return self.shard_of(self.plan.spec)
+
+    @staticmethod
+    def shard_of(spec: ActorSpec) -> int | None:
+        """The shard of an actor; None when it serves every shard."""
+        return spec.shard if spec.role in SHARD_ROLES else None
 
     @property
     def is_reachable(self) -> bool:

@@ -156,29 +156,76 @@ class StopChild(Message, frozen=True, kw_only=True):
     epoch: int
     pid: int
     wait_ms: int
+    node: str = ""
 
 
 class KillChild(Message, frozen=True, kw_only=True):
-    """SIGKILL by the node's agent, and verify; also for what is dead already. Outcome: ChildGone."""
+    """SIGKILL by the node's agent, and verify; also for what is dead already. Outcome: ChildGone.
+
+    Without `verify` (its node is lost) only the name has to be free: what may still run there is fenced by its lease, its epoch
+    and the window of its last orders, and the node's keeper ends it.
+    """
 
     name: str
     epoch: int
     pid: int
     wait_ms: int
+    node: str = ""
+    verify: bool = True
 
 
 class ChildGone(Message, frozen=True, kw_only=True):
-    """`gone`: no process of that child is left, and its name is free."""
+    """`gone`: no process of that child is left (as far as that was to be verified), and its name is free; else `text` says why not."""
 
     name: str
     epoch: int
     gone: bool
+    text: str = ""
 
 
 class Beat(Message, frozen=True, kw_only=True):
-    """Tell the node's agent that the supervisor lives, and the pids of its children. No outcome."""
+    """Tell a node's agent that the supervisor lives, and the pids of its children there. Outcome: NodeBeaten, when it answered."""
 
     pids: dict[str, int]
+    node: str = ""
+
+
+class NodeBeaten(Message, frozen=True, kw_only=True):
+    """The agent's answer: whether the stop file is present on its node."""
+
+    node: str
+    stop_file: bool
+
+
+class LatchNode(Message, frozen=True, kw_only=True):
+    """Write the stop file of another node, or remove it. Outcome: NodeLatched, when that was done."""
+
+    node: str
+    present: bool
+    reason: str
+
+
+class NodeLatched(Message, frozen=True, kw_only=True):
+    """The stop file of a node is present, or is not any more."""
+
+    node: str
+    present: bool
+
+
+class LookAtNodes(Message, frozen=True, kw_only=True):
+    """Ask Ray which nodes are alive. Outcome: NodesSeen or HeadSilent."""
+
+
+class NodesSeen(Message, frozen=True, kw_only=True):
+    """The living nodes, by Ray's word."""
+
+    alive: tuple[str, ...]
+
+
+class HeadSilent(Message, frozen=True, kw_only=True):
+    """Ray's head does not answer: nothing can be placed, and what is known of the nodes stands still."""
+
+    text: str
 
 
 class ClearVenue(Message, frozen=True, kw_only=True):
@@ -223,7 +270,8 @@ class Desired(Message, frozen=True, kw_only=True):
 
     `system` names the run that it belongs to; of an earlier run only the emergency stop still holds. `booted` tells that every child
     was started once; `epochs` the last one given to each; `unwanted` what a person stopped; `resume_owed` who was away at the last
-    resume and hears of it when it is back.
+    resume and hears of it when it is back. Of a cluster: `assigned` is the node of each shard, `journal_nodes` that where its order
+    manager last ran, `lift_owed` the nodes whose stop file a resume has still to remove.
     """
 
     system: str = ""
@@ -237,15 +285,25 @@ class Desired(Message, frozen=True, kw_only=True):
     restarts: dict[str, int] = msgspec.field(default_factory=dict)
     incarnations: int = 0
     resume_owed: tuple[str, ...] = ()
+    assigned: dict[int, str] = msgspec.field(default_factory=dict)
+    journal_nodes: dict[int, str] = msgspec.field(default_factory=dict)
+    lift_owed: tuple[str, ...] = ()
 
 
 def desired_of(system: str, kept: Desired | None) -> Desired:
-    """What holds at the start of an incarnation: all of its own run's wishes, and an emergency stop of whichever run."""
+    """What holds at the start of an incarnation: all of its own run's wishes; of another run an emergency stop, and where journals are."""
     if kept is None:
         return Desired(system=system)
     if kept.system == system:
         return kept
-    return Desired(system=system, stopped=kept.stopped, stop_reason=kept.stop_reason)
+    return Desired(
+        system=system,
+        stopped=kept.stopped,
+        stop_reason=kept.stop_reason,
+        assigned=kept.assigned,
+        journal_nodes=kept.journal_nodes,
+        lift_owed=kept.lift_owed,
+    )
 
 
 SupervisorRequest = (
@@ -259,6 +317,8 @@ SupervisorRequest = (
     | StopChild
     | KillChild
     | Beat
+    | LatchNode
+    | LookAtNodes
     | ClearVenue
     | GiveAnswer
 )
@@ -274,6 +334,10 @@ SupervisorOutcome = (
     | ChildProbed
     | ChildRead
     | ChildGone
+    | NodeBeaten
+    | NodeLatched
+    | NodesSeen
+    | HeadSilent
     | VenueCleared
     | CommandGiven
 )

@@ -11,6 +11,7 @@ from typing import assert_never
 import msgspec
 
 from actors.supervisor.answers import Answers
+from actors.supervisor.child import Child
 from actors.supervisor.commands import (
     ChildDied,
     ChildFailed,
@@ -25,6 +26,10 @@ from actors.supervisor.commands import (
     EpochAllocated,
     EpochRefused,
     FindChildren,
+    HeadSilent,
+    NodeBeaten,
+    NodeLatched,
+    NodesSeen,
     StopLatch,
     SupervisorMailbox,
     VenueCleared,
@@ -32,6 +37,7 @@ from actors.supervisor.commands import (
 from actors.supervisor.halting import Halting
 from actors.supervisor.health import Health
 from actors.supervisor.lifecycle import Lifecycle
+from actors.supervisor.nodes import Nodes
 from actors.supervisor.system_state import SystemState
 from configs.schema import SupervisionSettings
 from protocols.effects import Effect, LinkChanged, OutboxFull, SetTimer, TimerFired
@@ -81,6 +87,7 @@ class SupervisorCore:
         self._halting = Halting(self._state)
         self._lifecycle = Lifecycle(self._state, self._halting)
         self._health = Health(self._state, self._lifecycle)
+        self._nodes = Nodes(self._state, self._lifecycle, self._halting)
         self._answers = Answers(self._state, self._lifecycle, self._halting)
         self._identity = identity
         self._tick_ns = settings.health_period_ms * 1_000_000
@@ -115,7 +122,7 @@ class SupervisorCore:
             booted=desired.booted,
             shutting_down=desired.shutting_down,
             stopped=desired.stopped,
-            starved=self._state.starved,
+            starved=bool(self._state.starved),
             halted_shards=desired.halted_shards,
             phases={child.name: child.phase.value for child in self._state.children.values()},
         )
@@ -124,13 +131,19 @@ class SupervisorCore:
         """The one view of the system: the supervisor first, then the plan's actors in their order."""
         state = self._state
         return SystemStatus(
-            actors=(self._own_status(), *(child.status() for child in state.children.values())),
+            actors=(self._own_status(), *(self._status_of(child) for child in state.children.values())),
             stopped=state.desired.stopped,
             stop_reason=state.desired.stop_reason,
             halted_shards=state.desired.halted_shards,
             metrics_url=self.metrics_url,
             now_ns=state.now_ns,
+            nodes={name: name in state.placement.alive for name in state.placement.nodes},
         )
+
+    def _status_of(self, child: Child) -> ActorStatus:
+        status = child.status()
+        node = self._state.placement.node_of(child.name)
+        return msgspec.structs.replace(status, node=node) if node else status
 
     def _take(self, message: SupervisorMailbox, now_ns: int) -> list[Effect]:
         match message:
@@ -157,6 +170,14 @@ class SupervisorCore:
                 self._health.note_probed(message)
             case ChildRead():
                 self._health.note_read(message)
+            case NodeBeaten():
+                self._nodes.note_beaten(message)
+            case NodeLatched():
+                self._nodes.note_latched(message)
+            case NodesSeen():
+                self._nodes.note_seen(message)
+            case HeadSilent():
+                self._nodes.note_silent(message)
             case VenueCleared():
                 self._answers.note_cleared(message)
             case CommandGiven():
@@ -176,6 +197,7 @@ class SupervisorCore:
     def _tick(self, now_ns: int) -> list[Effect]:
         late_ns = now_ns - self._tick_due_ns
         self._lifecycle.tick()
+        self._nodes.tick()
         self._answers.tick()
         self._health.tick(late_ns)
         return [self._next_tick(now_ns)]
@@ -197,4 +219,5 @@ class SupervisorCore:
             vitals=None,
             snapshot=msgspec.to_builtins(self.snapshot(), str_keys=True),
             io={},
+            node=self._state.placement.home,
         )

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.runtime import ray_host
 from actors.runtime.epochs import EpochError
-from actors.runtime.ray_host import ActorGone, ActorRef, CallFailed, RayHostError
+from actors.runtime.ray_host import ActorGone, ActorRef, CallFailed, RayHostError, at_head
 from actors.runtime.state_dir import StateDir
 from actors.supervisor.commands import (
     AllocateEpoch,
@@ -31,7 +31,13 @@ from actors.supervisor.commands import (
     FindChildren,
     FoundChild,
     GiveAnswer,
+    HeadSilent,
     KillChild,
+    LatchNode,
+    LookAtNodes,
+    NodeBeaten,
+    NodeLatched,
+    NodesSeen,
     ProbeChild,
     ReadChild,
     StartChild,
@@ -51,6 +57,7 @@ LOOP_SHARE = 0.8
 WATCH_PAUSE_S = 0.05
 NAME_POLL_S = 0.005
 BEAT_TIMEOUT_S = 2.0
+LOOK_TIMEOUT_S = 1.0
 OUTPUT_BYTES_MAX = 2_000
 
 
@@ -60,19 +67,24 @@ class ChildGateway:
     def __init__(
         self,
         state: StateDir,
+        home: str,
         stop_arm: tuple[str, ...],
         watch_s: float,
         deliver: Callable[[SupervisorOutcome], None],
         answer: Callable[[int, AnyAnswer], None],
     ) -> None:
-        """Args: stop_arm: SystemPlan.stop_arm; watch_s: length of one watch call."""
+        """Args: home: this node's name, if it has one; stop_arm: SystemPlan.stop_arm; watch_s: length of one watch call."""
         self._state = state
+        self._home = home
         self._stop_arm = stop_arm
         self._watch_s = watch_s
         self._deliver = deliver
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
-        self._beating = False
+        self._actors: dict[str, ActorRef] = {}
+        """Kept from their first use: a name is looked up at the head, which may be away while its actors live."""
+        self._agents: dict[str, ActorRef] = {}
+        self._beating: set[str] = set()
 
     def carry_out(self, request: SupervisorRequest) -> None:
         """Begin with a request and return; the core bounds how many are under way (a few for each child)."""
@@ -97,6 +109,10 @@ class ChildGateway:
                 self._begin(self._kill(request))
             case Beat():
                 self._begin(self._beat(request))
+            case LatchNode():
+                self._begin(self._latch(request))
+            case LookAtNodes():
+                self._begin(self._look_at_nodes())
             case ClearVenue():
                 self._begin(self._clear(request))
             case GiveAnswer():
@@ -116,11 +132,18 @@ class ChildGateway:
         task.add_done_callback(self._tasks.discard)
 
     async def _find(self, request: FindChildren) -> None:
-        found = await asyncio.gather(*(self._look(name, request.wait_ms / 1_000) for name in request.names))
+        found = await asyncio.gather(*(self._look_until_known(n, request.wait_ms / 1_000) for n in request.names))
         self._deliver(ChildrenFound(found=tuple(child for child in found if child is not None)))
 
+    async def _look_until_known(self, name: str, wait_s: float) -> FoundChild | None:
+        """Nothing may be started before it is known what lives: a silent head is asked again."""
+        while True:
+            with contextlib.suppress(CallFailed):
+                return await self._look(name, wait_s)
+            await asyncio.sleep(WATCH_PAUSE_S)
+
     async def _look(self, name: str, wait_s: float) -> FoundChild | None:
-        actor = await _find(name)
+        actor = await self._actor(name)
         if actor is None:
             return None
         try:
@@ -135,7 +158,7 @@ class ChildGateway:
 
     async def _allocate(self, request: AllocateEpoch) -> None:
         try:
-            epoch = await asyncio.to_thread(ray_host.allocate_epoch, self._state, request.floor)
+            epoch = await at_head(ray_host.allocate_epoch, self._state, request.floor)
         except (RayHostError, EpochError, OSError) as error:
             self._deliver(EpochRefused(name=request.name, text=str(error)))
         else:
@@ -144,7 +167,7 @@ class ChildGateway:
     async def _tell(self, request: TellChild) -> None:
         reached = False
         with contextlib.suppress(RayHostError):
-            actor = await _find(request.name)
+            actor = await self._actor(request.name)
             if actor is not None:
                 await actor.deliver(request.message, request.wait_ms / 1_000)
                 reached = True
@@ -153,7 +176,7 @@ class ChildGateway:
     async def _start(self, request: StartChild) -> None:
         spec = request.child.spec
         try:
-            actor = await ray_host.place(request.child.shell, spec)
+            actor = self._actors[spec.name] = await ray_host.place(request.child.shell, spec)
             pid = await actor.start(request.wait_ms / 1_000)
         except RayHostError as error:
             self._deliver(ChildFailed(name=spec.name, epoch=spec.epoch, text=str(error)))
@@ -162,10 +185,12 @@ class ChildGateway:
 
     async def _watch(self, request: WatchChild) -> None:
         """Wait in bounded calls until one of them breaks."""
-        actor = await _find(request.name)
         text = "its process is gone"
-        while actor is not None:
+        while True:
             try:
+                actor = await self._actor(request.name)
+                if actor is None:
+                    break
                 await actor.watch(self._watch_s)
             except ActorGone as error:
                 text = str(error)
@@ -173,13 +198,14 @@ class ChildGateway:
             except RayHostError:
                 pass  # out of reach for now, or closing: the next call tells
             await asyncio.sleep(WATCH_PAUSE_S)
+        self._actors.pop(request.name, None)
         self._deliver(ChildDied(name=request.name, epoch=request.epoch, text=text))
 
     async def _probe(self, request: ProbeChild) -> None:
         vitals, text = None, "no answer"
         wait_s = request.wait_ms / 1_000
         try:
-            actor = await _find(request.name)
+            actor = await self._actor(request.name)
             if actor is not None:
                 reply = await actor.health(LOOP_SHARE * wait_s, wait_s)
                 vitals, text = reply.vitals, "its main loop is blocked"
@@ -190,7 +216,7 @@ class ChildGateway:
     async def _read(self, request: ReadChild) -> None:
         read = ChildRead(name=request.name, epoch=request.epoch, snapshot=None, io={})
         with contextlib.suppress(RayHostError):
-            actor = await _find(request.name)
+            actor = await self._actor(request.name)
             if actor is not None:
                 reply = await actor.snapshot(request.wait_ms / 1_000)
                 read = msgspec.structs.replace(read, snapshot=reply.snapshot, io=reply.io)
@@ -198,46 +224,91 @@ class ChildGateway:
 
     async def _stop(self, request: StopChild) -> None:
         with contextlib.suppress(RayHostError):
-            actor = await _find(request.name)
+            actor = await self._actor(request.name)
             if actor is not None:
                 await actor.stop(request.wait_ms / 1_000)
-        gone = await self._end(request.name, request.pid, request.wait_ms / 1_000)
-        self._deliver(ChildGone(name=request.name, epoch=request.epoch, gone=gone))
+        await self._kill(
+            KillChild(
+                name=request.name, epoch=request.epoch, pid=request.pid, wait_ms=request.wait_ms, node=request.node
+            )
+        )
 
     async def _kill(self, request: KillChild) -> None:
-        gone = await self._end(request.name, request.pid, request.wait_ms / 1_000)
-        self._deliver(ChildGone(name=request.name, epoch=request.epoch, gone=gone))
-
-    async def _end(self, name: str, pid: int, wait_s: float) -> bool:
         """SIGKILL by the agent first, for Ray takes seconds with a frozen process; then the name must become free."""
+        wait_s = request.wait_ms / 1_000
+        gone, text = True, ""
         try:
-            actor = await _find(name)
-            if not pid and actor is not None:
-                with contextlib.suppress(RayHostError):
-                    pid = (await actor.health(0.0, CALL_SLACK_S)).pid
-            agent = await ray_host.agent()
-            gone = await agent.agent("kill", name, pid, wait_s, timeout_s=wait_s + CALL_SLACK_S)
+            if request.verify:
+                gone = await self._end(request.name, request.pid, request.node, wait_s)
             async with asyncio.timeout(wait_s):
-                while (actor := await _find(name)) is not None:
+                while (actor := await at_head(ray_host.find, request.name)) is not None:
                     actor.discard()
                     await asyncio.sleep(NAME_POLL_S)
-        except (RayHostError, TimeoutError):
-            return False
-        return bool(gone)
+        except TimeoutError:
+            gone, text = False, "its name is not free in Ray"
+        except RayHostError as error:
+            gone, text = False, f"not verified gone: {error}"
+        self._actors.pop(request.name, None)
+        self._deliver(ChildGone(name=request.name, epoch=request.epoch, gone=gone, text=text))
+
+    async def _end(self, name: str, pid: int, node: str, wait_s: float) -> bool:
+        if not pid:
+            with contextlib.suppress(RayHostError):
+                actor = await self._actor(name)
+                if actor is not None:
+                    pid = (await actor.health(0.0, CALL_SLACK_S)).pid
+        agent = await self._agent(node)
+        return bool(await agent.agent("kill", name, pid, wait_s, timeout_s=wait_s + CALL_SLACK_S))
 
     async def _beat(self, request: Beat) -> None:
-        if self._beating:
+        node = request.node
+        if node in self._beating:
             return
-        self._beating = True
+        self._beating.add(node)
         try:
-            agent = await ray_host.agent()
-            await agent.agent("beat", os.getpid(), request.pids, timeout_s=BEAT_TIMEOUT_S)
+            agent = await self._agent(node)
+            own_pid = os.getpid() if node == self._home else 0
+            _, stop_file = await agent.agent("beat", own_pid, request.pids, timeout_s=BEAT_TIMEOUT_S)
+            if node:
+                self._deliver(NodeBeaten(node=node, stop_file=stop_file))
         except CallFailed:
             pass  # Ray restarts the agent; the next beat tells it everything
         except RayHostError:
+            self._agents.pop(node, None)
             await asyncio.sleep(1.0)
         finally:
-            self._beating = False
+            self._beating.discard(node)
+
+    async def _latch(self, request: LatchNode) -> None:
+        """What fails is asked for again at the next tick."""
+        with contextlib.suppress(RayHostError):
+            agent = await self._agent(request.node)
+            await agent.agent("latch", request.present, request.reason, timeout_s=BEAT_TIMEOUT_S)
+            self._deliver(NodeLatched(node=request.node, present=request.present))
+
+    async def _look_at_nodes(self) -> None:
+        try:
+            self._deliver(NodesSeen(alive=await at_head(ray_host.alive_nodes, timeout_s=LOOK_TIMEOUT_S)))
+        except RayHostError as error:
+            self._deliver(HeadSilent(text=str(error)))
+
+    async def _agent(self, node: str) -> ActorRef:
+        if node not in self._agents:
+            self._agents[node] = await ray_host.agent(node)
+        return self._agents[node]
+
+    async def _actor(self, name: str) -> ActorRef | None:
+        """The living actor of that name; one that is known already is not looked up again.
+
+        Raises:
+            CallFailed: the head does not answer.
+        """
+        if name not in self._actors:
+            found = await at_head(ray_host.find, name)
+            if found is None:
+                return None
+            self._actors[name] = found
+        return self._actors[name]
 
     async def _clear(self, request: ClearVenue) -> None:
         if not self._stop_arm:
@@ -266,7 +337,3 @@ class ChildGateway:
             text = f"the stop arm did not end within {request.wait_ms} ms"
         cleared = process.returncode == 0
         self._deliver(VenueCleared(shard=request.shard, cleared=cleared, text=text or "no open order is left"))
-
-
-async def _find(name: str) -> ActorRef | None:
-    return await asyncio.to_thread(ray_host.find, name)

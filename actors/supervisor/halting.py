@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.supervisor.child import Child
-from actors.supervisor.commands import ClearVenue, StopLatch
+from actors.supervisor.commands import ClearVenue, LatchNode, StopLatch
 from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.control import EmergencyStop, Resume, ShardHalted
@@ -18,14 +18,16 @@ class Halting:
 
     def __init__(self, state: SystemState) -> None:
         self._state = state
+        self._resumed = Resume(reason="resumed")
 
     def stop(self, reason: str) -> set[str]:
         """Emergency stop; returns the names of the children told. Repeating it tells them again."""
         state = self._state
         state.record(StopLatch(present=True, reason=reason))
         first = not state.desired.stopped
-        state.change_desired(stopped=True, stop_reason=reason, resume_owed=())
+        state.change_desired(stopped=True, stop_reason=reason, resume_owed=(), lift_owed=())
         told = state.tell_all(EmergencyStop(reason=reason))
+        self.latch_nodes()
         if first:
             state.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, "system", f"emergency stop: {reason}")
         return told
@@ -42,13 +44,37 @@ class Halting:
         """Lift the emergency stop and every halt; returns the names of the children told. Who is away hears of it when it is back."""
         state = self._state
         away = tuple(child.name for child in state.children.values() if not child.is_reachable)
-        state.change_desired(stopped=False, stop_reason="", halted_shards={}, resume_owed=away)
+        others = tuple(node for node in state.placement.nodes if node != state.placement.home)
+        state.change_desired(stopped=False, stop_reason="", halted_shards={}, resume_owed=away, lift_owed=others)
         state.record(StopLatch(present=False, reason=reason))
+        state.latched.clear()
+        self._resumed = Resume(reason=reason)
+        self.latch_nodes()
         for child in state.children.values():
             child.given_up = False
             child.history.forget()
         state.alert(AlertCode.RESUMED, Severity.INFO, "system", f"resumed: {reason}")
-        return state.tell_all(Resume(reason=reason))
+        here = [child for child in state.children.values() if state.placement.node_of(child.name) not in others]
+        state.tell_all(self._resumed, here)  # those on other nodes are told when their stop file is gone
+        return {child.name for child in state.reachable()}
+
+    def latch_nodes(self) -> None:
+        """Have the stop file written on every other node while a stop holds, and removed from each after a resume."""
+        state = self._state
+        home, desired = state.placement.home, state.desired
+        for node in sorted(state.placement.alive - {home}):
+            if desired.stopped and node not in state.latched:
+                state.request(LatchNode(node=node, present=True, reason=desired.stop_reason))
+            elif not desired.stopped and node in desired.lift_owed:
+                state.request(LatchNode(node=node, present=False, reason=self._resumed.reason))
+
+    def note_lifted(self, node: str) -> None:
+        """The stop file of a node is gone after a resume: its actors may be told."""
+        state = self._state
+        if state.desired.stopped or node not in state.desired.lift_owed:
+            return
+        state.change_desired(lift_owed=tuple(other for other in state.desired.lift_owed if other != node))
+        state.tell_all(self._resumed, state.on_node(node))
 
     def note_missed(self, child: Child) -> None:
         """A resume did not reach a child: its next incarnation hears of it."""

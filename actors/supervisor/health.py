@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.supervisor.child import Child, Phase
-from actors.supervisor.commands import Beat, ChildProbed, ChildRead, ProbeChild, ReadChild
+from actors.supervisor.commands import ChildProbed, ChildRead, ProbeChild, ReadChild
 from actors.supervisor.lifecycle import Lifecycle
 from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
@@ -25,14 +25,14 @@ class Health:
         self._state = state
         self._lifecycle = lifecycle
         self._read_ns = 0
-        self._pulled_ns = 0
+        self._pulled_ns: dict[str, int] = {}
 
     def tick(self, late_ns: int) -> None:
         """Ask for signs of life and, less often, for snapshots. `late_ns` is how late this tick is."""
         state = self._state
         if late_ns > state.settings.health_timeout_ms * 1_000_000:
-            self._note_starved(f"the supervisor itself was {late_ns // 1_000_000} ms late", misses_left=0)
-        state.request(Beat(pids={child.name: child.pid for child in state.children.values() if child.pid}))
+            text = f"the supervisor itself was {late_ns // 1_000_000} ms late"
+            self._note_starved(state.placement.home, list(state.children.values()), text, misses_left=0)
         reading = state.now_ns - self._read_ns >= state.settings.snapshot_period_ms * 1_000_000
         if reading:
             self._read_ns = state.now_ns
@@ -53,13 +53,14 @@ class Health:
         if message.vitals is not None:
             child.vitals = message.vitals
             child.misses = 0
-            state.starved = False
+            state.starved.discard(state.placement.node_of(child.name))
             return
         child.misses += 1
         if child.misses < state.settings.health_misses_max:
             self._probe(child)
         elif self._nobody_answers(child):
-            self._note_starved("no child of this node shows a sign of life", misses_left=1)
+            node = state.placement.node_of(child.name)
+            self._note_starved(node, state.on_node(node), "no child of this node shows a sign of life", misses_left=1)
         else:
             self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
 
@@ -78,22 +79,25 @@ class Health:
         self._state.request(ProbeChild(name=child.name, epoch=child.epoch, wait_ms=wait_ms))
 
     def _nobody_answers(self, child: Child) -> bool:
-        others = [other for other in self._state.children.values() if other.phase is Phase.UP and other is not child]
+        beside = self._state.on_node(self._state.placement.node_of(child.name))
+        others = [other for other in beside if other.phase is Phase.UP and other is not child]
         return len(others) > 0 and all(other.misses for other in others)
 
-    def _note_starved(self, text: str, misses_left: int) -> None:
-        """Nobody is blamed, but nobody quotes: of what was missed so far at most `misses_left` counts on."""
+    def _note_starved(self, node: str, children: list[Child], text: str, misses_left: int) -> None:
+        """Nobody is blamed, but nobody quotes: of what `children` missed so far at most `misses_left` counts on."""
         state = self._state
-        if not self._pulled_ns or state.now_ns - self._pulled_ns >= PULL_REPEAT_NS:
-            self._pulled_ns = state.now_ns
-            state.tell_all(PullQuotes(reason=f"the node is starved: {text}", hold_ms=PULL_MS), state.order_managers())
-        for child in state.children.values():
+        pulled_ns = self._pulled_ns.get(node, 0)
+        if not pulled_ns or state.now_ns - pulled_ns >= PULL_REPEAT_NS:
+            self._pulled_ns[node] = state.now_ns
+            managers = [child for child in children if child.role == "order_manager"]
+            state.tell_all(PullQuotes(reason=f"the node is starved: {text}", hold_ms=PULL_MS), managers)
+        for child in children:
             child.misses = min(child.misses, misses_left)
-        if not state.starved:
-            state.starved = True
+        if node not in state.starved:
+            state.starved.add(node)
             state.alert(
                 AlertCode.ACTOR_HUNG,
                 Severity.CRITICAL,
-                "node",
+                f"node {node}".rstrip(),
                 f"the node is starved: {text}; quotes are pulled, nobody is killed",
             )

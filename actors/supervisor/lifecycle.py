@@ -29,7 +29,7 @@ from actors.supervisor.halting import Halting
 from actors.supervisor.system_state import SystemState
 from protocols.effects import LogLevel
 from protocols.messages.alerts import AlertCode, Severity
-from protocols.messages.control import ActorState, ChildSpec, Drain, EpochAnnounced, Resume
+from protocols.messages.control import ActorSpec, ActorState, ChildSpec, Drain, EpochAnnounced, Resume
 
 ANNOUNCE_WAIT_NS = 1_000_000_000
 """A new epoch is started when everybody who must know it does, or after this; who missed it is told again until it knows."""
@@ -177,7 +177,8 @@ class Lifecycle:
         if child is None or child.phase not in (Phase.KILLING, Phase.STOPPING):
             return
         if not message.gone:
-            state.alert(AlertCode.ACTOR_HUNG, Severity.CRITICAL, child.name, f"pid {child.pid} is not verified gone")
+            text = message.text or f"pid {child.pid} is not verified gone"
+            state.alert(AlertCode.ACTOR_HUNG, Severity.CRITICAL, child.name, text)
             child.enter(Phase.KILLING, state.now_ns)
             child.survived = True
             return
@@ -189,6 +190,14 @@ class Lifecycle:
         """A child that hangs counts as one that died."""
         self._note_unexpected_end(child, text, AlertCode.ACTOR_HUNG)
         self.kill(child, text)
+
+    def note_node_lost(self, node: str) -> None:
+        """A node is lost: nothing that runs there counts any more."""
+        for child in self._state.on_node(node):
+            if child.phase in (Phase.ALLOCATING, Phase.ANNOUNCING):
+                child.enter(Phase.ABSENT, self._state.now_ns)
+            elif child.phase in (Phase.STARTING, Phase.UP, Phase.DRAINING):
+                self.note_died(ChildDied(name=child.name, epoch=child.epoch, text=f"its node {node} is lost"))
 
     def _adopt(self, child: Child, found: FoundChild) -> None:
         state = self._state
@@ -229,7 +238,8 @@ class Lifecycle:
         if child.phase is Phase.ABSENT:
             replaceable = child.plan.replaceable or not child.tried
             due = state.now_ns >= max(child.history.next_start_ns(), self._epoch_retry_ns)
-            if child.wanted and not child.given_up and replaceable and due and self._may_boot(child):
+            wanted = child.wanted and not child.given_up and replaceable and due and self._may_boot(child)
+            if wanted and self._is_placed(child):
                 child.enter(Phase.ALLOCATING, state.now_ns)
                 state.request(AllocateEpoch(name=child.name, floor=state.plan.epoch_floor))
             elif child.given_up and child.role == "alerting" and state.now_ns >= child.history.window_over_ns():
@@ -244,6 +254,20 @@ class Lifecycle:
             ]
             if not missing or state.now_ns - child.since_ns >= ANNOUNCE_WAIT_NS:
                 self._start(child)
+
+    def _is_placed(self, child: Child) -> bool:
+        """Whether its node is alive; a shard whose node is lost gets another one, if there is any."""
+        state = self._state
+        if state.placement.is_reachable(child.name) or child.shard is None:
+            return state.placement.is_reachable(child.name)
+        if any(other.phase is not Phase.ABSENT for other in state.children.values() if other.shard == child.shard):
+            return False  # it moves as a whole, when the last of it has ended
+        chosen = state.placement.choose(state.shards() if not state.placement.assigned else [child.shard])
+        if chosen != state.placement.assigned:
+            state.placement.assigned = chosen
+            state.change_desired(assigned=chosen)
+            state.log(LogLevel.WARNING, f"shard {child.shard} is placed on node {chosen.get(child.shard)}")
+        return state.placement.is_reachable(child.name)
 
     def _advance_draining(self, child: Child) -> None:
         state = self._state
@@ -279,7 +303,7 @@ class Lifecycle:
                 if known or missed or not reader.hears_of(subject):
                     continue
                 reader.telling[subject.name] = subject.epoch
-                state.tell(reader, self._announcement(subject))
+                state.tell(reader, self._announcement(subject, reader))
 
     def tick(self) -> None:
         """Repeat what did not succeed: announcements that were missed, ends that were not verified."""
@@ -290,27 +314,50 @@ class Lifecycle:
                 self._request_kill(child)
         self._announce_due = True
 
-    def _announcement(self, subject: Child) -> EpochAnnounced:
-        spec = subject.plan.spec
-        return EpochAnnounced(name=spec.name, shard=spec.shard, epoch=subject.epoch, announced_ns=self._state.now_ns)
+    def _announcement(self, subject: Child, reader: Child) -> EpochAnnounced:
+        spec, state = subject.plan.spec, self._state
+        address = state.placement.address(subject.name, reader.name)
+        return EpochAnnounced(
+            name=spec.name, shard=spec.shard, epoch=subject.epoch, announced_ns=state.now_ns, address=address
+        )
 
     def _start(self, child: Child) -> None:
         state = self._state
         child.tried = True
         child.enter(Phase.STARTING, state.now_ns)
-        spec = msgspec.structs.replace(child.plan.spec, epoch=child.epoch, started_ns=state.now_ns)
+        spec = state.placement.spec(child, child.epoch, state.now_ns)
+        if child.role == "order_manager":
+            spec = self._with_journal(child, spec)
         plan: ChildSpec = msgspec.structs.replace(child.plan, spec=spec)
         state.request(StartChild(child=plan, wait_ms=state.settings.start_timeout_ms))
+
+    def _with_journal(self, child: Child, spec: ActorSpec) -> ActorSpec:
+        """Tell an order manager when the journal of its node is not the newest, and note that from now on it is."""
+        nodes = self._state.desired.journal_nodes
+        kept = nodes.get(spec.shard, "")
+        if spec.node:
+            self._state.change_desired(journal_nodes={**nodes, spec.shard: spec.node})
+        return msgspec.structs.replace(spec, journal_is_behind=kept not in ("", spec.node))
 
     def _stop(self, child: Child) -> None:
         state = self._state
         child.enter(Phase.STOPPING, state.now_ns)
         wait_ms = state.settings.stop_timeout_ms
-        state.request(StopChild(name=child.name, epoch=child.epoch, pid=child.pid, wait_ms=wait_ms))
+        node = state.placement.node_of(child.name)
+        state.request(StopChild(name=child.name, epoch=child.epoch, pid=child.pid, wait_ms=wait_ms, node=node))
 
     def _request_kill(self, child: Child) -> None:
-        wait_ms = self._state.settings.stop_timeout_ms
-        self._state.request(KillChild(name=child.name, epoch=child.epoch, pid=child.pid, wait_ms=wait_ms))
+        state = self._state
+        state.request(
+            KillChild(
+                name=child.name,
+                epoch=child.epoch,
+                pid=child.pid,
+                wait_ms=state.settings.stop_timeout_ms,
+                node=state.placement.node_of(child.name),
+                verify=state.placement.is_reachable(child.name),
+            )
+        )
 
     def _note_unexpected_end(self, child: Child, text: str, code: AlertCode = AlertCode.ACTOR_DIED) -> None:
         state = self._state

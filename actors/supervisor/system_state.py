@@ -8,6 +8,7 @@ import msgspec
 
 from actors.supervisor.child import Child, Phase, RestartHistory
 from actors.supervisor.commands import Desired, SupervisorRecord, SupervisorRequest, TellChild
+from actors.supervisor.placement import Placement
 from configs.schema import SupervisionSettings
 from protocols.effects import Append, Call, Effect, Log, LogLevel, Publish
 from protocols.mailboxes import AnyControl
@@ -28,7 +29,11 @@ class SystemState:
         self.now_ns = 0
         self.found = False
         """Whether the living children have been looked for; nothing is started before."""
-        self.starved = False
+        self.starved: set[str] = set()
+        """Nodes (by name, empty on one machine) none of whose children shows a sign of life."""
+        self.placement = Placement(plan, desired.assigned)
+        self.latched: set[str] = set()
+        """Nodes of which it is known that their stop file is there."""
         self.children: dict[str, Child] = {}
         for spec in plan.children:
             child = Child(plan=spec, history=RestartHistory(settings))
@@ -101,6 +106,10 @@ class SystemState:
     def order_managers(self) -> list[Child]:
         """Every child that can have orders at the venue."""
         return [child for child in self.children.values() if child.role == "order_manager"]
+
+    def on_node(self, node: str) -> list[Child]:
+        """The children that are placed on a node."""
+        return [child for child in self.children.values() if self.placement.node_of(child.name) == node]
 
     def symbols(self, shard: int | None) -> tuple[str, ...]:
         """The symbols of a shard, or of all."""

@@ -23,7 +23,6 @@ from protocols.venue import (
     KeepUserStream,
     OpenUserStream,
     PlaceOrder,
-    QueryAmendments,
     QueryBalances,
     QueryBook,
     QueryFills,
@@ -51,7 +50,6 @@ AnyVenueRequest = (
     | CancelAll
     | SetCountdown
     | QueryOrder
-    | QueryAmendments
     | QueryOpenOrders
     | QueryFills
     | QueryPositions
@@ -202,7 +200,6 @@ class RestRequests:
     def _query_pairs(
         self,
         request: QueryOrder
-        | QueryAmendments
         | QueryOpenOrders
         | QueryFills
         | QueryPositions
@@ -217,12 +214,6 @@ class RestRequests:
             case QueryOrder():
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
                 return [symbol, _which(request), *_clock(request.venue_time_ns)]
-            case QueryAmendments():
-                symbol = ("symbol", self._wire(request.instrument_id).symbol)
-                which = ("origClientOrderId", request.client_order_id)
-                start = ("startTime", str(request.venue_time_from_ms))
-                limit = ("limit", str(costs.AMENDMENT_ROWS_MAX))
-                return [symbol, which, start, limit, *_clock(request.venue_time_ns)]
             case QueryOpenOrders():
                 return [("symbol", self._wire(request.instrument_id).symbol), *_clock(request.venue_time_ns)]
             case QueryFills():

@@ -47,6 +47,9 @@ class AlertCode(enum.StrEnum):
     JOURNAL_FAILED = "JOURNAL_FAILED"
     JOURNAL_LOST = "JOURNAL_LOST"
     OUTBOX_FULL = "OUTBOX_FULL"
+    NODE_LOST = "NODE_LOST"
+    NODE_JOINED = "NODE_JOINED"
+    HEAD_LOST = "HEAD_LOST"
 
 
 class Alert(Message, frozen=True, kw_only=True):

@@ -148,21 +148,32 @@ class PullQuotes(Message, frozen=True, kw_only=True):
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One actor as the supervisor starts it. `shell` is `package.module:Class`; lower `start_order` starts first.
 
-    The spec's `epoch` and `started_ns` are filled in at each start. `replaceable` is false for what a restart would falsify
-    (the simulated venue).
+    The spec's `epoch` and `started_ns` are filled in at each start, and in a cluster its node and addresses; `links_port` is where it
+    listens for readers on other nodes. `replaceable` is false for what a restart would falsify (the simulated venue).
     """
 
     spec: ActorSpec
     shell: str
     start_order: int
     replaceable: bool = True
+    links_port: int = 0
+
+
+class NodePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One node of a cluster: where others reach it, the shards that it takes first, and whether it takes any."""
+
+    name: str
+    host: str
+    shards: tuple[int, ...] = ()
+    trades: bool = True
 
 
 class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Every actor that the supervisor keeps alive, written to the state directory before anything is started.
 
     `stop_arm` is the command line that cancels at the venue without any actor, for when no order manager can; the symbols to clear are
-    appended, and exit code 0 means that no order of theirs is left.
+    appended, and exit code 0 means that no order of theirs is left. `nodes` is empty for a system on one machine; else the first is home to
+    the supervisor and to what serves the whole account.
     """
 
     children: tuple[ChildSpec, ...]
@@ -170,6 +181,7 @@ class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
     epoch_floor: int
     state_dir: str
     stop_arm: tuple[str, ...] = ()
+    nodes: tuple[NodePlan, ...] = ()
 
 
 class GetStatus(Message, frozen=True, kw_only=True):
@@ -213,6 +225,7 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: dict[str, object]
     io: dict[str, object]
     text: str = ""
+    node: str = ""
 
 
 class SystemStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -224,6 +237,8 @@ class SystemStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     halted_shards: dict[int, str]
     metrics_url: str
     now_ns: int
+    nodes: dict[str, bool] = {}
+    """Every node of the plan, and whether Ray sees it alive."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):

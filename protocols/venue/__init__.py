@@ -24,8 +24,6 @@ from protocols.venue.events import (
     VenueMark,
 )
 from protocols.venue.outcomes import (
-    AmendmentReport,
-    AmendmentsAnswered,
     AnyOutcome,
     BalanceReport,
     BalancesAnswered,
@@ -58,7 +56,6 @@ from protocols.venue.requests import (
     KeepUserStream,
     OpenUserStream,
     PlaceOrder,
-    QueryAmendments,
     QueryBalances,
     QueryBook,
     QueryFills,
@@ -74,8 +71,6 @@ from protocols.venue.requests import (
 __all__ = [
     "AccountConfigUpdate",
     "AmendOrder",
-    "AmendmentReport",
-    "AmendmentsAnswered",
     "AnyMarketEvent",
     "AnyOutcome",
     "AnyStreamEvent",
@@ -111,7 +106,6 @@ __all__ = [
     "PositionUpdate",
     "PositionsAnswered",
     "PublicTrade",
-    "QueryAmendments",
     "QueryBalances",
     "QueryBook",
     "QueryFills",

@@ -6,12 +6,13 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actors.runtime import node_agent
 from actors.runtime.node_agent import NodeAgent
-from actors.runtime.ray_cluster import is_alive, kill_and_verify
+from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify
 
 
 @pytest.fixture
@@ -62,6 +63,20 @@ async def test_a_supervisor_that_stopped_beating_is_killed(
     monkeypatch.setattr(node_agent, "BEAT_AGE_S_MAX", 0.0)
     monkeypatch.setattr(node_agent, "WATCH_PERIOD_S", 0.01)
     agent = NodeAgent()
-    assert await agent.beat(process.pid, {}) == 0
+    assert await agent.beat(process.pid, {}) == (0, False)
     await asyncio.to_thread(process.wait, 10)
-    assert await agent.beat(process.pid, {}) == 1
+    assert await agent.beat(process.pid, {}) == (1, False)
+
+
+async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(NODE_STATE, str(tmp_path))
+    agent = NodeAgent()
+    assert await agent.beat(0, {}) == (0, False)
+    await agent.latch(True, "somebody said so")
+    assert (tmp_path / "STOP").read_text() == "somebody said so"
+    assert await agent.beat(0, {}) == (0, True)
+    await agent.latch(False, "")
+    await agent.latch(False, "")
+    assert await agent.beat(0, {}) == (0, False)

@@ -77,7 +77,7 @@ async def test_bytes_that_are_no_command_are_refused(state: StateDir) -> None:
 
 async def clear_with(state: StateDir, arm: tuple[str, ...], wait_ms: int = 10_000) -> VenueCleared:
     outcome: asyncio.Future[SupervisorOutcome] = asyncio.get_running_loop().create_future()
-    gateway = ChildGateway(state, arm, 1.0, outcome.set_result, lambda ask_id, answer: None)
+    gateway = ChildGateway(state, "", arm, 1.0, outcome.set_result, lambda ask_id, answer: None)
     gateway.carry_out(ClearVenue(shard=1, symbols=("BTCUSDC", "ETHUSDC"), wait_ms=wait_ms))
     cleared = await asyncio.wait_for(outcome, 20)
     assert isinstance(cleared, VenueCleared)
