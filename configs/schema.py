@@ -118,6 +118,7 @@ class OrderManagerSettings(Section):
 
     price_tolerance_bps: BasisPoints = 0.3
     size_tolerance_share: float = Field(default=0.3, ge=0, le=1, allow_inf_nan=False)
+    amends: bool = True
     order_age_ms_min: int = Field(default=500, ge=0, le=60_000)
     window_ms: int = Field(default=1_500, ge=100, le=60_000)
     cancel_window_ms: int = Field(default=10_000, ge=100, le=60_000)

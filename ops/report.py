@@ -23,7 +23,7 @@ from actors.exchange.ledger import (
 )
 from ops.invariants.all import check_all
 from ops.invariants.history import History, signed
-from protocols.messages.journal import OrderIntended, OrderWritten
+from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.values import symbol_of
 
 MARKOUT_HORIZONS_S = (1, 5, 30)
@@ -34,7 +34,7 @@ def build_report(history: History) -> dict[str, Any]:
     """Everything that the run's files tell, as JSON builtins. Money is in the symbol's quote currency, as text."""
     intents: dict[str, int] = defaultdict(int)
     for _, record in history.journaled():
-        if isinstance(record, OrderIntended):
+        if isinstance(record, OrderIntended | AmendIntended):
             intents[symbol_of(record.instrument_id)] += 1
     return {
         "symbols": {

@@ -19,6 +19,9 @@ from protocols.messages.quoting import QuoteTargets
 from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
 from protocols.values import Instrument, InstrumentId, Level, Side, make_instrument_id
 from protocols.venue import (
+    AmendmentReport,
+    AmendmentsAnswered,
+    AmendOrder,
     AnyOutcome,
     CancelAll,
     CancelOrder,
@@ -35,6 +38,7 @@ from protocols.venue import (
     PlaceOrder,
     PositionReport,
     PositionsAnswered,
+    QueryAmendments,
     QueryFills,
     QueryOpenOrders,
     QueryOrder,
@@ -120,6 +124,7 @@ class Resting:
         self.venue_order_id = venue_order_id
         self.status = OrderStatus.NEW
         self.filled_lots = 0
+        self.changed_ns = 0
 
     @property
     def client_order_id(self) -> str:
@@ -146,6 +151,7 @@ class Venue:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self.orders: dict[str, Resting] = {}
+        self.amendments: list[AmendmentReport] = []
         self.fills: list[FillReport] = []
         self.positions: dict[InstrumentId, int] = {}
         self.requests: list[VenueRequest] = []
@@ -251,6 +257,15 @@ class Venue:
                 order = self.put(request)
                 self.tell(order, ExecutionKind.NEW)
                 return OrderAnswered(**base, order=order.report(self.now_ns))
+            case AmendOrder():
+                order = self.orders.get(request.client_order_id)
+                if order is None or order.status.is_terminal:
+                    return Refused(**base, kind=RefusalKind.NOT_FOUND, venue_code=-2013, text="Order does not exist.")
+                self.amend(order, request.price_ticks, request.quantity_lots)
+                return OrderAnswered(**base, order=order.report(self.now_ns))
+            case QueryAmendments():
+                rows = tuple(row for row in self.amendments if row.client_order_id == request.client_order_id)
+                return AmendmentsAnswered(**base, instrument_id=request.instrument_id, amendments=rows)
             case CancelOrder():
                 found = self.orders.get(request.client_order_id) or next(
                     (o for o in self.orders.values() if o.venue_order_id == request.venue_order_id), None
@@ -299,6 +314,21 @@ class Venue:
                 return TimeAnswered(**base, venue_time_ns=self.now_ns, sent_ns=self._rig.now_ns)
             case _:
                 raise AssertionError(f"the venue does not know {request}")
+
+    def amend(self, order: Resting, price_ticks: int, lots: int) -> None:
+        order.request = msgspec.structs.replace(order.request, price_ticks=price_ticks, quantity_lots=lots)
+        self.amendments.append(
+            AmendmentReport(
+                instrument_id=order.request.instrument_id,
+                client_order_id=order.client_order_id,
+                venue_order_id=order.venue_order_id,
+                price_ticks=price_ticks,
+                quantity_lots=lots,
+                venue_time_ns=self.now_ns,
+            )
+        )
+        order.changed_ns = self.now_ns
+        self.tell(order, ExecutionKind.AMENDED)
 
     def end(self, order: Resting, status: OrderStatus = OrderStatus.CANCELED) -> None:
         order.status = status

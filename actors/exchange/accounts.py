@@ -12,12 +12,14 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from actors.exchange.contracts import Contract
+from actors.exchange.ledger import OrderAmended
 from actors.exchange.orders import Order
 
 CENT = Decimal("0.00000001")
 DEFAULT_LEVERAGE = 20
 MAINTENANCE_RATE = Decimal("0.004")
 TRADES_KEPT_MAX = 20_000
+AMENDMENTS_KEPT_MAX = 20_000
 INCOME_KEPT_MAX = 50_000
 CLOSED_ORDERS_KEPT_MAX = 10_000
 ZERO = Decimal(0)
@@ -37,6 +39,15 @@ class Trade(NamedTuple):
     commission_asset: str
     maker: bool
     time_ms: int
+
+
+class Amendment(NamedTuple):
+    """One change of an order as `orderAmendment` shows it; `number` says the order's how-manieth it is."""
+
+    amendment_id: int
+    number: int
+    record: OrderAmended
+    modify_id: int | None
 
 
 class Income(NamedTuple):
@@ -113,6 +124,7 @@ class Account:
     orders: dict[int, Order] = field(default_factory=dict)
     live: dict[tuple[str, str], Order] = field(default_factory=dict)
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT_MAX))
+    amendments: deque[Amendment] = field(default_factory=lambda: deque(maxlen=AMENDMENTS_KEPT_MAX))
     income: deque[Income] = field(default_factory=lambda: deque(maxlen=INCOME_KEPT_MAX))
     closed: deque[int] = field(default_factory=deque)
     updated_ms: int = 0
@@ -198,6 +210,11 @@ class Account:
             self.income.append(Income(symbol, "REALIZED_PNL", realized, asset, time_ms, trade_id, str(trade_id)))
         self.position(symbol).updated_ms = time_ms
         self.updated_ms = time_ms
+
+    def record_amendment(self, record: OrderAmended, number: int, modify_id: int | None = None) -> None:
+        """Remember a change of an order."""
+        newest_id = self.amendments[-1].amendment_id if self.amendments else 0
+        self.amendments.append(Amendment(newest_id + 1, number, record, modify_id))
 
     def book_funding(
         self, contract: Contract, rate: Decimal, mark_price: Decimal, tran_id: int, time_ms: int

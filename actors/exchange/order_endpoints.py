@@ -22,10 +22,11 @@ from actors.exchange.order_checks import (
     required,
 )
 from actors.exchange.orders import Order, OrderRequest
-from actors.exchange.shapes import order_row, queried_order_row, trade_row
+from actors.exchange.shapes import amendment_row, order_row, queried_order_row, trade_row
 
 BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
+AMENDMENTS_LISTED_MAX = 100
 WEEK_MS = 7 * 86_400_000
 COUNTDOWN_MS_MAX = 86_400_000
 
@@ -138,6 +139,21 @@ def user_trades(desk: Desk, call: Call) -> Any:
         and ((trade.trade_id >= from_id) if from_id is not None else (start_ms <= trade.time_ms <= end_ms))
     ]
     return rows[:limit] if from_id is not None or "startTime" in params else rows[-limit:]
+
+
+def amendments(desk: Desk, call: Call) -> Any:
+    """What was amended of one order, oldest first (facts section 2.4)."""
+    order = _find(desk, call.account(desk), call.params)
+    start_ms, end_ms = _time_range(desk, call.params)
+    limit = read_int(call.params, "limit", 50) or 50
+    if not 0 < limit <= AMENDMENTS_LISTED_MAX:
+        raise invalid_parameter("limit")
+    rows = [
+        amendment_row(each)
+        for each in call.account(desk).amendments
+        if each.record.order_id == order.order_id and start_ms <= each.record.t // 1_000_000 <= end_ms
+    ]
+    return rows[-limit:]
 
 
 def _read(desk: Desk, params: Params) -> OrderRequest:
@@ -287,6 +303,7 @@ ROUTES = [
     Route(method="DELETE", path="/fapi/v1/batchOrders", handler=cancel_batch, trades="cancel"),
     Route(method="DELETE", path="/fapi/v1/allOpenOrders", handler=cancel_all, trades="cancel_all"),
     Route(method="POST", path="/fapi/v1/countdownCancelAll", handler=countdown, weight=10, trades="countdown"),
+    Route(method="GET", path="/fapi/v1/orderAmendment", handler=amendments),
     Route(method="GET", path="/fapi/v1/openOrders", handler=open_orders, weight=weight_by_symbol(1, 40)),
     Route(method="GET", path="/fapi/v1/allOrders", handler=all_orders, weight=5),
     Route(method="GET", path="/fapi/v1/userTrades", handler=user_trades, weight=5),

@@ -112,6 +112,7 @@ class RecordLoader:
         order.price_ticks = int(record.price / contract.tick_size)
         order.lots = int(record.quantity / contract.lot_size)
         order.amendments += 1
+        self._account(record.account).record_amendment(record, order.amendments)
         order.updated_ms = record.t // 1_000_000
 
     def _end(self, record: ledger.OrderCanceled | ledger.OrderExpired, status: str) -> None:

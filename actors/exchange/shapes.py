@@ -8,6 +8,7 @@ from typing import Any
 from actors.exchange.accounts import (
     MAINTENANCE_RATE,
     Account,
+    Amendment,
     Position,
     Trade,
     symbol_margin,
@@ -82,6 +83,27 @@ def trade_row(trade: Trade) -> dict[str, Any]:
         "positionSide": "BOTH",
         "buyer": trade.side == "BUY",
         "maker": trade.maker,
+    }
+
+
+def amendment_row(amendment: Amendment) -> dict[str, Any]:
+    """A row of orderAmendment."""
+    record = amendment.record
+    changed: dict[str, Any] = {
+        "price": {"before": plain(record.price_before), "after": plain(record.price)},
+        "origQty": {"before": plain(record.quantity_before), "after": plain(record.quantity)},
+        "count": amendment.number,
+    }
+    if amendment.modify_id is not None:
+        changed["modifyId"] = amendment.modify_id
+    return {
+        "amendmentId": amendment.amendment_id,
+        "symbol": record.symbol,
+        "pair": record.symbol,
+        "orderId": record.order_id,
+        "clientOrderId": record.client_order_id,
+        "time": record.t // 1_000_000,
+        "amendment": changed,
     }
 
 

@@ -193,25 +193,25 @@ class Venue(VenueState):
         order.amendments += 1
         order.updated_ms = self.now_ms
         best_bid, best_ask = best_prices(market)
-        self.record(
-            ledger.OrderAmended(
-                t=self.now_ns,
-                account=order.account,
-                symbol=order.symbol,
-                order_id=order.order_id,
-                client_order_id=order.client_order_id,
-                side=order.side,
-                price=market.contract.price(price_ticks),
-                quantity=market.contract.quantity(lots),
-                price_before=market.contract.price(before_ticks),
-                quantity_before=market.contract.quantity(before_lots),
-                executed=market.contract.quantity(order.executed_lots),
-                timestamp_ms=timestamp_ms,
-                recv_window_ms=window_ms,
-                best_bid=best_bid,
-                best_ask=best_ask,
-            )
+        record = ledger.OrderAmended(
+            t=self.now_ns,
+            account=order.account,
+            symbol=order.symbol,
+            order_id=order.order_id,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            price=market.contract.price(price_ticks),
+            quantity=market.contract.quantity(lots),
+            price_before=market.contract.price(before_ticks),
+            quantity_before=market.contract.quantity(before_lots),
+            executed=market.contract.quantity(order.executed_lots),
+            timestamp_ms=timestamp_ms,
+            recv_window_ms=window_ms,
+            best_bid=best_bid,
+            best_ask=best_ask,
         )
+        self.record(record)
+        account.record_amendment(record, order.amendments, modify_id)
         self._life.tell(market, order, "AMENDMENT", modify_id=modify_id)
         plan = market.matcher.plan(order, limit_ticks=price_ticks, lots=order.remaining_lots)
         self._life.carry_out(account, market, order, plan)

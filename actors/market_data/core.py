@@ -30,6 +30,7 @@ from protocols.messages.control import (
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AmendmentsAnswered,
     AnyOutcome,
     BadFrame,
     BalancesAnswered,
@@ -301,6 +302,7 @@ class MarketDataCore:
                 OrderAnswered()
                 | Done()
                 | OpenOrdersAnswered()
+                | AmendmentsAnswered()
                 | FillsAnswered()
                 | PositionsAnswered()
                 | BalancesAnswered()

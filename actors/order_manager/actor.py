@@ -20,7 +20,7 @@ from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
-from protocols.messages.journal import OrderIntended, OrderWritten
+from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 from protocols.venue import VenueRequest
 
@@ -53,7 +53,7 @@ class OrderManagerActor:
         self._journal: Journal | None = None
         self._gateway: Gateway | None = None
         self._written: list[OrderWritten] = []
-        self._intents: list[OrderIntended] = []
+        self._intents: list[OrderIntended | AmendIntended] = []
         self._settling = False
         self._failed = False
         self._segment_seq = 0
@@ -135,7 +135,7 @@ class OrderManagerActor:
             JournalFailed: the record could not be written; the process must end.
         """
         assert self._journal is not None, "a record before start"
-        if isinstance(record, OrderIntended):
+        if isinstance(record, OrderIntended | AmendIntended):
             self._intents.append(record)
             return
         self._keep_intents()

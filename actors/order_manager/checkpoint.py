@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
 from protocols.messages.orders import OrderFilled
 from protocols.values import InstrumentId, Side, TimeInForce
 
 
 class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One live order."""
+    """One live order. `amendment` is price, lots, time and deadline of what was asked for and not answered."""
 
     client_order_id: str
     epoch: int
@@ -27,6 +27,8 @@ class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     venue_time_ns: int
     booked_lots: int
     reported_lots: int
+    terms_venue_ns: int = 0
+    amendment: tuple[int, int, int, int] | None = None
 
 
 class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -120,7 +122,15 @@ def _saved(order: Order) -> OrderSaved:
         venue_time_ns=order.venue_time_ns,
         booked_lots=order.booked_lots,
         reported_lots=order.reported_lots,
+        terms_venue_ns=order.terms_venue_ns,
+        amendment=_terms(order.amendment),
     )
+
+
+def _terms(amendment: Amendment | None) -> tuple[int, int, int, int] | None:
+    if amendment is None:
+        return None
+    return amendment.price_ticks, amendment.lots, amendment.venue_time_ns, amendment.deadline_venue_ns
 
 
 def _loaded(saved: OrderSaved) -> Order:
@@ -141,4 +151,8 @@ def _loaded(saved: OrderSaved) -> Order:
     order.booked_lots = saved.booked_lots
     order.reported_lots = saved.reported_lots
     order.venue_order_id = saved.venue_order_id
+    order.terms_venue_ns = saved.terms_venue_ns
+    if saved.amendment is not None:
+        ticks, lots, venue_ns, deadline_ns = saved.amendment
+        order.amendment = Amendment(price_ticks=ticks, lots=lots, venue_time_ns=venue_ns, deadline_venue_ns=deadline_ns)
     return order

@@ -346,6 +346,7 @@ class OrderManagerCore:
         shard = self._shard
         if shard.dry_run or not shard.clock.is_known:
             return
+        shard.amend_doubts.step(now_ns)
         heard_ns = shard.gate.user_stream_heard_ns if shard.gate.user_stream_up else 0
         dead = shard.suspects.step(
             now_ns,

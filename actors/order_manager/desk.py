@@ -13,9 +13,11 @@ from actors.order_manager.venue_time import VenueTime
 from configs.schema import OrderManagerSettings
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AmendOrder,
     CancelAll,
     CancelOrder,
     PlaceOrder,
+    QueryAmendments,
     QueryFills,
     QueryOpenOrders,
     QueryOrder,
@@ -41,6 +43,7 @@ WEIGHTS = {
     "cancel_all": 1,
     "countdown": 10,
     "order": 1,
+    "amendments": 1,
     "open_orders": 1,
     "fills": 5,
     "positions": 5,
@@ -57,7 +60,9 @@ class Purpose(enum.Enum):
     CANCEL_FOREIGN = "cancel_foreign"
     CANCEL_ALL = "cancel_all"
     COUNTDOWN = "countdown"
+    AMEND = "amend"
     ORDER = "order"
+    AMENDMENTS = "amendments"
     OPEN_ORDERS = "open_orders"
     FILLS = "fills"
     POSITIONS = "positions"
@@ -135,6 +140,29 @@ class Desk:
         )
         return request_id
 
+    def amend(self, instrument_id: InstrumentId, order: Order, now_ns: int) -> int:
+        """Ask for the terms in `order.amendment`. The caller has checked budget and gate, and journaled the intent."""
+        amendment = order.amendment
+        assert amendment is not None and not amendment.request_id
+        request_id = self._open(Purpose.AMEND, instrument_id, order.client_order_id, now_ns, self._place_patience_ns)
+        amendment.request_id = request_id
+        self._budget.placed()
+        if amendment.deadline_venue_ns > self.last_write_deadline_venue_ns:
+            self.last_write_deadline_venue_ns = amendment.deadline_venue_ns
+        self._outbox.call(
+            AmendOrder(
+                request_id=request_id,
+                instrument_id=instrument_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                price_ticks=amendment.price_ticks,
+                quantity_lots=amendment.lots,
+                venue_time_ns=amendment.venue_time_ns,
+                window_ms=self._window_ms,
+            )
+        )
+        return request_id
+
     def cancel(self, instrument_id: InstrumentId, order: Order, now_ns: int) -> bool:
         """Ask for the end of one order of ours; false when budget or table refuse now (it stays wanted)."""
         order.cancel_wanted = True
@@ -203,6 +231,25 @@ class Desk:
                 client_order_id=client_order_id,
                 venue_time_ns=self._clock.at(now_ns),
                 venue_order_id=venue_order_id,
+            )
+        )
+        return request_id
+
+    def query_amendments(
+        self, instrument_id: InstrumentId, client_order_id: str, venue_time_from_ns: int, now_ns: int
+    ) -> int:
+        """Ask what was amended of one order since an instant of the venue; the request's number, 0 when refused now."""
+        if not self._may(Urgency.QUERY, "amendments", now_ns):
+            return 0
+        request_id = self._open(Purpose.AMENDMENTS, instrument_id, client_order_id, now_ns, self._read_patience_ns)
+        self._budget.spent(WEIGHTS["amendments"])
+        self._outbox.call(
+            QueryAmendments(
+                request_id=request_id,
+                instrument_id=instrument_id,
+                client_order_id=client_order_id,
+                venue_time_from_ms=venue_time_from_ns // 1_000_000,
+                venue_time_ns=self._clock.at(now_ns),
             )
         )
         return request_id

@@ -193,9 +193,11 @@ def check_order(
     lots: int,
     reduce_only: bool,
     notional_room: int,
+    added_lots: int | None = None,
 ) -> DenialCode | None:
     """The first reason not to send this order, or None.
 
+    `added_lots` is set for new terms of a resting order: what they add to the quantity that counts already.
     Worst case long = position + remaining buys, short = position - remaining sells; PENDING, CANCELING and UNKNOWN orders count
     in full. `notional_room` is what the shard's share of the account's notional leaves for this symbol's worst case (scaled).
     """
@@ -230,14 +232,15 @@ def check_order(
         signed_position, open_lots = -table.position_lots, exposure.sell_lots
     if limits.state is _HALTED:
         return DenialCode.HALTED
-    if limits.state is _REDUCING and (not reduce_only or open_lots + lots > -signed_position):
+    more_lots = lots if added_lots is None else added_lots
+    if limits.state is _REDUCING and (not reduce_only or open_lots + more_lots > -signed_position):
         return DenialCode.REDUCING
-    worst_lots = signed_position + open_lots + lots
+    worst_lots = signed_position + open_lots + more_lots
     if worst_lots > limits.position_lots_max:
         return DenialCode.POSITION
     worst_notional = worst_lots * max(price_ticks, symbol.reference_ticks) * symbol.notional_unit
     if worst_notional > 0 and worst_notional > min(limits.notional_max, notional_room):
         return DenialCode.NOTIONAL
-    if len(table.live) >= limits.open_orders_max or len(table.live) >= instrument.open_orders_max:
+    if added_lots is None and len(table.live) >= min(limits.open_orders_max, instrument.open_orders_max):
         return DenialCode.OPEN_ORDERS
     return None

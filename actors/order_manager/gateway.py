@@ -26,6 +26,7 @@ from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.messages.control import ActorSpec
 from protocols.messages.journal import OrderWritten
 from protocols.venue import (
+    AmendOrder,
     BadFrame,
     CancelOrder,
     NotSent,
@@ -67,7 +68,7 @@ PERIOD_S = 0.1
 
 REASON_CHARACTERS_MAX = 200
 
-_GATHERED = (PlaceOrder, CancelOrder)
+_GATHERED = (PlaceOrder, AmendOrder, CancelOrder)
 """Requests of which all that one message caused leave in one write."""
 
 
@@ -133,7 +134,7 @@ class Gateway:
             delay_ms=market_data.reconnect_delay_ms,
             delay_ms_max=market_data.reconnect_delay_ms_max,
         )
-        self._gathered: list[tuple[PlaceOrder | CancelOrder, bytes]] = []
+        self._gathered: list[tuple[PlaceOrder | AmendOrder | CancelOrder, bytes]] = []
         self._waiting: dict[int, VenueRequest] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -174,6 +175,8 @@ class Gateway:
             self._call_rest(request)
         elif isinstance(request, PlaceOrder):
             self._gathered.append((request, self._frames.place(request)))
+        elif isinstance(request, AmendOrder):
+            self._gathered.append((request, self._frames.amend(request)))
         else:
             self._gathered.append((request, self._frames.cancel(request)))
 
@@ -182,7 +185,7 @@ class Gateway:
         if not self._gathered:
             return
         gathered, self._gathered = self._gathered, []
-        places = [request for request, _ in gathered if isinstance(request, PlaceOrder)]
+        places = [request for request, _ in gathered if not isinstance(request, CancelOrder)]
         reason = self._last_check(min(request.venue_time_ns for request in places)) if places else ""
         if reason:
             gathered = [(request, frame) for request, frame in gathered if isinstance(request, CancelOrder)]
@@ -231,7 +234,7 @@ class Gateway:
             return f"decided {age_ns // 1_000_000} ms ago"
         return ""
 
-    def _note_written(self, request: PlaceOrder, written_ns: int) -> None:
+    def _note_written(self, request: PlaceOrder | AmendOrder, written_ns: int) -> None:
         origin_ns = self._host.origin_ns
         if origin_ns:
             self.tick_to_order.observe((written_ns - origin_ns) // 1_000)
@@ -286,16 +289,16 @@ class Gateway:
         task.add_done_callback(self._calls.discard)
 
     async def _ask(self, request: VenueRequest) -> None:
-        if isinstance(request, PlaceOrder):
+        if isinstance(request, PlaceOrder | AmendOrder):
             origin_ns = self._host.origin_ns
             outcome = await self._rest.send(request, last_check=lambda: self._check_and_note(request, origin_ns))
-            if isinstance(outcome, OrderAnswered):
+            if isinstance(outcome, OrderAnswered) and isinstance(request, PlaceOrder):
                 self._expect_word(request.client_order_id, outcome.received_ns)
         else:
             outcome = await self._rest.send(request)
         self._host.deliver(outcome)
 
-    def _check_and_note(self, request: PlaceOrder, origin_ns: int) -> str:
+    def _check_and_note(self, request: PlaceOrder | AmendOrder, origin_ns: int) -> str:
         reason = self._last_check(request.venue_time_ns)
         if not reason:
             written_ns = self._host.clock.now_ns()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from actors.order_manager.orders import STATE_OF, Order, OrderState
+from actors.order_manager.orders import STATE_OF, Amendment, Order, OrderState
 from actors.order_manager.outbox import Outbox
 from protocols.messages.orders import (
     OrderAccepted,
@@ -19,7 +19,7 @@ from protocols.messages.orders import (
     OrderUnknown,
 )
 from protocols.values import InstrumentId, Side
-from protocols.venue import FillReport, OrderReport, OrderStatus
+from protocols.venue import AmendmentReport, FillReport, OrderReport, OrderStatus
 
 BOOKED_MAX = 20_000
 """Executions remembered one by one; older ones are known by the checkpoint that every audit moves."""
@@ -41,18 +41,22 @@ class Exposure(msgspec.Struct, gc=False):
         """Add orders, in one loop over plain attributes, for it stands before every order that leaves."""
         buys, sells, highest, lowest = self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low
         for order in orders:
-            is_over, ticks = order.is_terminal, order.price_ticks
+            is_over, high, low = order.is_terminal, order.price_ticks, order.price_ticks
             lots = (order.reported_lots if is_over else order.lots) - order.booked_lots  # as Order.open_lots
+            amendment = order.amendment
+            if amendment is not None and not is_over:
+                lots = order.most_lots - order.booked_lots
+                high, low = max(high, amendment.price_ticks), min(low, amendment.price_ticks)
             if lots < 0:
                 lots = 0
             if order.side is _BUY:
                 buys += lots
-                if not is_over and (highest is None or ticks > highest):
-                    highest = ticks
+                if not is_over and (highest is None or high > highest):
+                    highest = high
             else:
                 sells += lots
-                if not is_over and (lowest is None or ticks < lowest):
-                    lowest = ticks
+                if not is_over and (lowest is None or low < lowest):
+                    lowest = low
         self.buy_lots, self.sell_lots, self.buy_ticks_high, self.sell_ticks_low = buys, sells, highest, lowest
 
 
@@ -135,13 +139,32 @@ class OrderTable:
             self.reject(order, 0, "rejected by the venue", report.venue_time_ns)
             return True
         self._accept(order, report.venue_time_ns)
-        if report.venue_time_ns >= order.venue_time_ns and not order.is_terminal:
-            self._amend(order, report)
-            order.venue_time_ns = report.venue_time_ns
+        if not order.is_terminal:
+            self._take_terms(order, report.price_ticks, report.quantity_lots, report.venue_time_ns)
+        order.venue_time_ns = max(order.venue_time_ns, report.venue_time_ns)
         order.reported_lots = max(order.reported_lots, report.filled_lots)
         self._advance(order, STATE_OF[report.status], report)
         self.settle(order)
         return order.booked_lots >= order.reported_lots
+
+    def amending(self, order: Order, amendment: Amendment) -> None:
+        """New terms are about to be asked for: from now on both count."""
+        assert order.amendment is None
+        order.amendment = amendment
+        order.moved_ns = amendment.sent_ns
+        self._stale = True
+
+    def amended(self, order: Order, report: AmendmentReport) -> None:
+        """Apply the venue's record of an amendment."""
+        if not order.is_terminal:
+            self._take_terms(order, report.price_ticks, report.quantity_lots, report.venue_time_ns)
+
+    def unamended(self, order: Order) -> None:
+        """What was asked for has certainly not been done, or its effect is known: the terms that we know hold alone."""
+        order.amendment = None
+        self._stale = True
+        self._advance_filled(order)
+        self.settle(order)
 
     def refuse(self, order: Order, state: OrderState) -> None:
         """End an order that never reached the venue."""
@@ -228,7 +251,7 @@ class OrderTable:
             self._accept(order, fill.venue_time_ns)
             order.booked_lots += fill.quantity_lots
             order.reported_lots = max(order.reported_lots, order.booked_lots)
-            remaining_lots = 0 if order.is_terminal else max(order.lots - order.booked_lots, 0)
+            remaining_lots = 0 if order.is_terminal else max(order.most_lots - order.booked_lots, 0)
         else:
             self.foreign_fills_total += 1
             stray = self._strays.get(fill.venue_order_id, Stray(0))
@@ -336,6 +359,7 @@ class OrderTable:
         if order.accepted:
             return
         order.accepted = True
+        order.terms_venue_ns = venue_time_ns
         order.cancel_again_ns = 0
         order.move(OrderState.NEW)
         self._stale = True
@@ -350,17 +374,26 @@ class OrderTable:
             quantity_lots=order.lots,
         )
 
-    def _amend(self, order: Order, report: OrderReport) -> None:
-        if (report.price_ticks, report.quantity_lots) == (order.price_ticks, order.lots) or report.quantity_lots <= 0:
+    def _take_terms(self, order: Order, price_ticks: int, lots: int, venue_time_ns: int) -> None:
+        """Take price and total quantity as the venue states them, unless we know newer ones."""
+        amendment = order.amendment
+        is_asked = amendment is not None and (price_ticks, lots) == (amendment.price_ticks, amendment.lots)
+        is_older = venue_time_ns < order.terms_venue_ns
+        if is_older or lots <= 0 or (venue_time_ns == order.terms_venue_ns and not is_asked):
             return
-        order.price_ticks, order.lots = report.price_ticks, report.quantity_lots
+        if is_asked:
+            order.amendment, self._stale = None, True
+        if (price_ticks, lots) == (order.price_ticks, order.lots):
+            order.terms_venue_ns = venue_time_ns
+            return
+        order.price_ticks, order.lots, order.terms_venue_ns = price_ticks, lots, venue_time_ns
         self._stale = True
         self._outbox.event(
             OrderAmended,
             instrument_id=self.instrument_id,
             client_order_id=order.client_order_id,
             venue_order_id=order.venue_order_id,
-            venue_time_ns=report.venue_time_ns,
+            venue_time_ns=venue_time_ns,
             side=order.side,
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
@@ -393,7 +426,9 @@ class OrderTable:
             )
 
     def _advance_filled(self, order: Order) -> None:
-        order.move(OrderState.FILLED if order.booked_lots >= order.lots else OrderState.PARTIALLY_FILLED)
+        if order.booked_lots:
+            is_full = order.booked_lots >= order.most_lots
+            order.move(OrderState.FILLED if is_full else OrderState.PARTIALLY_FILLED)
 
     def settle(self, order: Order) -> None:
         """Move an order that is over, with every execution booked, to the finished ones."""
@@ -403,6 +438,7 @@ class OrderTable:
         order.in_doubt = False
         order.cancel_wanted = False
         order.cancel_request_id = 0
+        order.amendment = None
         del self.live[order.client_order_id]
         self.finished[order.client_order_id] = order
         while len(self.finished) > self._finished_max:

@@ -51,8 +51,23 @@ STATE_OF: dict[OrderStatus, OrderState] = {
 }
 
 
+class Amendment(msgspec.Struct, kw_only=True, eq=False, gc=False):
+    """New price and total quantity that the venue was asked for and that may hold already. `request_id` is 0 once unanswered."""
+
+    price_ticks: int
+    lots: int
+    venue_time_ns: int
+    deadline_venue_ns: int
+    request_id: int = 0
+    sent_ns: int = 0
+
+
 class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """One order of ours. `booked_lots` are executions that we counted, `reported_lots` what the venue says was executed.
+
+    `amendment` is in flight beside the state: until evidence ends it both prices and the larger quantity count. `terms_venue_ns` is
+    the venue's time of the price and quantity that we know; `moved_ns` is when they were last asked for; `is_fixed` says that the
+    venue does not let this order be amended.
 
     `deadline_venue_ns`: after this instant of the venue's clock an unanswered submit can no longer be accepted. `is_terminal`:
     nothing of it rests any more. `in_doubt`: an unknown submit, or an order that the venue did not show where it should be; its
@@ -79,6 +94,10 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     cancel_wanted: bool = False
     cancel_request_id: int = 0
     cancel_again_ns: int = 0
+    amendment: Amendment | None = None
+    terms_venue_ns: int = 0
+    moved_ns: int = 0
+    is_fixed: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -93,10 +112,32 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
         return self.state
 
     @property
+    def most_lots(self) -> int:
+        """Its total quantity, or the one it may have been amended to if that is larger."""
+        return self.lots if self.amendment is None else max(self.lots, self.amendment.lots)
+
+    @property
     def open_lots(self) -> int:
         """What it may still add to the position: the unbooked rest while it lives, unbooked executions after."""
-        lots = (self.reported_lots if self.is_terminal else self.lots) - self.booked_lots
+        lots = (self.reported_lots if self.is_terminal else self.most_lots) - self.booked_lots
         return lots if lots > 0 else 0
+
+    @property
+    def may_move(self) -> bool:
+        """Whether it can be amended now: it rests, and nothing that was asked of it is unanswered."""
+        rests = self.state is OrderState.NEW or self.state is OrderState.PARTIALLY_FILLED
+        is_free = self.amendment is None and not self.cancel_wanted and not self.in_doubt and not self.is_fixed
+        return rests and is_free
+
+    @property
+    def aimed_ticks(self) -> int:
+        """Its price once everything asked for is done."""
+        return self.price_ticks if self.amendment is None else self.amendment.price_ticks
+
+    @property
+    def aimed_lots(self) -> int:
+        """Its unexecuted quantity once everything asked for is done."""
+        return (self.lots if self.amendment is None else self.amendment.lots) - self.booked_lots
 
     def move(self, state: OrderState) -> bool:
         """Take a state if it lies ahead; whether it did."""

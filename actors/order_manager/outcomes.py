@@ -15,6 +15,7 @@ from protocols.messages.journal import OrderNotSent
 from protocols.messages.orders import DenialCode, OrderDenied, RateUsage
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AmendmentsAnswered,
     AnyOutcome,
     Done,
     FillsAnswered,
@@ -32,6 +33,9 @@ from protocols.venue import (
 
 REFUSAL_WAIT_NS = 250_000_000
 """After a refusal a side of a symbol waits so long and for a newer book before it tries again."""
+
+PENDING_AMENDMENT = -5043
+"""The venue's code for an amendment of an order of which another is under way: ours, without an answer."""
 
 FAULTS_IN_A_ROW_MAX = 5
 """So many refusals in a row that are our own fault halt the symbol."""
@@ -71,14 +75,19 @@ class Outcomes:
             return self._late(outcome, now_ns)
         symbol = shard.symbols.get(request.instrument_id) if request.instrument_id is not None else None
         match request.purpose:
-            case Purpose.PLACE | Purpose.CANCEL:
+            case Purpose.PLACE | Purpose.CANCEL | Purpose.AMEND:
                 assert symbol is not None
                 order = symbol.table.find(request.client_order_id)
                 if order is not None:
                     if request.purpose is Purpose.PLACE:
                         self._placed(symbol, order, outcome, now_ns)
+                    elif request.purpose is Purpose.AMEND:
+                        self._amended(symbol, order, request, outcome, now_ns)
                     else:
                         self._canceled(symbol, order, outcome, now_ns)
+            case Purpose.AMENDMENTS:
+                assert symbol is not None
+                self._amendments(symbol, request, outcome, now_ns)
             case Purpose.ORDER:
                 assert symbol is not None
                 self._queried(symbol, request, outcome, now_ns)
@@ -159,6 +168,73 @@ class Outcomes:
                 if order.state is OrderState.UNKNOWN:
                     shard.suspects.add(symbol.instrument_id, order, now_ns)
 
+    def _amended(self, symbol: Symbol, order: Order, request: InFlight, outcome: AnyOutcome, now_ns: int) -> None:
+        """A certain refusal leaves the old terms alone in force; without an answer the venue's records decide."""
+        shard, table = self._shard, symbol.table
+        amendment = order.amendment
+        if isinstance(outcome, OrderAnswered):
+            if outcome.order.status.is_terminal and not order.cancel_wanted:
+                symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
+            self._evidence.order(symbol, outcome.order, now_ns)
+        if amendment is None or order.amendment is not amendment or amendment.request_id != request.request_id:
+            return  # The private stream has told how it ended.
+        amendment.request_id = 0
+        match outcome:
+            case OrderAnswered():
+                table.unamended(order)
+            case Refused():
+                self._amend_refused(symbol, order, outcome, now_ns)
+            case Throttled():
+                table.unamended(order)
+            case NotSent():
+                table.unamended(order)
+                symbol.denials[DenialCode.LATE] += 1
+                symbol.wait_until_ns[order.side] = now_ns + REFUSAL_WAIT_NS
+                shard.outbox.append(
+                    OrderNotSent(client_order_id=order.client_order_id, reason=outcome.reason, amendment=True)
+                )
+            case _:
+                reason = outcome.reason if isinstance(outcome, OutcomeUnknown) else "an answer of another kind"
+                shard.amend_doubts.add(symbol.instrument_id, order, now_ns)
+                shard.outbox.alert(
+                    AlertCode.ORDER_UNKNOWN,
+                    Severity.WARNING,
+                    symbol.name,
+                    f"amendment of {order.client_order_id}: {reason}",
+                    now_ns,
+                )
+
+    def _amend_refused(self, symbol: Symbol, order: Order, refused: Refused, now_ns: int) -> None:
+        shard = self._shard
+        if refused.venue_code == PENDING_AMENDMENT:
+            shard.amend_doubts.add(symbol.instrument_id, order, now_ns)
+            return
+        symbol.table.unamended(order)
+        symbol.wait_until_ns[order.side] = now_ns + _refusal_wait_ns(symbol, refused.kind)
+        if refused.kind in (RefusalKind.NOT_FOUND, RefusalKind.ALREADY_DONE):
+            # Filled or gone, or of other terms than we know: its state is asked for.
+            shard.suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
+        elif refused.kind is RefusalKind.POST_ONLY:
+            symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
+        elif refused.kind not in (RefusalKind.CLOCK, RefusalKind.RETRY_LATER):
+            order.is_fixed = True
+
+    def _amendments(self, symbol: Symbol, request: InFlight, outcome: AnyOutcome, now_ns: int) -> None:
+        doubts = self._shard.amend_doubts
+        if not isinstance(outcome, AmendmentsAnswered):
+            doubts.failed(request.request_id, now_ns)
+            return
+        for record in outcome.amendments:
+            order = symbol.table.find(record.client_order_id, record.venue_order_id)
+            if order is not None:
+                symbol.table.amended(order, record)
+        self._looked(symbol, request.request_id, now_ns)
+
+    def _looked(self, symbol: Symbol, request_id: int, now_ns: int) -> None:
+        unamended = self._shard.amend_doubts.looked(request_id, now_ns)
+        if unamended is not None:
+            symbol.table.unamended(unamended)
+
     def _not_sent(self, symbol: Symbol, order: Order, reason: str, now_ns: int) -> None:
         symbol.table.refuse(order, OrderState.DENIED)
         symbol.denials[DenialCode.LATE] += 1
@@ -189,7 +265,10 @@ class Outcomes:
         if isinstance(outcome, OrderAnswered):
             self._evidence.order(symbol, outcome.order, now_ns)
             suspects.clear(request.client_order_id)
-        elif isinstance(outcome, Refused) and outcome.kind is RefusalKind.NOT_FOUND:
+            self._looked(symbol, request.request_id, now_ns)
+            return
+        self._shard.amend_doubts.failed(request.request_id, now_ns)
+        if isinstance(outcome, Refused) and outcome.kind is RefusalKind.NOT_FOUND:
             suspects.not_found(request.request_id, now_ns)
         else:
             suspects.failed(request.request_id, now_ns)
@@ -245,8 +324,10 @@ class Outcomes:
         if isinstance(outcome, TimeAnswered):
             self._shard.clock.take_answer(outcome, now_ns)
             self._shard.suspects.clock_read(request.request_id, outcome.venue_time_ns, now_ns)
+            self._shard.amend_doubts.clock_read(request.request_id, outcome.venue_time_ns, now_ns)
         else:
             self._shard.suspects.failed(request.request_id, now_ns)
+            self._shard.amend_doubts.failed(request.request_id, now_ns)
 
     def _refused(self, symbol: Symbol | None, refused: Refused, now_ns: int) -> None:
         shard = self._shard

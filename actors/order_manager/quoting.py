@@ -8,12 +8,12 @@ from operator import attrgetter
 import msgspec
 
 from actors.order_manager.gate import GateReason, Limits, check_order
-from actors.order_manager.ladder import Missing, Tolerance, diff_side, is_in_place
+from actors.order_manager.ladder import Missing, Move, Tolerance, diff_side, is_in_place, is_too_bold, pair_moves
 from actors.order_manager.order_table import OrderTable
-from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
-from protocols.messages.journal import GateChanged, OrderIntended
+from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.risk import TradingState
@@ -51,6 +51,7 @@ class Quoter:
         self._window_ns = own.window_ms * 1_000_000
         self._live_orders_max = own.live_orders_max
         self._slack_ns = own.dead_slack_ms * 1_000_000
+        self._amends = own.amends
 
     def work(self, symbol: Symbol, now_ns: int) -> None:
         """Do for one symbol what can be done now."""
@@ -96,8 +97,10 @@ class Quoter:
         reference = targets.bids[0][0] if targets.bids else targets.asks[0][0] if targets.asks else 0
         tolerance = Tolerance(symbol.tolerance_ticks(reference), self._size_share, self._age_ns_min)
         allowed_lots = 0 if limits.state is _REDUCING else limits.position_lots_max
+        reduce_only = limits.state is _REDUCING
         cancels: list[Order] = []
         missing: list[Missing] = []
+        moves: list[Move] = []
         for side, resting, in_doubt in (
             (_BUY, orders.buys, orders.buy_in_doubt),
             (_SELL, orders.sells, orders.sell_in_doubt),
@@ -109,6 +112,8 @@ class Quoter:
             going: list[Order] = []
             if not is_in_place(side, wanted, resting, tolerance):
                 going, unfilled = diff_side(side, wanted, resting, tolerance, now_ns)
+                if going and unfilled and self._amends:
+                    moves.extend(pair_moves(going, unfilled, reduce_only))
                 cancels.extend(going)
                 missing.extend(unfilled)
             excess_lots = table.worst_case_lots(side) - allowed_lots
@@ -118,6 +123,8 @@ class Quoter:
             self._cancel(symbol, order, now_ns)
         for order in orders.to_cancel_again:
             self._cancel(symbol, order, now_ns)
+        if moves:
+            self._move(symbol, targets, limits, moves, tolerance, now_ns)
         if missing:
             self._fill_levels(symbol, targets, limits, missing, now_ns)
 
@@ -162,9 +169,104 @@ class Quoter:
             if code is None:
                 self._place(symbol, targets, limits, level, book_age_ns, now_ns)
                 orders_room -= 1
-            elif code not in _WAITS_FOR_CANCELS or not any(order.cancel_wanted for order in table.live.values()):
+            elif code not in _WAITS_FOR_CANCELS or not any(
+                order.cancel_wanted or order.amendment is not None for order in table.live.values()
+            ):
                 self._deny(symbol, level, code, now_ns)
         shard.refresh_notional(symbol)
+
+    def _move(
+        self,
+        symbol: Symbol,
+        targets: QuoteTargets,
+        limits: Limits,
+        moves: list[Move],
+        tolerance: Tolerance,
+        now_ns: int,
+    ) -> None:
+        """Amend orders to the levels that they are to take, each as far as every check lets it; one that may not move goes.
+
+        What only waits for other answers of this symbol (a limit, the other side's price) stays where it is, unless it is too bold there.
+        """
+        shard, table = self._shard, symbol.table
+        notional_room = shard.notional_room(symbol)
+        book_age_ns = symbol.book_age_ns(now_ns)
+        moves.sort(key=_boldness)
+        for order, level in moves:
+            _, side, price_ticks, lots = level
+            if order.cancel_wanted:
+                continue
+            code: DenialCode | None = DenialCode.STALE_BOOK
+            if now_ns < symbol.wait_until_ns[side] or targets.book_update_id <= symbol.wait_for_book[side]:
+                self._cancel(symbol, order, now_ns)
+                continue
+            executed_lots = max(order.booked_lots, order.reported_lots)
+            added_lots = max(lots + executed_lots - order.lots, 0)
+            if book_age_ns <= shard.gate.book_age_ns_max:
+                code = check_order(
+                    symbol, limits, side, price_ticks, lots, order.reduce_only, notional_room, added_lots
+                ) or self._capacity(level.rank, 1, now_ns)
+            if code is None:
+                self._amend(symbol, targets, limits, order, level, book_age_ns, now_ns)
+                continue
+            wanted = targets.bids if side is _BUY else targets.asks
+            waits = code in _WAITS_FOR_CANCELS and any(
+                other.cancel_wanted or other.amendment is not None for other in table.live.values()
+            )
+            if not waits:
+                self._deny(symbol, level, code, now_ns)
+            if not waits or is_too_bold(side, order, wanted, tolerance):
+                self._cancel(symbol, order, now_ns)
+        shard.refresh_notional(symbol)
+
+    def _amend(
+        self,
+        symbol: Symbol,
+        targets: QuoteTargets,
+        limits: Limits,
+        order: Order,
+        level: Missing,
+        book_age_ns: int,
+        now_ns: int,
+    ) -> None:
+        """Journal new terms, then ask for them: they have passed every check."""
+        shard, table, instrument, top = self._shard, symbol.table, symbol.instrument, symbol.top
+        assert top is not None
+        clock = shard.clock
+        venue_ns = clock.at(now_ns)
+        total_lots = level.lots + max(order.booked_lots, order.reported_lots)
+        amendment = Amendment(
+            price_ticks=level.price_ticks,
+            lots=total_lots,
+            venue_time_ns=venue_ns,
+            deadline_venue_ns=venue_ns + self._window_ns + clock.error_ns + self._slack_ns,
+            sent_ns=now_ns,
+        )
+        table.amending(order, amendment)
+        shard.outbox.append(
+            AmendIntended(
+                instrument_id=symbol.instrument_id,
+                instrument_version=instrument.version,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                price=instrument.price(level.price_ticks),
+                quantity=instrument.quantity(total_lots),
+                price_ticks=level.price_ticks,
+                quantity_lots=total_lots,
+                venue_time_ns=venue_ns,
+                deadline_venue_ns=amendment.deadline_venue_ns,
+                decided_ns=now_ns,
+                book_update_id=targets.book_update_id,
+                book_age_ns=book_age_ns,
+                book_age_ns_max=shard.gate.book_age_ns_max,
+                best_bid_ticks=top.bids[0][0],
+                best_ask_ticks=top.asks[0][0],
+                worst_case_lots=table.worst_case_lots(order.side),
+                limit_lots=limits.position_lots_max,
+                lease_nonce=shard.lease.nonce,
+            )
+        )
+        shard.desk.amend(symbol.instrument_id, order, now_ns)
 
     def _place(
         self, symbol: Symbol, targets: QuoteTargets, limits: Limits, level: Missing, book_age_ns: int, now_ns: int
@@ -244,6 +346,11 @@ class Quoter:
             code=code,
             text=text,
         )
+
+
+def _boldness(move: Move) -> int:
+    """How far an order moves towards the other side: what makes way is sent first."""
+    return move.level.side.sign * (move.level.price_ticks - move.order.price_ticks)
 
 
 def _breaching(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
 from protocols.client_order_id import parse_client_order_id
 from protocols.envelope import Message
-from protocols.messages.journal import OrderIntended, OrderNotSent, PositionAdopted
+from protocols.messages.journal import AmendIntended, OrderIntended, OrderNotSent, PositionAdopted
 from protocols.messages.orders import (
     BalanceChanged,
     FundingPaid,
@@ -37,6 +37,8 @@ class Restorer:
         match record:
             case OrderIntended():
                 self._intended(record)
+            case AmendIntended():
+                self._amend_intended(record)
             case OrderNotSent():
                 self._not_sent(record)
             case PositionAdopted():
@@ -53,6 +55,7 @@ class Restorer:
         for symbol in self._shard.symbols.values():
             for order in symbol.table.live.values():
                 order.move(OrderState.UNKNOWN)
+                self._shard.amend_doubts.add(symbol.instrument_id, order, 0)
             symbol.table.touch()
 
     def _intended(self, record: OrderIntended) -> None:
@@ -80,10 +83,31 @@ class Restorer:
         order.venue_time_ns = record.venue_time_ns
         symbol.table.add(order)
 
+    def _amend_intended(self, record: AmendIntended) -> None:
+        """An amendment without an end in the journal may have been done: both terms count until the venue says."""
+        shard = self._shard
+        shard.older_deadline_venue_ns = max(shard.older_deadline_venue_ns, record.deadline_venue_ns)
+        symbol = shard.symbols.get(record.instrument_id)
+        order = symbol.table.live.get(record.client_order_id) if symbol is not None else None
+        if symbol is None or order is None or record.venue_time_ns < order.terms_venue_ns:
+            return
+        order.amendment = Amendment(
+            price_ticks=record.price_ticks,
+            lots=record.quantity_lots,
+            venue_time_ns=record.venue_time_ns,
+            deadline_venue_ns=record.deadline_venue_ns,
+        )
+        symbol.table.touch()
+
     def _not_sent(self, record: OrderNotSent) -> None:
         for symbol in self._shard.symbols.values():
             order = symbol.table.live.get(record.client_order_id)
-            if order is not None:
+            if order is None:
+                continue
+            if record.amendment:
+                order.amendment = None
+                symbol.table.touch()
+            else:
                 symbol.table.refuse(order, OrderState.DENIED)
 
     def _adopted(self, record: PositionAdopted) -> None:
@@ -109,7 +133,7 @@ class Restorer:
             self._shard.outbox.recent_fills.append(record)
         if order is not None:
             table.restore_link(order, record.venue_order_id)
-            order.move(OrderState.FILLED if order.booked_lots >= order.lots else OrderState.PARTIALLY_FILLED)
+            order.move(OrderState.FILLED if order.booked_lots >= order.most_lots else OrderState.PARTIALLY_FILLED)
             table.settle(order)
 
     def _changed(self, record: OrderEvent) -> None:
@@ -121,10 +145,14 @@ class Restorer:
         match record:
             case OrderAccepted():
                 order.accepted = True
+                order.terms_venue_ns = record.venue_time_ns
                 table.restore_link(order, record.venue_order_id)
                 order.move(OrderState.NEW)
             case OrderAmended():
                 order.price_ticks, order.lots = record.price_ticks, record.quantity_lots
+                order.terms_venue_ns = record.venue_time_ns
+                order.amendment = None
+                table.touch()
             case OrderCanceled():
                 order.reported_lots = max(order.reported_lots, record.filled_lots)
                 order.move(OrderState.CANCELED)

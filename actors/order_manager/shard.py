@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from decimal import Decimal
 
+from actors.order_manager.amend_doubts import AmendDoubts
 from actors.order_manager.countdown import Countdown
 from actors.order_manager.desk import Desk
 from actors.order_manager.gate import Gate, Limits
@@ -49,6 +50,7 @@ class Shard:
         self.lease = LeaseClient(spec.shard, spec.epoch, settings.risk.lease_period_ms * 1_000_000)
         self.gate = Gate(own, self.lease, self.budget, self.clock, dry_run=settings.dry_run)
         self.suspects = Suspects(self.desk, self.clock, own.query_attempts_max)
+        self.amend_doubts = AmendDoubts(self.desk, self.clock, own.query_attempts_max)
         self.symbols: dict[InstrumentId, Symbol] = {
             instrument.instrument_id: Symbol(
                 instrument,

@@ -21,7 +21,10 @@ from protocols.messages.control import ActorSpec, Vitals
 
 ORDER_PATH = frozenset(("market_data", "strategy", "order_manager"))
 BESIDE_NICENESS = 5
-"""Where cores are short, a quote does not wait for those who only look at it: every other actor yields to the order path."""
+"""Where cores are short, a quote does not wait for those who only look at it: every other actor yields to the order path.
+
+They are batch work to the kernel as well: one that wakes up does not take the core from an order on its way.
+"""
 
 WATCH_S_MAX = 60.0
 """Bound of a watch call, whatever its caller asks for: an endless call would keep Ray from ending the process gracefully."""
@@ -68,6 +71,7 @@ class HostedActor:
         self._ending = asyncio.Event()
         if self._spec.role not in ORDER_PATH and os.getpriority(os.PRIO_PROCESS, 0) < BESIDE_NICENESS:
             os.setpriority(os.PRIO_PROCESS, 0, BESIDE_NICENESS)
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         try:
             settings = Settings.model_validate_json(self._spec.config_json)
             self._shell = _load(self._shell_path)(self._spec, settings)

@@ -46,6 +46,7 @@ from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 AnyRecord = (
     records.EpochBegan
     | records.OrderIntended
+    | records.AmendIntended
     | records.OrderWritten
     | records.OrderNotSent
     | records.PositionAdopted

@@ -25,6 +25,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from actors.runtime.clock import BootClock
 from actors.runtime.direct_write import plain_descriptor, write_now
 from actors.runtime.shell import Clock
+from actors.runtime.web_socket_frames import text_frames
 
 OnFrame = Callable[[bytes, int], None]
 """Called with the payload of a whole message and the clock's reading when its last byte arrived."""
@@ -131,9 +132,9 @@ class WebSocketClient(asyncio.Protocol):
             return False
         if transport.get_write_buffer_size() > self._pending_bytes_max:
             return False
-        for payload in payloads:
-            protocol.send_text(payload)
-        self._flush(protocol, transport)
+        if protocol.writes:
+            self._flush(protocol, transport)
+        write_now(transport, self._descriptor, text_frames(payloads))
         return True
 
     def ping(self) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 
 from ops.invariants.history import Findings, History, Verdict
 from protocols import client_order_id as ids
-from protocols.messages.journal import GateChanged, OrderIntended
+from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 
 
 def check_one_intent_one_order(history: History) -> Verdict:
@@ -39,19 +39,19 @@ def check_no_older_epoch_after_a_newer(history: History) -> Verdict:
 
 
 def check_every_quote_had_a_reason(history: History) -> Verdict:
-    """I7: no intent from a book that is too old, crossed, empty or unnumbered, and none while its symbol's gate is shut."""
+    """I7: no intent (order or amendment) from a book too old, crossed, empty or unnumbered, and none while its symbol's gate is shut."""
     findings = Findings("I7")
     for shard, records in sorted(history.journals.items()):
         gate_open: dict[str, bool] = {}
         for record in records:
             if isinstance(record, GateChanged):
                 gate_open[record.instrument_id] = record.open
-            elif isinstance(record, OrderIntended):
+            elif isinstance(record, OrderIntended | AmendIntended):
                 findings.check(*_reason_of(record, shard, gate_open.get(record.instrument_id, False)))
     return findings.verdict()
 
 
-def _reason_of(intent: OrderIntended, shard: int, gate_open: bool) -> tuple[bool, str]:
+def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: bool) -> tuple[bool, str]:
     faults = []
     if not gate_open:
         faults.append("the gate was shut")

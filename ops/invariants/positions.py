@@ -15,7 +15,7 @@ from actors.exchange.ledger import (
     SeamClosed,
 )
 from ops.invariants.history import Findings, History, Verdict, signed
-from protocols.messages.journal import OrderIntended, PositionAdopted
+from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import symbol_of
 
@@ -59,27 +59,46 @@ def _journaled_positions(history: History) -> dict[str, int]:
 
 
 def check_limits_held(history: History) -> Verdict:
-    """I6: at the venue no accepted order of ours lifted the worst case of its side above the limit in force at its write.
+    """I6: at the venue no order or amendment of ours lifted the worst case of its side above the limit in force at its write.
 
     Worst case long = position + remaining buys, short = position - remaining sells, never netted (DESIGN.md section 4).
     """
     findings = Findings("I6")
     limits = {r.client_order_id: r.limit_lots for _, r in history.journaled() if isinstance(r, OrderIntended)}
+    amend_limits = _amend_limits(history)
     book = _VenueExposure()
     for record in history.ledger:
+        grew = isinstance(record, OrderAmended) and record.quantity > record.quantity_before
         book.apply(record)
-        if isinstance(record, OrderAccepted) and history.is_ours(record.client_order_id):
-            limit_lots = limits.get(record.client_order_id)
+        if isinstance(record, OrderAccepted | OrderAmended) and history.is_ours(record.client_order_id):
             instrument = history.instruments.get(record.symbol)
-            if limit_lots is None or instrument is None:
+            if instrument is None:
+                continue
+            if isinstance(record, OrderAccepted):
+                limit_lots = limits.get(record.client_order_id)
+                is_free = record.reduce_only
+            else:
+                terms = (record.client_order_id, record.price, record.quantity)
+                limit_lots = max(amend_limits.get(terms, ()), default=None)
+                is_free = not grew
+            if limit_lots is None:
                 continue
             worst = book.worst_case(record.symbol, record.side)
             limit = instrument.quantity(limit_lots)
             findings.check(
-                record.reduce_only or worst <= limit,
+                is_free or worst <= limit,
                 f"{record.symbol}: {record.client_order_id} made the {record.side} worst case {worst}, limit {limit}",
             )
     return findings.verdict()
+
+
+def _amend_limits(history: History) -> dict[tuple[str, Decimal, Decimal], list[int]]:
+    """Limits at the write of each amendment, by order, price and total quantity; the same terms may have been asked for twice."""
+    limits: dict[tuple[str, Decimal, Decimal], list[int]] = defaultdict(list)
+    for _, record in history.journaled():
+        if isinstance(record, AmendIntended):
+            limits[record.client_order_id, record.price, record.quantity].append(record.limit_lots)
+    return limits
 
 
 class _VenueExposure:

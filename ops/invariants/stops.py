@@ -15,7 +15,7 @@ from actors.exchange.ledger import (
     RequestThrottled,
 )
 from ops.invariants.history import Findings, History, Verdict
-from protocols.messages.journal import EpochBegan, GateChanged, OrderIntended
+from protocols.messages.journal import AmendIntended, EpochBegan, GateChanged, OrderIntended
 
 STOPPED = "STOPPED"
 """The word in a gate's reasons while an emergency stop holds."""
@@ -49,7 +49,7 @@ def check_nothing_after_shut(history: History) -> Verdict:
             elif isinstance(record, GateChanged):
                 is_stopped = not record.open and STOPPED in record.reason.split(", ")
                 stopped.add(record.instrument_id) if is_stopped else stopped.discard(record.instrument_id)
-            elif isinstance(record, OrderIntended):
+            elif isinstance(record, OrderIntended | AmendIntended):
                 findings.check(
                     record.instrument_id not in stopped,
                     f"shard {shard}: {record.client_order_id} was intended while the gate was stopped",

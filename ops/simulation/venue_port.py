@@ -36,6 +36,7 @@ from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
 from protocols.values import Instrument, RateLimits
 from protocols.venue import (
+    AmendOrder,
     AnyOutcome,
     CancelOrder,
     NotSent,
@@ -194,11 +195,11 @@ class VenuePort:
     def call(self, actor: str, now_ns: int, request: Message) -> None:
         """Carry out a venue request of a core."""
         assert isinstance(request, VenueRequest)
-        by_socket = isinstance(request, PlaceOrder | CancelOrder) and self.sockets.is_up(actor, ORDERS)
+        by_socket = isinstance(request, PlaceOrder | AmendOrder | CancelOrder) and self.sockets.is_up(actor, ORDERS)
         fate = self.faults.fate(actor, request, now_ns)
         asked = _Asked(actor, self.world.epoch_of(actor), request, now_ns, fate, by_socket)
         self._waiting[actor, asked.epoch, request.request_id] = asked
-        if self.stop_file and isinstance(request, PlaceOrder):
+        if self.stop_file and isinstance(request, PlaceOrder | AmendOrder):
             self._answer(asked, NotSent(**self._head(request), reason="the stop file is there"))
             return
         if not by_socket:

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.exchange.api import Answer
 from protocols.venue import (
+    AmendOrder,
     CancelAll,
     CancelOrder,
     PlaceOrder,
@@ -112,7 +113,7 @@ class WireFaults:
         return tuple(delays)
 
     def _strike(self, rule: Rule, actor: str, request: VenueRequest, fate: Fate, now_ns: int) -> None:
-        is_write = isinstance(request, PlaceOrder | CancelOrder | CancelAll | SetCountdown)
+        is_write = isinstance(request, PlaceOrder | AmendOrder | CancelOrder | CancelAll | SetCountdown)
         match rule.trouble:
             case WireTrouble.REQUEST_LOST:
                 fate.arrives = False

@@ -15,6 +15,7 @@ from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AmendmentsAnswered,
     AmendOrder,
     AnyOutcome,
     BalanceReport,
@@ -32,6 +33,7 @@ from protocols.venue import (
     PlaceOrder,
     PositionReport,
     PositionsAnswered,
+    QueryAmendments,
     QueryBalances,
     QueryBook,
     QueryFills,
@@ -56,6 +58,7 @@ TEXT_CHARACTERS_MAX = 300
 _error_decoder = payloads.decoder_of(payloads.ErrorBody)
 _order_decoder = payloads.decoder_of(payloads.OrderBody)
 _orders_decoder = payloads.decoder_of(list[payloads.OrderBody])
+_amendments_decoder = payloads.decoder_of(list[payloads.AmendmentBody])
 _fills_decoder = payloads.decoder_of(list[payloads.FillBody])
 _positions_decoder = payloads.decoder_of(list[payloads.PositionBody])
 _balances_decoder = payloads.decoder_of(list[payloads.BalanceBody])
@@ -121,6 +124,15 @@ def _open_orders(
     rows = sized(_orders_decoder, body)
     orders = tuple(_row(index, payloads.order_report, row, instruments) for index, row in enumerate(rows))
     return OpenOrdersAnswered(**head.fields, instrument_id=request.instrument_id, orders=orders)
+
+
+def _amendments(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    assert isinstance(request, QueryAmendments)
+    rows = sized(_amendments_decoder, body)
+    amendments = tuple(_row(index, payloads.amendment_report, row, instruments) for index, row in enumerate(rows))
+    return AmendmentsAnswered(**head.fields, instrument_id=request.instrument_id, amendments=amendments)
 
 
 def _fills(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
@@ -211,6 +223,7 @@ _DECODERS: dict[type[VenueRequest], _Decode] = {
     CancelAll: _done,
     SetCountdown: _done,
     KeepUserStream: _done,
+    QueryAmendments: _amendments,
     QueryOpenOrders: _open_orders,
     QueryFills: _fills,
     QueryPositions: _positions,

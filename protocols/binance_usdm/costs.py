@@ -42,6 +42,9 @@ BATCH_CANCELS_MAX = 10
 BOOK_LEVELS = 1_000
 """Levels a side of a snapshot; the weight below is for this many."""
 
+AMENDMENT_ROWS_MAX = 100
+"""Rows asked of the amendments of one order, the newest first to be kept by the venue."""
+
 PAGE_ROWS_MAX = 1_000
 """Rows asked of fills and income; a full page means that more may follow."""
 
@@ -52,6 +55,7 @@ CALLS: dict[type[venue.VenueRequest], Call] = {
     venue.CancelAll: Call("DELETE", "/fapi/v1/allOpenOrders", Security.SIGNED, Cost(1)),
     venue.SetCountdown: Call("POST", "/fapi/v1/countdownCancelAll", Security.SIGNED, Cost(10)),
     venue.QueryOrder: Call("GET", "/fapi/v1/order", Security.SIGNED, Cost(1)),
+    venue.QueryAmendments: Call("GET", "/fapi/v1/orderAmendment", Security.SIGNED, Cost(1)),
     venue.QueryOpenOrders: Call("GET", "/fapi/v1/openOrders", Security.SIGNED, Cost(1)),
     venue.QueryFills: Call("GET", "/fapi/v1/userTrades", Security.SIGNED, Cost(5)),
     venue.QueryPositions: Call("GET", "/fapi/v3/positionRisk", Security.SIGNED, Cost(5)),

@@ -15,7 +15,7 @@ from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.market_streams import Id, Rows, TimeMs
 from protocols.binance_usdm.wire_numbers import WireInstrument, WireInstruments, exact_decimal
 from protocols.values import Side
-from protocols.venue import FillReport, IncomeReport, OrderReport, OrderStatus
+from protocols.venue import AmendmentReport, FillReport, IncomeReport, OrderReport, OrderStatus
 
 NS_PER_MS = 1_000_000
 
@@ -71,6 +71,29 @@ class FillBody(msgspec.Struct, rename="camel"):
     time: TimeMs
     maker: bool
     realized_pnl: Text = "0"
+
+
+class ChangeBody(msgspec.Struct):
+    """What an amendment changed of one number."""
+
+    after: Text
+
+
+class AmendmentTermsBody(msgspec.Struct, rename="camel"):
+    """Price and total quantity in a row of orderAmendment."""
+
+    price: ChangeBody
+    orig_qty: ChangeBody
+
+
+class AmendmentBody(msgspec.Struct, rename="camel"):
+    """A row of orderAmendment."""
+
+    symbol: Text
+    order_id: Id
+    client_order_id: Text
+    time: TimeMs
+    amendment: AmendmentTermsBody
 
 
 class PositionBody(msgspec.Struct, rename="camel"):
@@ -178,6 +201,19 @@ def order_report(body: OrderBody, instruments: WireInstruments) -> OrderReport:
         filled_lots=lots_of(wire, body.executed_qty, "executedQty"),
         reduce_only=body.reduce_only,
         venue_time_ns=(body.update_time or body.time) * NS_PER_MS,
+    )
+
+
+def amendment_report(body: AmendmentBody, instruments: WireInstruments) -> AmendmentReport:
+    """An amendment, made neutral."""
+    wire = wire_of(body.symbol, instruments)
+    return AmendmentReport(
+        instrument_id=wire.instrument_id,
+        client_order_id=body.client_order_id,
+        venue_order_id=body.order_id,
+        price_ticks=price_ticks_of(wire, body.amendment.price.after, "amendment.price.after"),
+        quantity_lots=lots_of(wire, body.amendment.orig_qty.after, "amendment.origQty.after"),
+        venue_time_ns=body.time * NS_PER_MS,
     )
 
 

@@ -23,6 +23,7 @@ from protocols.venue import (
     KeepUserStream,
     OpenUserStream,
     PlaceOrder,
+    QueryAmendments,
     QueryBalances,
     QueryBook,
     QueryFills,
@@ -50,6 +51,7 @@ AnyVenueRequest = (
     | CancelAll
     | SetCountdown
     | QueryOrder
+    | QueryAmendments
     | QueryOpenOrders
     | QueryFills
     | QueryPositions
@@ -200,6 +202,7 @@ class RestRequests:
     def _query_pairs(
         self,
         request: QueryOrder
+        | QueryAmendments
         | QueryOpenOrders
         | QueryFills
         | QueryPositions
@@ -214,6 +217,12 @@ class RestRequests:
             case QueryOrder():
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
                 return [symbol, _which(request), *_clock(request.venue_time_ns)]
+            case QueryAmendments():
+                symbol = ("symbol", self._wire(request.instrument_id).symbol)
+                which = ("origClientOrderId", request.client_order_id)
+                start = ("startTime", str(request.venue_time_from_ms))
+                limit = ("limit", str(costs.AMENDMENT_ROWS_MAX))
+                return [symbol, which, start, limit, *_clock(request.venue_time_ns)]
             case QueryOpenOrders():
                 return [("symbol", self._wire(request.instrument_id).symbol), *_clock(request.venue_time_ns)]
             case QueryFills():

@@ -7,10 +7,12 @@ parameter but the signature, sorted by name, as plain text.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
+
+_BLOCK_BYTES = 64
+"""Of SHA-256."""
 
 
 class Signer(Protocol):
@@ -20,18 +22,27 @@ class Signer(Protocol):
 
 
 class HmacSigner:
-    """HMAC-SHA256 in hex, from a keyed state that is copied for each signature."""
+    """HMAC-SHA256 in hex (RFC 2104), from its two keyed states, which are copied for each signature.
 
-    __slots__ = ("_keyed",)
+    `hmac` does the same through objects of its own, which cost an order more than the hashing.
+    """
+
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, secret: str) -> None:
-        self._keyed = hmac.new(secret.encode(), digestmod=hashlib.sha256)
+        key = secret.encode()
+        if len(key) > _BLOCK_BYTES:
+            key = hashlib.sha256(key).digest()
+        key = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
 
     def sign(self, payload: str) -> str:
         """Signature of one text."""
-        state = self._keyed.copy()
-        state.update(payload.encode())
-        return state.hexdigest()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(payload.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
     def __repr__(self) -> str:
         return "HmacSigner(<hidden>)"

@@ -49,8 +49,36 @@ class OrderIntended(Message, frozen=True, kw_only=True):
     lease_nonce: int
 
 
+class AmendIntended(Message, frozen=True, kw_only=True):
+    """New price and total quantity of a resting order, written before any byte of it leaves, with the facts that justified it.
+
+    `worst_case_lots` counts the larger of the two quantities; `deadline_venue_ns` is the instant after which the venue can no longer
+    accept it.
+    """
+
+    instrument_id: InstrumentId
+    instrument_version: int
+    client_order_id: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    price_ticks: int
+    quantity_lots: int
+    venue_time_ns: int
+    deadline_venue_ns: int
+    decided_ns: int
+    book_update_id: int
+    book_age_ns: int
+    book_age_ns_max: int
+    best_bid_ticks: int
+    best_ask_ticks: int
+    worst_case_lots: int
+    limit_lots: int
+    lease_nonce: int
+
+
 class OrderWritten(Message, frozen=True, kw_only=True):
-    """The order's bytes were given to the socket at `written_ns`; `origin_ns` is the receipt of the frame behind it (or 0)."""
+    """An order's or amendment's bytes were given to the socket at `written_ns`; `origin_ns` is the receipt of the frame behind (or 0)."""
 
     client_order_id: str
     origin_ns: int
@@ -58,10 +86,11 @@ class OrderWritten(Message, frozen=True, kw_only=True):
 
 
 class OrderNotSent(Message, frozen=True, kw_only=True):
-    """The intent never left: our own last check or a closed socket stopped it."""
+    """The intent never left: our own last check or a closed socket stopped it. `amendment`: that of a resting order."""
 
     client_order_id: str
     reason: str
+    amendment: bool = False
 
 
 class PositionAdopted(Message, frozen=True, kw_only=True):

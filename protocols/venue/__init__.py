@@ -24,6 +24,8 @@ from protocols.venue.events import (
     VenueMark,
 )
 from protocols.venue.outcomes import (
+    AmendmentReport,
+    AmendmentsAnswered,
     AnyOutcome,
     BalanceReport,
     BalancesAnswered,
@@ -56,6 +58,7 @@ from protocols.venue.requests import (
     KeepUserStream,
     OpenUserStream,
     PlaceOrder,
+    QueryAmendments,
     QueryBalances,
     QueryBook,
     QueryFills,
@@ -71,6 +74,8 @@ from protocols.venue.requests import (
 __all__ = [
     "AccountConfigUpdate",
     "AmendOrder",
+    "AmendmentReport",
+    "AmendmentsAnswered",
     "AnyMarketEvent",
     "AnyOutcome",
     "AnyStreamEvent",
@@ -106,6 +111,7 @@ __all__ = [
     "PositionUpdate",
     "PositionsAnswered",
     "PublicTrade",
+    "QueryAmendments",
     "QueryBalances",
     "QueryBook",
     "QueryFills",

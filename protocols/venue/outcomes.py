@@ -62,6 +62,17 @@ class OrderReport(Message, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+class AmendmentReport(Message, frozen=True, kw_only=True):
+    """One amendment of an order as the venue recorded it: price and total quantity after it."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_order_id: int
+    price_ticks: int
+    quantity_lots: int
+    venue_time_ns: int
+
+
 class FillReport(Message, frozen=True, kw_only=True):
     """One execution as the venue describes it. `fee` is positive when paid."""
 
@@ -163,6 +174,13 @@ class OpenOrdersAnswered(Outcome, frozen=True, kw_only=True):
     orders: tuple[OrderReport, ...]
 
 
+class AmendmentsAnswered(Outcome, frozen=True, kw_only=True):
+    """Amendments of one order, as far as the venue remembers them."""
+
+    instrument_id: InstrumentId
+    amendments: tuple[AmendmentReport, ...]
+
+
 class FillsAnswered(Outcome, frozen=True, kw_only=True):
     """Fills asked for; `complete` is false when the page was full and more may follow."""
 
@@ -224,6 +242,7 @@ AnyOutcome = (
     | NotSent
     | Done
     | OpenOrdersAnswered
+    | AmendmentsAnswered
     | FillsAnswered
     | PositionsAnswered
     | BalancesAnswered

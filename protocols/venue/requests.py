@@ -74,6 +74,15 @@ class QueryOrder(VenueRequest, frozen=True, kw_only=True):
     venue_order_id: int = 0
 
 
+class QueryAmendments(VenueRequest, frozen=True, kw_only=True):
+    """The venue's records of what was amended of one order, from `venue_time_from_ms` on."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    venue_time_from_ms: int
+    venue_time_ns: int
+
+
 class QueryOpenOrders(VenueRequest, frozen=True, kw_only=True):
     """Every open order of a symbol."""
 

@@ -431,6 +431,23 @@ def test_depth_shows_our_orders_and_knows_only_its_limits() -> None:
     assert code(rig.public("/fapi/v1/depth", "symbol=BTCUSDC&limit=7")) == (400, -4021)
 
 
+def test_amendments_are_on_record_oldest_first() -> None:
+    rig = WireRig()
+    rig.send("POST", ORDER, limit_order(newClientOrderId="a1"))
+    change = {"symbol": "BTCUSDC", "side": "BUY", "origClientOrderId": "a1", "quantity": "0.020"}
+    for price in ("63900.0", "63800.0"):
+        assert rig.send("PUT", ORDER, change | {"price": price}).status == 200
+    rows = body(rig.send("GET", "/fapi/v1/orderAmendment", {"symbol": "BTCUSDC", "origClientOrderId": "a1"}))
+    assert [row["amendment"]["price"]["after"] for row in rows] == ["63900", "63800"]
+    assert [(row["amendment"]["count"], row["clientOrderId"]) for row in rows] == [(1, "a1"), (2, "a1")]
+    assert rows[1]["amendment"]["origQty"] == {"before": "0.02", "after": "0.02"}
+    newest = body(
+        rig.send("GET", "/fapi/v1/orderAmendment", {"symbol": "BTCUSDC", "origClientOrderId": "a1", "limit": 1})
+    )
+    assert newest == rows[1:]
+    assert code(rig.send("GET", "/fapi/v1/orderAmendment", {"symbol": "BTCUSDC", "orderId": 9})) == (400, -2013)
+
+
 def test_batches_amend_each_item() -> None:
     rig = WireRig()
     rig.send("POST", ORDER, limit_order(newClientOrderId="b1"))

@@ -1,4 +1,4 @@
-"""Every error of the venue (facts section 8) as the answer to a place, a cancel and a query: only evidence ends an order.
+"""Every error of the venue (facts section 8) as the answer to a place, an amendment, a cancel and a query: only evidence ends an order.
 
 Each case is the venue's own bytes, through the decoder, into the core.
 """
@@ -16,10 +16,12 @@ from protocols.binance_usdm.errors import CODES
 from protocols.binance_usdm.responses import decode_rest
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.venue import (
+    AmendOrder,
     AnyOutcome,
     CancelOrder,
     OutcomeUnknown,
     PlaceOrder,
+    QueryAmendments,
     QueryOrder,
     Throttled,
     VenueRequest,
@@ -113,6 +115,30 @@ def test_on_a_place_what_is_certain_rejects_and_everything_else_is_asked_for(fai
         rig.run(500)
         assert len(rig.venue.of(QueryOrder)) == asked
     assert len(rig.venue.of(PlaceOrder)) == 1, "an intent is written once"
+
+
+@pytest.mark.parametrize("failure", ROWS, ids=str)
+def test_on_an_amendment_what_is_certain_leaves_the_old_terms_and_everything_else_is_asked_for(
+    failure: Failure,
+) -> None:
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.want(BIDS, [])
+    rig.venue.answer = failing(rig, failure, AmendOrder)
+    rig.venue.tells = False
+    rig.want([(MID - 50, 20)], [])
+    asked = rig.venue.of(AmendOrder)
+    rig.targets.clear()
+    assert len(asked) == 1
+    if is_unclear(failure, AmendOrder) or failure.code == -5043:
+        assert rig.shown().worst_long_lots == 20
+        rig.run(500)
+        assert rig.venue.of(QueryAmendments)
+        assert rig.shown().worst_long_lots == 20
+    else:
+        assert rig.shown().worst_long_lots in (0, 10), "the old terms, or none where the order was taken back"
+        rig.run(500)
+        assert not rig.venue.of(QueryAmendments)
+    assert len(rig.venue.of(AmendOrder)) == 1, "an intent is written once"
 
 
 @pytest.mark.parametrize("failure", ROWS, ids=str)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.order_manager.ladder import Missing, Tolerance, diff_side
-from actors.order_manager.orders import Order
+from actors.order_manager.ladder import Missing, Move, Tolerance, diff_side, is_in_place, pair_moves
+from actors.order_manager.orders import Amendment, Order, OrderState
 from protocols.values import Side, TimeInForce
 
 OLD, NOW = 0, 10_000
@@ -25,6 +25,12 @@ def order(price_ticks: int, lots: int = 10, side: Side = Side.BUY, created_ns: i
         created_ns=created_ns,
         deadline_venue_ns=0,
     )
+
+
+def resting(price_ticks: int) -> Order:
+    made = order(price_ticks, side=Side.SELL)
+    made.state = OrderState.NEW
+    return made
 
 
 def test_an_order_within_the_tolerance_is_kept():
@@ -47,6 +53,43 @@ def test_a_size_within_the_tolerance_is_kept_and_one_beyond_is_replaced():
     assert diff_side(Side.SELL, [(100, 10)], [order(100, 8, Side.SELL)], TOLERANCE, NOW) == ([], [])
     small = order(100, 6, Side.SELL)
     assert diff_side(Side.SELL, [(100, 10)], [small], TOLERANCE, NOW).cancels == [small]
+
+
+def test_a_pure_decrease_is_left():
+    assert diff_side(Side.SELL, [(100, 10)], [order(100, 50, Side.SELL)], TOLERANCE, NOW) == ([], [])
+    assert is_in_place(Side.SELL, [(100, 10)], [order(100, 50, Side.SELL)], TOLERANCE)
+
+
+def test_the_innermost_missing_level_is_taken_by_the_nearest_order_that_has_to_go():
+    near, far = resting(104), resting(150)
+    cancels, missing = [far, near], [Missing(0, Side.SELL, 100, 10), Missing(1, Side.SELL, 120, 10)]
+    moves = pair_moves(cancels, missing, reduce_only=False)
+    assert moves == [Move(near, Missing(0, Side.SELL, 100, 10)), Move(far, Missing(1, Side.SELL, 120, 10))]
+    assert (cancels, missing) == ([], [])
+
+
+def test_what_may_not_move_is_cancelled_and_its_level_filled_anew():
+    pending, going, asked, fixed, doubted = (resting(104 + n) for n in range(5))
+    pending.state = OrderState.PENDING
+    going.cancel_wanted = True
+    asked.amendment = Amendment(price_ticks=101, lots=10, venue_time_ns=0, deadline_venue_ns=0)
+    fixed.is_fixed = True
+    doubted.in_doubt = True
+    cancels, missing = [pending, going, asked, fixed, doubted], [Missing(0, Side.SELL, 100, 10)]
+    assert pair_moves(cancels, missing, reduce_only=False) == []
+    assert (len(cancels), len(missing)) == (5, 1)
+
+
+def test_an_order_does_not_become_reduce_only_by_moving():
+    plain = resting(104)
+    assert pair_moves([plain], [Missing(0, Side.SELL, 100, 10)], reduce_only=True) == []
+
+
+def test_an_order_under_amendment_stands_where_it_is_going():
+    moving = resting(150)
+    moving.amendment = Amendment(price_ticks=101, lots=12, venue_time_ns=0, deadline_venue_ns=0, sent_ns=NOW)
+    assert diff_side(Side.SELL, [(100, 12)], [moving], TOLERANCE, NOW) == ([], [])
+    assert is_in_place(Side.SELL, [(100, 12)], [moving], TOLERANCE)
 
 
 def test_a_young_order_stays_and_occupies_the_nearest_level():

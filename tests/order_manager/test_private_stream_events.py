@@ -113,8 +113,9 @@ def test_an_order_that_the_venue_ended_by_itself_is_expired_and_replaced():
 def test_an_amendment_by_the_venue_is_told_and_counted():
     rig = quoting()
     order = rig.venue.open()[0]
-    order.request = place_request(order.client_order_id, Side.BUY, MID - 7, 12)
     rig.targets.clear()
+    rig.run(50)
+    order.request = place_request(order.client_order_id, Side.BUY, MID - 7, 12)
     rig.give(rig.venue.update(order, ExecutionKind.AMENDED))
     assert [(e.price_ticks, e.quantity_lots) for e in rig.said(OrderAmended)] == [(MID - 7, 12)]
     assert rig.shown().worst_long_lots == 12

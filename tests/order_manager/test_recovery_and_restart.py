@@ -206,6 +206,7 @@ def test_every_kind_of_end_is_loaded():
     old.targets.clear()
     bid, ask = old.venue.open()
     old.venue.end(bid, OrderStatus.EXPIRED)
+    old.now_ns += MS
     again = next(o for o in old.venue.open() if o is not ask)
     again.request = place_request(again.client_order_id, Side.BUY, MID - 7, 12)
     from protocols.venue import ExecutionKind

@@ -250,7 +250,7 @@ def test_a_replacement_waits_for_the_cancel_when_both_would_break_the_limit():
 
 
 def test_a_replacement_does_not_wait_when_both_fit():
-    rig = Rig(order_age_ms_min=0).come_up()
+    rig = Rig(order_age_ms_min=0, amends=False).come_up()
     rig.want(BIDS, [])
     rig.venue.answer = lambda request: "lost" if isinstance(request, CancelOrder) else None
     rig.want([(MID - 50, 10)], [])
@@ -343,7 +343,7 @@ def test_a_throttled_order_was_not_executed_and_nothing_is_sent_before_retry_aft
 
 
 def test_an_order_count_limit_stops_orders_but_not_cancels():
-    rig = Rig(order_age_ms_min=0).come_up()
+    rig = Rig(order_age_ms_min=0, amends=False).come_up()
     rig.want(BIDS, [])
     rig.venue.answer = lambda request: (
         Throttled(

@@ -63,6 +63,9 @@ REQUESTS: tuple[venue.VenueRequest, ...] = (
     venue.CancelAll(request_id=1, instrument_id=ETH, venue_time_ns=TIME_NS, window_ms=1),
     venue.SetCountdown(request_id=1, instrument_id=ETH, countdown_ms=1, venue_time_ns=TIME_NS, window_ms=1),
     venue.QueryOrder(request_id=1, instrument_id=ETH, client_order_id="c", venue_time_ns=TIME_NS),
+    venue.QueryAmendments(
+        request_id=1, instrument_id=ETH, client_order_id="c", venue_time_from_ms=1, venue_time_ns=TIME_NS
+    ),
     venue.QueryOpenOrders(request_id=1, instrument_id=ETH, venue_time_ns=TIME_NS),
     venue.QueryFills(request_id=1, instrument_id=ETH, trade_id_from=1, venue_time_from_ms=0, venue_time_ns=TIME_NS),
     venue.QueryPositions(request_id=1, venue_time_ns=TIME_NS),

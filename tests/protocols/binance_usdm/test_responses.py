@@ -158,6 +158,41 @@ def test_open_orders_fills_positions_balances_and_income() -> None:
     )
 
 
+def test_amendments_tell_the_terms_after_each() -> None:
+    request = venue.QueryAmendments(
+        request_id=1, instrument_id=ETH, client_order_id="c1", venue_time_from_ms=0, venue_time_ns=TIME_NS
+    )
+    row = {
+        "amendmentId": 5363,
+        "symbol": "ETHUSDC",
+        "pair": "ETHUSDC",
+        "orderId": 20072994037,
+        "clientOrderId": "c1",
+        "time": 1629184560899,
+        "amendment": {
+            "price": {"before": "30004.00", "after": "3003.20"},
+            "origQty": {"before": "1.000", "after": "0.500"},
+            "count": 3,
+        },
+    }
+    assert answer(request, [row]) == venue.AmendmentsAnswered(
+        request_id=1,
+        received_ns=7,
+        usage=NOTHING,
+        instrument_id=ETH,
+        amendments=(
+            venue.AmendmentReport(
+                instrument_id=ETH,
+                client_order_id="c1",
+                venue_order_id=20072994037,
+                price_ticks=300_320,
+                quantity_lots=500,
+                venue_time_ns=1_629_184_560_899_000_000,
+            ),
+        ),
+    )
+
+
 def test_a_full_page_says_that_more_may_follow() -> None:
     row = {"symbol": "ETHUSDC", "incomeType": "COMMISSION", "income": "0", "asset": "USDC", "time": 5, "tranId": 9}
     income = venue.QueryIncome(request_id=1, venue_time_from_ms=0, venue_time_ns=TIME_NS)

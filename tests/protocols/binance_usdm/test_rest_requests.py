@@ -90,6 +90,23 @@ def test_a_reduce_only_close_at_once_asks_for_its_result() -> None:
             ),
         ),
         (
+            venue.QueryAmendments(
+                request_id=1, instrument_id=ETH, client_order_id="c1", venue_time_from_ms=5, venue_time_ns=TIME_NS
+            ),
+            signed(
+                "GET",
+                "/fapi/v1/orderAmendment",
+                "symbol=ETHUSDC&origClientOrderId=c1&startTime=5&limit=100&timestamp=1700000000000",
+                Cost(1),
+            ),
+        ),
+        (
+            venue.QueryOrder(
+                request_id=1, instrument_id=ETH, client_order_id="", venue_time_ns=TIME_NS, venue_order_id=77
+            ),
+            signed("GET", "/fapi/v1/order", "symbol=ETHUSDC&orderId=77&timestamp=1700000000000", Cost(1)),
+        ),
+        (
             venue.QueryPositions(request_id=1, venue_time_ns=TIME_NS),
             signed("GET", "/fapi/v3/positionRisk", "timestamp=1700000000000", Cost(5)),
         ),

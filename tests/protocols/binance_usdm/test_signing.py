@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from shared_data import shared_path
 
 from protocols.binance_usdm.deadline import DEADLINE_SLACK_NS, dead_after_venue_ns, timestamp_accepted
@@ -31,6 +35,16 @@ class Ed25519Signer:
 def test_every_known_hmac_signature_is_reproduced() -> None:
     for case in vectors("hmac_sha256_hex"):
         assert HmacSigner(case["secret"]).sign(case["payload"]) == case["signature"], case["id"]
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
+)
+def test_an_hmac_signature_is_that_of_the_standard_library(secret: str, payload: str) -> None:
+    expected = hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
+    signer = HmacSigner(secret)
+    assert [signer.sign(payload), signer.sign(payload)] == [expected, expected]
 
 
 def test_query_and_body_are_signed_without_a_separator() -> None:
