@@ -5,6 +5,9 @@ from __future__ import annotations
 from ops.invariants import orders, positions, stops
 from ops.invariants.history import History, Verdict
 
+NAMES = ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I9", "I10", "I13", "I14")
+"""Every invariant that has a check: here over a finished run, I9 by who watches it."""
+
 CHECKS = (
     orders.check_one_intent_one_order,
     stops.check_nothing_after_shut,

@@ -7,6 +7,9 @@ from decimal import Decimal
 
 from actors.exchange.synthetic import Flow
 from configs.schema import Settings
+from ops.simulation.faults import Cast
+from ops.system import SHARDED, START_ORDER, actor_name
+from protocols.mailboxes import READS
 
 THIRD_SYMBOL = "BTCUSDT"
 """Joins the two symbols of the settings where there are three shards."""
@@ -27,7 +30,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "levels": chance.choice((1, 1, 1, 2, 2, 3)),
             "position_notional_max": limit * Decimal("0.8"),
             "refresh_ms": 1_000,
-            "half_spread_bps_min": chance.choice((0.02, 0.05, 0.1)),
+            "half_spread_bps_min": chance.choice((0.05, 0.1, 0.2)),
             "level_spacing_bps": 0.2,
         }
     )
@@ -42,12 +45,12 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     )
     orders = settings.order_manager.model_copy(
         update={
-            "order_age_ms_min": chance.choice((0, 200, 500)),
+            "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
             "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
             "countdown_ms": chance.choice((10_000, 20_000)),
-            "beat_ms": chance.choice((100, 250, *[500] * 8)),
+            "beat_ms": chance.choice((100, *[250] * 3, *[500] * 16)),
             "book_age_ms_max": 2_500,
-            "price_tolerance_bps": chance.choice((0.05, 0.05, 0.1)),
+            "price_tolerance_bps": chance.choice((0.02, 0.05, 0.1)),
         }
     )
     assert settings.exchange is not None
@@ -70,8 +73,24 @@ def draw_flow(chance: random.Random) -> Flow:
     return Flow(
         step_ms=1_000,
         levels=60,
-        volatility_bps=chance.choice((0.05, 0.1)),
-        trade_rate=chance.choice((0.1, 0.2, 0.4)),
+        volatility_bps=chance.choice((0.04, 0.08)),
+        trade_rate=chance.choice((0.05, 0.1, 0.2)),
         change_rate=0.25,
-        informed_share=chance.choice((0.05, 0.15)),
+        informed_share=chance.choice((0.05, 0.1)),
     )
+
+
+def cast_of(shards: int) -> Cast:
+    """Every actor of a system, and every link as (writer, reader)."""
+    actors: list[str] = []
+    links: list[tuple[str, str]] = []
+    for role in START_ORDER:
+        for shard in range(shards) if role in SHARDED else (0,):
+            reader = actor_name(role, shard)
+            actors.append(reader)
+            for other in START_ORDER:
+                if other in READS[role]:
+                    serves_one = other in SHARDED and role in SHARDED
+                    writers = (shard,) if serves_one or other not in SHARDED else range(shards)
+                    links += [(actor_name(other, writer), reader) for writer in writers]
+    return Cast(actors=tuple(actors), links=tuple(links))

@@ -65,6 +65,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     size_ms: int = 0
 
     @property
+    def victims_may_be_fewer(self) -> bool:
+        """Whether the fault makes sense with some of its actors left out."""
+        return self.kind in (FaultKind.CRASH_SEVERAL, FaultKind.CRASH_ALL)
+
+    @property
     def ends_ms(self) -> int:
         """When it is over; a throttle only with the wait that it told."""
         waits_ms = self.size_ms if self.kind is FaultKind.THROTTLED else 0
@@ -83,12 +88,12 @@ class Cast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw_schedule(seed: int, cast: Cast, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> tuple[Fault, ...]:
-    """A schedule in order of time; the same arguments give the same one."""
+    """A schedule in order of time; the same arguments give the same one. The seeds take turns in having each kind for certain."""
     chance = random.Random(f"faults {seed}")
     count = chance.randint(FAULTS_MIN, FAULTS_MAX)
     drawn: list[Fault] = []
-    for _ in range(count):
-        kind = chance.choice(kinds)
+    for number in range(count):
+        kind = chance.choice(kinds) if number else kinds[seed % len(kinds)]
         at_ms = FIRST_MS + chance.randrange(SPAN_MS)
         if drawn and chance.random() < TOGETHER_SHARE:
             at_ms = drawn[-1].at_ms + chance.randrange(TOGETHER_MS)

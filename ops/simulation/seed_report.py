@@ -2,53 +2,94 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
+from ops.invariants.all import NAMES
 from ops.simulation.faults import FaultKind
-from ops.simulation.seeds import SeedResult
+from ops.simulation.seeds import Case, SeedResult
 
 ALL_FAULTS = "all"
 """Stands for every kind of fault."""
 
 
 class SeedTotals:
-    """Sums over many seeds."""
+    """Sums over many seeds. `kinds` are the faults that may be drawn; each of them, and each invariant, has to have had its turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> None:
         self.seeds = self.failed = 0
+        self._kinds = kinds
         self._sums: Counter[str] = Counter()
-        self._faults: Counter[str] = Counter()
+        self._injected: Counter[str] = Counter()
         self._checked: Counter[str] = Counter()
+        self._broken: Counter[str] = Counter()
         self._virtual_s = self._recovered_s_max = 0.0
+        self._history = hashlib.blake2b(digest_size=16)
 
     def add(self, result: SeedResult) -> None:
         """Count one run."""
         self.seeds += 1
         self.failed += bool(result.violations)
         self._sums.update(messages=result.messages, accepted=result.accepted, fills=result.fills)
-        self._faults.update(result.faults_by_kind())
+        self._injected.update(result.injected)
         self._checked.update(result.checked)
+        self._broken.update(result.broken)
         self._virtual_s += result.virtual_s
         self._recovered_s_max = max(self._recovered_s_max, result.recovered_s)
+        self._history.update(result.history.encode())
 
-    def view(self, took_s: float) -> dict[str, object]:
+    def missing(self) -> list[str]:
+        """Faults that were never injected and invariants that were never checked; a proof that lacks them proves less than it says."""
+        absent = [f"fault {kind.value} was never injected" for kind in self._kinds if not self._injected[kind.value]]
+        return absent + [f"invariant {name} was never checked" for name in NAMES if not self._checked[name]]
+
+    @property
+    def must_be_complete(self) -> bool:
+        """Whether so many seeds ran that nothing may be missing."""
+        return self.seeds >= SEEDS_PER_KIND * len(self._kinds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule was broken, and nothing is missing that must not be."""
+        return not self.failed and not (self.must_be_complete and self.missing())
+
+    def view(self, took_s: float, workers: int = 1) -> dict[str, object]:
         """Everything counted, as builtins."""
+        seeds = max(self.seeds, 1)
         return {
             "seeds": self.seeds,
             "failed": self.failed,
+            "broken": dict(sorted(self._broken.items())),
+            "missing": self.missing(),
+            "workers": workers,
             "seeds_per_second": round(self.seeds / took_s, 2) if took_s > 0 else 0.0,
             "virtual_seconds": round(self._virtual_s),
             **{name: self._sums[name] for name in ("messages", "accepted", "fills")},
+            "faults": self._injected.total(),
+            "per_seed": {
+                **{name: round(self._sums[name] / seeds, 1) for name in ("messages", "accepted", "fills")},
+                "faults": round(self._injected.total() / seeds, 1),
+            },
             "slowest_recovery_seconds": self._recovered_s_max,
-            "faults": dict(sorted(self._faults.items())),
-            "checked": dict(self._checked),
+            "faults_by_kind": dict(sorted(self._injected.items())),
+            "checked": {name: self._checked[name] for name in NAMES},
+            "history": self._history.hexdigest(),
         }
+
+
+SEEDS_PER_KIND = 5
+"""With so many seeds for each kind of fault it is no accident when one was never injected."""
 
 
 class UnknownFaultError(ValueError):
     """A kind of fault that there is none of; the text names those that there are."""
+
+
+class UnreadableCaseError(ValueError):
+    """A case that is no case; the text says where."""
 
 
 def kinds_of(text: str) -> tuple[FaultKind, ...]:
@@ -69,16 +110,41 @@ def kinds_of(text: str) -> tuple[FaultKind, ...]:
     return tuple(known[name] for name in names)
 
 
-def describe(result: SeedResult, faults: str) -> str:
-    """A failed run for people: what it broke, its schedule, and the command that repeats it."""
-    lines = [f"seed {result.seed} ({result.shards} shards):"]
-    lines += [f"  {violation}" for violation in result.violations]
-    for fault in result.schedule:
+def case_of(text: str) -> Case:
+    """A case from its JSON.
+
+    Raises:
+        UnreadableCaseError: it is none.
+    """
+    try:
+        return msgspec.json.decode(text, type=Case)
+    except msgspec.DecodeError as error:
+        raise UnreadableCaseError(f"this is no case of a seed: {error}") from None
+
+
+def describe(failed: SeedResult, shortest: SeedResult, faults: str) -> str:
+    """A failed run for people: what it broke, the shortest history found that breaks it too, and the commands that repeat both."""
+    chosen = "" if faults == ALL_FAULTS else f" --faults {faults}"
+    lines = [f"seed {failed.case.seed} ({failed.shards} shards):"]
+    lines += [f"  {violation}" for violation in failed.violations]
+    lines.append(f"  repeat: raymaker simulate --seeds 1 --first {failed.case.seed}{chosen}")
+    kept = f"{len(shortest.case.schedule)} of {len(failed.case.schedule)} faults"
+    lines.append(f"  shortest history found: {kept}, {shortest.virtual_s:g} s, {shortest.messages} messages")
+    lines += [f"    {violation}" for violation in shortest.violations if violation not in failed.violations]
+    lines += [f"    {line}" for line in _schedule_lines(shortest.case)]
+    lines.append(f"  repeat: raymaker simulate --case '{msgspec.json.encode(shortest.case).decode()}'")
+    return "\n".join(lines)
+
+
+def _schedule_lines(case: Case) -> list[str]:
+    lines = []
+    for fault in case.schedule:
         details = msgspec.to_builtins(fault)
         at_ms, kind = details.pop("at_ms"), details.pop("kind")
-        details["actors"] = " ".join(fault.actors)
+        if fault.actors:
+            details["actors"] = " ".join(fault.actors)
         told = ", ".join(f"{name} {value}" for name, value in details.items() if value)
-        lines.append(f"    {at_ms / 1_000:7.3f} s {kind} {told}".rstrip())
-    chosen = "" if faults == ALL_FAULTS else f" --faults {faults}"
-    lines.append(f"  repeat: raymaker simulate --seeds 1 --first {result.seed}{chosen}")
-    return "\n".join(lines)
+        lines.append(f"{at_ms / 1_000:7.3f} s {kind} {told}".rstrip())
+    if case.drain_ms:
+        lines.append(f"{case.drain_ms / 1_000:7.3f} s drain")
+    return lines

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from configs.loading import load_settings
 from configs.schema import Settings
+from ops.simulation.draws import cast_of
 from ops.simulation.faults import Cast, Fault, FaultKind, draw_schedule
-from ops.simulation.seed_report import SeedTotals, UnknownFaultError, describe, kinds_of
-from ops.simulation.seeds import SeedResult, run_seed
+from ops.simulation.house import House
+from ops.simulation.pool import run_many
+from ops.simulation.seed_report import (
+    SeedTotals,
+    UnknownFaultError,
+    UnreadableCaseError,
+    case_of,
+    describe,
+    kinds_of,
+)
+from ops.simulation.seeds import Case, SeedResult, run_case, run_seed
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
@@ -28,16 +44,39 @@ def test_a_seed_breaks_no_rule_and_everything_quotes_again(seed: int) -> None:
     result = run_seed(seed, settings())
     assert result.violations == ()
     assert result.accepted > 0
-    assert all(count > 0 for count in result.checked.values())
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
     assert run_seed(12, settings()) == run_seed(12, settings())
 
 
+def test_the_history_of_a_seed_is_the_same_in_every_process() -> None:
+    here = SeedTotals()
+    for seed in (20, 21):
+        here.add(run_seed(seed, settings()))
+    told = [_simulate_elsewhere(hash_seed) for hash_seed in ("0", "4711")]
+    assert [run["history"] for run in told] == [here.view(1.0)["history"]] * 2
+
+
+def _simulate_elsewhere(hash_seed: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "ops.cli.main", "simulate", "--seeds", "2", "--first", "20", "--json"]
+    done = subprocess.run(
+        command, cwd=DEMO.parents[1], env=os.environ | {"PYTHONHASHSEED": hash_seed}, capture_output=True, check=True
+    )
+    view: dict[str, Any] = json.loads(done.stdout)
+    return view
+
+
+def test_workers_give_the_same_results_in_the_same_order() -> None:
+    seeds = range(30, 37)
+    alone = list(run_many(seeds, settings(), tuple(FaultKind)))
+    assert list(run_many(seeds, settings(), tuple(FaultKind), workers=2)) == alone
+    assert [result.case.seed for result in alone] == list(seeds)
+
+
 def test_an_acknowledged_order_that_lagging_reads_hide_halts_nothing() -> None:
     lag = Fault(kind=FaultKind.READS_LAG, at_ms=1_000, lasts_ms=9_000, actors=("order_manager-0",), size_ms=4_000)
-    result = run_seed(1, settings(), schedule=(lag,))
+    result = run_case(Case(seed=1, schedule=(lag,)), settings())
     assert result.violations == ()
     assert "ORDER_ZOMBIE" not in result.alerts
 
@@ -58,31 +97,69 @@ def test_every_kind_of_fault_is_drawn() -> None:
     assert drawn == set(FaultKind)
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_schedules_know_every_actor_and_every_link(shards: int) -> None:
+    house = House(settings().model_copy(update={"shards": shards}), seed=1)
+    cast = cast_of(shards)
+    assert (cast.actors, sorted(cast.links)) == (tuple(house.specs), sorted(house.links))
+
+
 def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(UnknownFaultError, match=r"no fault is named 'flood': there are crash, .*, and all"):
         kinds_of("crash,flood")
 
 
 def test_a_failed_seed_is_told_with_its_schedule_and_the_command_that_repeats_it() -> None:
-    failed = SeedResult(
-        seed=41,
+    lost = Fault(kind=FaultKind.LOSE_PRIVATE, at_ms=1_500, lasts_ms=200, actors=("order_manager-1",))
+    failed = failure(lost, lost, lost)
+    assert describe(failed, failure(lost), "lose_private").splitlines() == [
+        "seed 41 (2 shards):",
+        "  I1: twice",
+        "  repeat: raymaker simulate --seeds 1 --first 41 --faults lose_private",
+        "  shortest history found: 1 of 3 faults, 60 s, 10 messages",
+        "      1.500 s lose_private lasts_ms 200, actors order_manager-1",
+        """  repeat: raymaker simulate --case '{"seed":41,"schedule":[{"kind":"lose_private","at_ms":1500,"lasts_ms":200,"""
+        """"actors":["order_manager-1"]}]}'""",
+    ]
+    totals = SeedTotals()
+    totals.add(failed)
+    assert (totals.failed, totals.view(2.0)["seeds_per_second"]) == (1, 0.5)
+
+
+def test_a_case_is_read_back_from_what_a_failure_prints() -> None:
+    lost = Fault(kind=FaultKind.LOSE_PRIVATE, at_ms=1_500, lasts_ms=200, actors=("order_manager-1",))
+    case = Case(seed=3, schedule=(lost,), drain_ms=100)
+    assert case_of(msgspec.json.encode(case).decode()) == case
+    with pytest.raises(UnreadableCaseError, match="this is no case of a seed"):
+        case_of('{"seed": 3}')
+
+
+def test_a_long_run_that_left_a_fault_or_an_invariant_out_fails() -> None:
+    totals = SeedTotals((FaultKind.LOSE_PRIVATE, FaultKind.CRASH))
+    for _ in range(9):
+        totals.add(failure(broken=""))
+    assert totals.passed
+    totals.add(failure(broken=""))
+    assert not totals.passed
+    assert totals.missing()[:3] == [
+        "fault lose_private was never injected",
+        "fault crash was never injected",
+        "invariant I2 was never checked",
+    ]
+
+
+def failure(*schedule: Fault, broken: str = "I1: twice") -> SeedResult:
+    return SeedResult(
+        case=Case(seed=41, schedule=schedule),
         shards=2,
-        schedule=(Fault(kind=FaultKind.LOSE_PRIVATE, at_ms=1_500, lasts_ms=200, actors=("order_manager-1",)),),
-        violations=("I1: twice",),
+        violations=(broken,) if broken else (),
         checked={"I1": 3},
+        injected={"lose_private": len(schedule)},
         messages=10,
         accepted=3,
         fills=1,
         virtual_s=60.0,
         recovered_s=1.0,
         alerts={},
+        history="",
     )
-    assert describe(failed, "lose_private").splitlines() == [
-        "seed 41 (2 shards):",
-        "  I1: twice",
-        "      1.500 s lose_private lasts_ms 200, actors order_manager-1",
-        "  repeat: raymaker simulate --seeds 1 --first 41 --faults lose_private",
-    ]
-    totals = SeedTotals()
-    totals.add(failed)
-    assert (totals.failed, totals.view(2.0)["seeds_per_second"]) == (1, 0.5)

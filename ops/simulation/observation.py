@@ -1,0 +1,97 @@
+"""A house under observation: whether it quotes, when it quotes again, and whether it can be drained."""
+
+from __future__ import annotations
+
+from actors.order_manager.core import OrderManagerCore
+from ops.simulation.house import House
+from protocols.messages.alerts import AlertCode
+from protocols.messages.control import ActorState, Drain
+
+STEADY_S = 3.0
+"""Everything quotes only when it has done so at each look for this long."""
+
+DRAIN_S = 15.0
+"""A drained order manager has stopped within this, and the time that its drain may take."""
+
+LAST_WORDS_S = 3.0
+"""What is on its way after the drain arrives within this."""
+
+LOOK_S = 0.25
+
+_HALT_ALERTS = frozenset(
+    {
+        AlertCode.ORDER_ZOMBIE,
+        AlertCode.BAD_DATA,
+        AlertCode.LIMIT_BREACHED,
+        AlertCode.DAILY_LOSS,
+        AlertCode.KEY_REFUSED,
+        AlertCode.MARGIN_CALL,
+    }
+)
+
+
+class Observation:
+    """Looks at the order managers of a house, and notes what takes too long."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.violations: list[str] = []
+        self.checked = {"I9": 0}
+
+    def until_quoting(self, bound_s: float, since: str) -> float:
+        """Run until every symbol quotes steadily or is halted with an alert; the seconds that it took. Too late is a violation."""
+        house = self._house
+        took_s = steady_since_s = 0.0
+        self.checked["I9"] += 1
+        while took_s < bound_s + STEADY_S:
+            house.run_s(LOOK_S)
+            took_s += LOOK_S
+            if self._idle():
+                steady_since_s = took_s
+            elif took_s - steady_since_s >= STEADY_S:
+                return steady_since_s
+        for symbol, why in (self._idle() or {"everything": "its quotes come and go"}).items():
+            self.violations.append(f"I9: {symbol} does not quote {bound_s:g} s after {since}: {why}")
+        return took_s
+
+    def drain(self) -> None:
+        """Drain every order manager and wait until it has stopped; a successor that comes meanwhile is drained too."""
+        house = self._house
+        took_s = 0.0
+        left: list[str] = []
+        drained: dict[str, int] = {}
+        while took_s < DRAIN_S + (house.settings.supervision.drain_timeout_ms / 1_000):
+            for name in house.order_managers:
+                if house.world.core_of(name) is not None and drained.get(name) != house.world.epoch_of(name):
+                    drained[name] = house.world.epoch_of(name)
+                    house.tell(name, Drain())
+            house.run_s(LOOK_S)
+            took_s += LOOK_S
+            left = self._not_stopped()
+            if not left:
+                break
+        else:
+            self.violations.append(f"END: not drained after {took_s:g} s: {', '.join(left)}")
+        house.run_s(LAST_WORDS_S)
+
+    def _not_stopped(self) -> list[str]:
+        found = []
+        for name in self._house.order_managers:
+            core = self._house.world.core_of(name)
+            if not isinstance(core, OrderManagerCore) or core.state is not ActorState.STOPPED:
+                found.append(name)
+        return found
+
+    def _idle(self) -> dict[str, str]:
+        """Symbols that neither quote nor are halted with an alert, and why."""
+        idle: dict[str, str] = {}
+        for name in self._house.order_managers:
+            core = self._house.world.core_of(name)
+            if not isinstance(core, OrderManagerCore):
+                idle[name] = "it is dead"
+                continue
+            for symbol, view in core.snapshot().symbols.items():
+                is_halted = bool(view.halted) and bool(_HALT_ALERTS & self._house.alerts.keys())
+                if not is_halted and not (view.gate_open and view.open_orders):
+                    idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {view.open_orders} orders"
+        return idle
