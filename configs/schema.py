@@ -114,7 +114,7 @@ class StrategySettings(Section):
 
 
 class OrderManagerSettings(Section):
-    """Ladder diff, gate, deadlines and budget."""
+    """Ladder diff, gate, deadlines and budget. After `clock_doubt_ms_max` and `reconnect_ms_max` of doubt everything stops until resume."""
 
     price_tolerance_bps: BasisPoints = 0.3
     size_tolerance_share: float = Field(default=0.3, ge=0, le=1, allow_inf_nan=False)
@@ -125,6 +125,8 @@ class OrderManagerSettings(Section):
     dead_slack_ms: Milliseconds = 1_500
     clock_error_ms_max: Milliseconds = 250
     clock_age_ms_max: Milliseconds = 300_000
+    clock_doubt_ms_max: Milliseconds = 60_000
+    reconnect_ms_max: Milliseconds = 300_000
     book_age_ms_max: Milliseconds = 500
     target_age_ms_max: Milliseconds = 2_000
     user_stream_age_ms_max: Milliseconds = 60_000

@@ -1,7 +1,7 @@
 """The arm of the emergency stop that needs neither Ray nor any actor: the venue by REST with the keys.
 
 Its answer is CLEAR: open orders empty, asked twice, the second time past the deadline of the last write that any process of ours
-can have made. SHUT, the answer before it, is the stop file's (ops/stop_file.py).
+can have made. SHUT, the answer before it, is the stop file's (actors/runtime/shut.py).
 """
 
 from __future__ import annotations

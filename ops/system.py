@@ -59,6 +59,7 @@ def build_plan(
         rate_limits: what the venue said that the account may ask of it.
     """
     shards = deal(settings.symbols, settings.shards)
+    closes = settings.flatten.on_emergency and not settings.dry_run
     children = [
         ChildSpec(
             spec=_spec(role, shard, shards, settings, instruments, state_dir, rate_limits),
@@ -78,6 +79,7 @@ def build_plan(
         state_dir=str(state_dir.path),
         stop_arm=(sys.executable, "-m", "ops.stop_arm", str(state_dir.path)),
         nodes=_nodes(settings),
+        flatten_arm=(sys.executable, "-m", "ops.stop_arm", "--flatten", str(state_dir.path)) if closes else (),
     )
 
 

@@ -55,6 +55,12 @@ class SetTimer(msgspec.Struct, frozen=True, gc=False):
     at_ns: int
 
 
+class ShutNode(msgspec.Struct, frozen=True, gc=False):
+    """Stop everything, at once and until a person resumes: the host writes the node's stop file, and the supervisor latches it."""
+
+    reason: str
+
+
 class Log(msgspec.Struct, frozen=True, gc=False):
     """Write a line to the actor's log after the list has been carried out."""
 
@@ -62,7 +68,7 @@ class Log(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-Effect = Publish | Send | Append | Call | SetTimer | Log
+Effect = Publish | Send | Append | Call | SetTimer | ShutNode | Log
 
 
 class Core(Protocol):

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.order_manager.core import OrderManagerCore
 from configs.schema import OrderManagerSettings, RiskSettings, Settings, VenueSettings
-from protocols.effects import Append, Call, Effect, Publish, SetTimer, TimerFired
+from protocols.effects import Append, Call, Effect, Publish, SetTimer, ShutNode, TimerFired
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode
 from protocols.messages.control import ActorSpec
@@ -377,6 +377,7 @@ class Rig:
         self.journal: list[Message] = []
         self.published: list[Message] = []
         self.timers: dict[str, int] = {}
+        self.shut_reasons: list[str] = []
         self.position_lots_max = 1_000
         self.state = TradingState.ACTIVE
         self.feed_on = self.lease_on = self.stream_on = True
@@ -426,6 +427,8 @@ class Rig:
                     self._handling = was
                 case SetTimer():
                     self.timers[effect.name] = effect.at_ns
+                case ShutNode():
+                    self.shut_reasons.append(effect.reason)
                 case _:
                     pass
 

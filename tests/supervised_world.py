@@ -246,6 +246,8 @@ class SupervisedWorld:
             case c.ClearVenue(shard=shard, symbols=symbols):
                 self.history.append(f"clear {','.join(symbols)}")
                 self._queue.append(c.VenueCleared(shard=shard, cleared=self.arm_clears, text="the arm ran"))
+            case c.FlattenVenue():
+                self.history.append("flatten")
             case c.GiveAnswer(ask_id=ask_id, answer=answer):
                 self.answers[ask_id] = answer
             case c.Beat(node=node) if node:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from actors.order_manager.checkpoint import load, save
+from actors.order_manager.emergencies import Emergencies
 from actors.order_manager.evidence import Evidence
 from actors.order_manager.gate import LOOP_LAG_NS_MAX
 from actors.order_manager.lifecycle import Lifecycle, Phase
@@ -91,6 +92,7 @@ class OrderManagerCore:
         )
         self._user_events = UserEvents(self._shard, self._evidence)
         self._restorer = Restorer(self._shard)
+        self._emergencies = Emergencies(self._shard)
         self._now_ns = 0
         self._beat_due_ns = 0
         self._beat_ns = self._shard.own.beat_ms * 1_000_000
@@ -332,6 +334,7 @@ class OrderManagerCore:
         if not shard.dry_run and not shard.clock.is_trusted(now_ns) and self._clock_is_due(now_ns):
             self._clock_asked_ns = now_ns
             shard.desk.query_time(now_ns)
+        self._emergencies.step(now_ns)
         self._lifecycle.step(now_ns)
         self._settle_suspects(now_ns, venue_now_ns)
         for symbol in shard.symbols.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from protocols.effects import Append, Call, Effect, Log, LogLevel, Publish, SetTimer
+from protocols.effects import Append, Call, Effect, Log, LogLevel, Publish, SetTimer, ShutNode
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.orders import (
@@ -72,6 +72,10 @@ class Outbox:
     def timer(self, name: str, at_ns: int) -> None:
         """Set a timer."""
         self._effects.append(SetTimer(name, at_ns))
+
+    def shut_node(self, reason: str) -> None:
+        """Stop everything until a person resumes."""
+        self._effects.append(ShutNode(reason))
 
     def alert(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> None:
         """Raise an alert and log it; equal (code, subject) at most once in `ALERT_PERIOD_NS`."""

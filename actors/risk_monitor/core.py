@@ -27,6 +27,7 @@ from protocols.effects import (
     Publish,
     Send,
     SetTimer,
+    ShutNode,
     TimerFired,
 )
 from protocols.mailboxes import RiskMonitorMailbox
@@ -65,6 +66,8 @@ TERMS_PERIOD_NS = 1_000_000_000
 """What strategy may do is said again this often, for a strategy that restarted."""
 
 _JUDGE = "judge"
+_STOPPED_BY = "emergency stop: "
+"""How the reason of a stop begins that others have ordered: it needs no stop of ours."""
 _MS = 1_000_000
 
 
@@ -296,7 +299,7 @@ class RiskMonitorCore:
                 assert_never(message)
 
     def _stop(self, reason: str) -> list[Effect]:
-        if not self._latches.set(ACCOUNT, RiskLevel.EMERGENCY, f"emergency stop: {reason}"):
+        if not self._latches.set(ACCOUNT, RiskLevel.EMERGENCY, f"{_STOPPED_BY}{reason}"):
             return []
         return [Log(LogLevel.WARNING, f"emergency stop: {reason}")]
 
@@ -404,8 +407,15 @@ class RiskMonitorCore:
             venue_time_ns=now_ns + self._clock.offset_ns if self._clock is not None else 0,
         )
         line = Log(LogLevel.WARNING if rose else LogLevel.INFO, f"{_name(subject)}: {text}")
+        is_emergency = (
+            subject == ACCOUNT
+            and rose
+            and after.level is RiskLevel.EMERGENCY
+            and not after.reason.startswith(_STOPPED_BY)
+        )
+        stop = [ShutNode(f"risk: {_name(subject)} {text}")] if is_emergency else []
         if not alerts:
-            return [Append(record), line]
+            return [Append(record), line, *stop]
         severity = Severity.INFO
         if rose:
             severity = Severity.CRITICAL if after.level.rank >= RiskLevel.HALTED.rank else Severity.WARNING
@@ -413,6 +423,7 @@ class RiskMonitorCore:
             Append(record),
             line,
             Publish(self._alert_of(AlertCode.LEVEL_CHANGED, severity, _name(subject), text, now_ns)),
+            *stop,
         ]
 
     def _terms(self, view: SymbolView) -> QuotingTerms:

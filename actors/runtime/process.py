@@ -26,15 +26,28 @@ from actors.runtime.links.writer import LinkWriter
 from actors.runtime.logs import open_log
 from actors.runtime.loop_watch import LoopWatch
 from actors.runtime.shell import Clock, Shell
+from actors.runtime.shut import write_stop_file
 from actors.runtime.state_dir import StateDir
 from actors.runtime.stop_file import StopFile
 from actors.runtime.timers import TimerTable
 from configs.cluster_secret import load_cluster_secret
 from configs.schema import Settings
-from protocols.effects import Append, Call, Effect, LinkChanged, Log, OutboxFull, Publish, Send, SetTimer, TimerFired
+from protocols.effects import (
+    Append,
+    Call,
+    Effect,
+    LinkChanged,
+    Log,
+    OutboxFull,
+    Publish,
+    Send,
+    SetTimer,
+    ShutNode,
+    TimerFired,
+)
 from protocols.envelope import Envelope, Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
-from protocols.messages.control import ActorSpec, EpochAnnounced, Resume, StopFileSeen, Vitals
+from protocols.messages.control import ActorSpec, EmergencyStop, EpochAnnounced, Resume, StopFileSeen, Vitals
 
 TICK_S = 0.05
 """Period of looking at the stop file and of measuring the loop."""
@@ -279,6 +292,8 @@ class ActorProcess:
                     self._writer.publish(effect.body, self.origin_ns, self._cause, effect.to)
                 case SetTimer():
                     self._set_timer(effect.name, effect.at_ns)
+                case ShutNode():
+                    self._shut_node(effect.reason)
                 case Log():
                     lines.append(effect)
         if self._carried_out is not None:
@@ -321,6 +336,19 @@ class ActorProcess:
         changed = self._stop_file.look()
         if changed is not None and StopFileSeen in self._accepted:
             self._accept(changed, 0, "")
+
+    def _shut_node(self, reason: str) -> None:
+        """Write the stop file: every gate of this node sees it before its next write, and the supervisor latches it for all nodes."""
+        try:
+            doubt = write_stop_file(self._state.stop_file, f"{self._spec.name}: {reason}")
+        except OSError as error:
+            self.log.critical("the stop file cannot be written ({}): {}", error.strerror, reason)
+            if EmergencyStop in self._accepted and not self._dead:
+                self._accept(EmergencyStop(reason=reason), 0, "")
+            return
+        self.log.critical("emergency stop of this node: {}{}", reason, f" ({doubt})" if doubt else "")
+        if not self._dead:
+            self._look_at_stop_file()
 
     def _announce(self, announced: EpochAnnounced) -> None:
         self._writer.announce(announced.name, announced.epoch)
@@ -373,6 +401,7 @@ class ActorProcess:
         self.log.opt(exception=error).critical("{} ends itself: {}", self._spec.name, error)
         if code is ExitCode.JOURNAL_FAILED:
             self._raise_alert(AlertCode.JOURNAL_FAILED, self._spec.name, str(error))
+            self._shut_node(f"the journal failed: {error}")
         self._on_fatal(code, error)
 
 

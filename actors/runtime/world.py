@@ -14,7 +14,19 @@ from typing import Any
 import msgspec
 
 from actors.runtime.world_links import Delays, Link, Wire
-from protocols.effects import Append, Call, Core, Effect, LinkChanged, Log, Publish, Send, SetTimer, TimerFired
+from protocols.effects import (
+    Append,
+    Call,
+    Core,
+    Effect,
+    LinkChanged,
+    Log,
+    Publish,
+    Send,
+    SetTimer,
+    ShutNode,
+    TimerFired,
+)
 from protocols.envelope import Envelope, Message, encoder
 from protocols.mailboxes import ROUTES
 
@@ -58,6 +70,8 @@ class World:
         self._epochs = 0
         self.observers: list[Callable[[str, Message], None]] = []
         """Told of everything that an actor publishes, with its name; they must not change anything."""
+        self.on_shut: Callable[[str, str], None] = lambda name, reason: None
+        """Told who wants everything stopped, and why."""
 
     def inhabit(self, inhabitant: Inhabitant) -> None:
         """Add an actor; it comes to life with `begin`."""
@@ -195,6 +209,8 @@ class World:
                 case Call(request=request):
                     if actor.call is not None:
                         actor.call(actor.name, self.now_ns, request)
+                case ShutNode(reason=reason):
+                    self.on_shut(actor.name, reason)
                 case Log():
                     actor.logged += 1
                 case Send(to=to, body=body):

@@ -67,7 +67,7 @@ class SupervisorActor:
         assert self._plan is not None
         watch_s = self._settings.supervision.watch_ms / 1_000
         self._gateway = ChildGateway(
-            self._state, self._home, self._plan.stop_arm, watch_s, self._deliver, self._resolve
+            self._state, self._home, self._plan.stop_arm, self._plan.flatten_arm, watch_s, self._deliver, self._resolve
         )
         self.core.metrics_url = self._metrics.start(self._settings.supervision.metrics_port)
         if self._metrics.warning:

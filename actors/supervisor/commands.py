@@ -244,6 +244,19 @@ class VenueCleared(Message, frozen=True, kw_only=True):
     text: str
 
 
+class FlattenVenue(Message, frozen=True, kw_only=True):
+    """Run the arm that closes every position. Outcome: VenueFlattened."""
+
+    wait_ms: int
+
+
+class VenueFlattened(Message, frozen=True, kw_only=True):
+    """`flat`: the arm saw no position and no open order left."""
+
+    flat: bool
+    text: str
+
+
 class CommandGiven(Message, frozen=True, kw_only=True):
     """Somebody asks; the answer goes out as `GiveAnswer` with the same `ask_id`."""
 
@@ -270,8 +283,9 @@ class Desired(Message, frozen=True, kw_only=True):
 
     `system` names the run that it belongs to; of an earlier run only the emergency stop still holds. `booted` tells that every child
     was started once; `epochs` the last one given to each; `unwanted` what a person stopped; `resume_owed` who was away at the last
-    resume and hears of it when it is back. Of a cluster: `assigned` is the node of each shard, `journal_nodes` that where its order
-    manager last ran, `lift_owed` the nodes whose stop file a resume has still to remove.
+    resume and hears of it when it is back; `flatten_owed` that positions are to be closed and nobody has confirmed it yet. Of a cluster:
+    `assigned` is the node of each shard, `journal_nodes` that where its order manager last ran, `lift_owed` the nodes whose stop file a
+    resume has still to remove.
     """
 
     system: str = ""
@@ -288,6 +302,7 @@ class Desired(Message, frozen=True, kw_only=True):
     assigned: dict[int, str] = msgspec.field(default_factory=dict)
     journal_nodes: dict[int, str] = msgspec.field(default_factory=dict)
     lift_owed: tuple[str, ...] = ()
+    flatten_owed: bool = False
 
 
 def desired_of(system: str, kept: Desired | None) -> Desired:
@@ -320,6 +335,7 @@ SupervisorRequest = (
     | LatchNode
     | LookAtNodes
     | ClearVenue
+    | FlattenVenue
     | GiveAnswer
 )
 SupervisorRecord = StopLatch | Desired
@@ -339,6 +355,7 @@ SupervisorOutcome = (
     | NodesSeen
     | HeadSilent
     | VenueCleared
+    | VenueFlattened
     | CommandGiven
 )
 SupervisorMailbox = SupervisorOutcome | Control | Hosted

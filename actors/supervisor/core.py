@@ -33,6 +33,7 @@ from actors.supervisor.commands import (
     StopLatch,
     SupervisorMailbox,
     VenueCleared,
+    VenueFlattened,
 )
 from actors.supervisor.halting import Halting
 from actors.supervisor.health import Health
@@ -104,6 +105,7 @@ class SupervisorCore:
             state.alert(AlertCode.ACTOR_DIED, Severity.WARNING, self._identity.name, text)
         if state.desired.stopped:
             state.record(StopLatch(present=True, reason=state.desired.stop_reason))
+            self._halting.flatten_owed()
         state.request(FindChildren(names=tuple(state.children), wait_ms=FIND_WAIT_MS))
         return [*state.take_effects(), self._next_tick(now_ns)]
 
@@ -178,6 +180,8 @@ class SupervisorCore:
                 self._nodes.note_seen(message)
             case HeadSilent():
                 self._nodes.note_silent(message)
+            case VenueFlattened():
+                self._halting.note_flattened(message)
             case VenueCleared():
                 self._answers.note_cleared(message)
             case CommandGiven():

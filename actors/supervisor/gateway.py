@@ -29,6 +29,7 @@ from actors.supervisor.commands import (
     EpochAllocated,
     EpochRefused,
     FindChildren,
+    FlattenVenue,
     FoundChild,
     GiveAnswer,
     HeadSilent,
@@ -46,6 +47,7 @@ from actors.supervisor.commands import (
     SupervisorRequest,
     TellChild,
     VenueCleared,
+    VenueFlattened,
     WatchChild,
 )
 from protocols.messages.control import AnyAnswer
@@ -69,14 +71,16 @@ class ChildGateway:
         state: StateDir,
         home: str,
         stop_arm: tuple[str, ...],
+        flatten_arm: tuple[str, ...],
         watch_s: float,
         deliver: Callable[[SupervisorOutcome], None],
         answer: Callable[[int, AnyAnswer], None],
     ) -> None:
-        """Args: home: this node's name, if it has one; stop_arm: SystemPlan.stop_arm; watch_s: length of one watch call."""
+        """Args: home: this node's name, if it has one; stop_arm, flatten_arm: as in SystemPlan; watch_s: length of one watch call."""
         self._state = state
         self._home = home
         self._stop_arm = stop_arm
+        self._flatten_arm = flatten_arm
         self._watch_s = watch_s
         self._deliver = deliver
         self._answer = answer
@@ -115,6 +119,8 @@ class ChildGateway:
                 self._begin(self._look_at_nodes())
             case ClearVenue():
                 self._begin(self._clear(request))
+            case FlattenVenue():
+                self._begin(self._flatten(request))
             case GiveAnswer():
                 self._answer(request.ask_id, request.answer)
             case _:
@@ -317,23 +323,29 @@ class ChildGateway:
             )
             self._deliver(VenueCleared(shard=request.shard, cleared=False, text=text))
             return
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._stop_arm,
-                *request.symbols,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-        except OSError as error:
-            self._deliver(VenueCleared(shard=request.shard, cleared=False, text=f"the stop arm cannot run: {error}"))
-            return
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), request.wait_ms / 1_000)
-            text = output[-OUTPUT_BYTES_MAX:].decode(errors="replace").strip()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            text = f"the stop arm did not end within {request.wait_ms} ms"
-        cleared = process.returncode == 0
+        cleared, text = await _run_arm((*self._stop_arm, *request.symbols), request.wait_ms)
         self._deliver(VenueCleared(shard=request.shard, cleared=cleared, text=text or "no open order is left"))
+
+    async def _flatten(self, request: FlattenVenue) -> None:
+        flat, text = await _run_arm(self._flatten_arm, request.wait_ms)
+        self._deliver(VenueFlattened(flat=flat, text=text or "no position is left"))
+
+
+async def _run_arm(command: tuple[str, ...], wait_ms: int) -> tuple[bool, str]:
+    """Whether the arm confirmed what it is for, and the end of what it said."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:
+        return False, f"the stop arm cannot run: {error}"
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), wait_ms / 1_000)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False, f"the stop arm did not end within {wait_ms} ms"
+    return process.returncode == 0, output[-OUTPUT_BYTES_MAX:].decode(errors="replace").strip()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from actors.supervisor.child import Child
-from actors.supervisor.commands import ClearVenue, LatchNode, StopLatch
+from actors.supervisor.commands import ClearVenue, FlattenVenue, LatchNode, StopLatch, VenueFlattened
 from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.control import EmergencyStop, Resume, ShardHalted
 
 CLEAR_WAIT_MS = 20_000
+FLATTEN_WAIT_MS = 600_000
 HARMLESS_ROLES = frozenset({"alerting", "exchange"})
 """Without these nothing unsafe is sent: giving one up halts no shard."""
 
@@ -25,9 +26,13 @@ class Halting:
         state = self._state
         state.record(StopLatch(present=True, reason=reason))
         first = not state.desired.stopped
-        state.change_desired(stopped=True, stop_reason=reason, resume_owed=(), lift_owed=())
+        closes = first and bool(state.plan.flatten_arm)
+        owed = closes or state.desired.flatten_owed
+        state.change_desired(stopped=True, stop_reason=reason, resume_owed=(), lift_owed=(), flatten_owed=owed)
         told = state.tell_all(EmergencyStop(reason=reason))
         self.latch_nodes()
+        if closes:
+            self.flatten_owed()
         if first:
             state.alert(AlertCode.EMERGENCY_STOP, Severity.CRITICAL, "system", f"emergency stop: {reason}")
         return told
@@ -45,7 +50,9 @@ class Halting:
         state = self._state
         away = tuple(child.name for child in state.children.values() if not child.is_reachable)
         others = tuple(node for node in state.placement.nodes if node != state.placement.home)
-        state.change_desired(stopped=False, stop_reason="", halted_shards={}, resume_owed=away, lift_owed=others)
+        state.change_desired(
+            stopped=False, stop_reason="", halted_shards={}, resume_owed=away, lift_owed=others, flatten_owed=False
+        )
         state.record(StopLatch(present=False, reason=reason))
         state.latched.clear()
         self._resumed = Resume(reason=reason)
@@ -75,6 +82,18 @@ class Halting:
             return
         state.change_desired(lift_owed=tuple(other for other in state.desired.lift_owed if other != node))
         state.tell_all(self._resumed, state.on_node(node))
+
+    def flatten_owed(self) -> None:
+        """Have positions closed where that is owed: a supervisor that died meanwhile begins again, which is harmless."""
+        if self._state.desired.stopped and self._state.desired.flatten_owed:
+            self._state.request(FlattenVenue(wait_ms=FLATTEN_WAIT_MS))
+
+    def note_flattened(self, message: VenueFlattened) -> None:
+        """The arm has ended. It is not run again: a person reads what is left."""
+        state = self._state
+        state.change_desired(flatten_owed=False)
+        severity = Severity.WARNING if message.flat else Severity.CRITICAL
+        state.alert(AlertCode.EMERGENCY_STOP, severity, "flatten", message.text)
 
     def note_missed(self, child: Child) -> None:
         """A resume did not reach a child: its next incarnation hears of it."""

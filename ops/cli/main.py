@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from ops.stop_file import write_stop_file
+from actors.runtime.shut import write_stop_file
 
 EMERGENCY_STOP = "emergency-stop"
 

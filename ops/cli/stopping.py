@@ -143,7 +143,7 @@ def _nothing() -> None:
 
 def _shut(state: Path, reason: str, needed: bool) -> bool:
     """Write the stop file with the standard library alone; whether there is a state directory here at all."""
-    from ops.stop_file import write_stop_file
+    from actors.runtime.shut import write_stop_file
 
     if not state.is_dir():
         if needed:

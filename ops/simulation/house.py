@@ -96,6 +96,7 @@ class House:
         self._stops: list[tuple[int, int]] = []
         self._resume_owed: set[str] = set()
         self.world.observers.append(self._observe)
+        self.world.on_shut = lambda name, reason: self.emergency_stop()
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
         without_venue = settings.model_copy(update={"exchange": None})
         state = StateDir(Path("simulated"))

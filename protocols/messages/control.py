@@ -173,7 +173,8 @@ class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `stop_arm` is the command line that cancels at the venue without any actor, for when no order manager can; the symbols to clear are
     appended, and exit code 0 means that no order of theirs is left. `nodes` is empty for a system on one machine; else the first is home to
-    the supervisor and to what serves the whole account.
+    the supervisor and to what serves the whole account. `flatten_arm` clears and then closes every position; empty where an emergency
+    stop leaves positions alone.
     """
 
     children: tuple[ChildSpec, ...]
@@ -182,6 +183,7 @@ class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: str
     stop_arm: tuple[str, ...] = ()
     nodes: tuple[NodePlan, ...] = ()
+    flatten_arm: tuple[str, ...] = ()
 
 
 class GetStatus(Message, frozen=True, kw_only=True):

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from scripted_venue import ScriptedVenue
 
+from actors.runtime.shut import write_stop_file
 from configs.loading import load_settings
 from configs.schema import Settings
 from ops.emergency_stop import Cleared, cancel_everything
-from ops.stop_file import write_stop_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,7 +152,7 @@ def test_the_direct_command_loads_no_ray_and_no_actor() -> None:
 
 def test_the_stop_file_is_written_with_the_standard_library_alone(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from ops.stop_file import write_stop_file\n"
+        "import sys; from pathlib import Path; from actors.runtime.shut import write_stop_file\n"
         f"write_stop_file(Path({str(tmp_path / 'STOP')!r}), 'now')\n"
         "print([m for m in ('ray', 'httpx', 'pydantic', 'msgspec', 'typer') if m in sys.modules])"
     )

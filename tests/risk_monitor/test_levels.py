@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from risk_monitor_rig import Driver, states
 
 from actors.risk_monitor.levels import NORMAL, Permissions, Standing, Verdict, worst
+from protocols.effects import ShutNode
 from protocols.messages.control import EmergencyStop, HoldLevel, Resume
 from protocols.messages.risk import LevelChanged, QuotingTerms, RiskLevel, TradingState
 
@@ -165,6 +166,18 @@ def test_an_emergency_stop_is_the_highest_level() -> None:
     risk = Driver().healthy()
     risk.tell(EmergencyStop(reason="by hand"))
     assert risk.ask().level is RiskLevel.EMERGENCY
+
+
+def test_a_level_of_emergency_stops_everything_and_one_that_follows_a_stop_does_not_repeat_it() -> None:
+    risk = Driver().healthy()
+    risk.ask()
+    effects = risk.tell(hold("account", RiskLevel.EMERGENCY))
+    assert [effect.reason for effect in effects if isinstance(effect, ShutNode)] == [
+        "risk: account NORMAL -> EMERGENCY: held by a person: news"
+    ]
+    stopped = Driver().healthy()
+    stopped.ask()
+    assert not any(isinstance(effect, ShutNode) for effect in stopped.tell(EmergencyStop(reason="by hand")))
 
 
 def test_a_change_is_on_file_with_its_indicator_value_and_threshold_before_the_alert() -> None:

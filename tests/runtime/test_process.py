@@ -32,6 +32,7 @@ from protocols.effects import (
     Publish,
     Send,
     SetTimer,
+    ShutNode,
     TimerFired,
 )
 from protocols.envelope import Message
@@ -43,7 +44,7 @@ from protocols.mailboxes import (
     StrategyMailbox,
 )
 from protocols.messages.alerts import Alert, AlertCode, Severity
-from protocols.messages.control import Drain, EpochAnnounced, Resume, StopFileSeen
+from protocols.messages.control import Drain, EmergencyStop, EpochAnnounced, Resume, StopFileSeen
 from protocols.messages.market import MarkPrice, VenueClock
 from protocols.messages.orders import OrderAccepted
 from protocols.messages.quoting import QuoteTargets
@@ -467,6 +468,32 @@ async def test_a_failed_journal_ends_the_process_and_leaves_an_alert(folder: Pat
         process.deliver(Drain())
         assert [code for code, _ in house.fatal] == [ExitCode.JOURNAL_FAILED]
         assert [kept.code for _, kept in process._writer._spool.queue.after(0, 10)] == [AlertCode.JOURNAL_FAILED]
+        assert StateDir(folder).stop_file.read_text() == "order_manager-0: the journal failed: disk full\n"
+
+
+async def test_a_core_that_wants_everything_stopped_has_the_stop_file_written_and_sees_it_next(folder: Path) -> None:
+    def react(message: Any) -> list[Effect]:
+        return [ShutNode("the clock is lost")] if isinstance(message, Drain) else []
+
+    shell = ScriptedShell(OrderManagerMailbox, ScriptedCore(react))
+    async with house_in(folder) as house:
+        process = await house.open("order_manager-0", shell)
+        process.deliver(Drain())
+        told = "order_manager-0: the clock is lost"
+        assert StateDir(folder).stop_file.read_text() == f"{told}\n"
+        assert shell.core.heard == [Drain(), StopFileSeen(present=True, text=told)]
+
+
+async def test_where_no_stop_file_can_be_written_the_core_itself_is_stopped(folder: Path) -> None:
+    def react(message: Any) -> list[Effect]:
+        return [ShutNode("the clock is lost")] if isinstance(message, Drain) else []
+
+    shell = ScriptedShell(OrderManagerMailbox, ScriptedCore(react))
+    async with house_in(folder) as house:
+        process = await house.open("order_manager-0", shell)
+        process._state = StateDir(folder / "gone")
+        process.deliver(Drain())
+        assert shell.core.heard == [Drain(), EmergencyStop(reason="the clock is lost")]
 
 
 async def test_the_stop_file_is_seen_and_its_end_too(folder: Path) -> None:

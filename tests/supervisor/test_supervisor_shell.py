@@ -13,7 +13,15 @@ from supervised_world import child_spec, system_plan
 from actors.runtime.ray_cluster import write_durably
 from actors.runtime.state_dir import StateDir
 from actors.supervisor.actor import SupervisorActor, SupervisorError
-from actors.supervisor.commands import ClearVenue, Desired, StopLatch, SupervisorOutcome, VenueCleared
+from actors.supervisor.commands import (
+    ClearVenue,
+    Desired,
+    FlattenVenue,
+    StopLatch,
+    SupervisorOutcome,
+    VenueCleared,
+    VenueFlattened,
+)
 from actors.supervisor.gateway import ChildGateway
 from configs.schema import Settings, VenueSettings
 from protocols.messages.control import ActorSpec
@@ -77,7 +85,7 @@ async def test_bytes_that_are_no_command_are_refused(state: StateDir) -> None:
 
 async def clear_with(state: StateDir, arm: tuple[str, ...], wait_ms: int = 10_000) -> VenueCleared:
     outcome: asyncio.Future[SupervisorOutcome] = asyncio.get_running_loop().create_future()
-    gateway = ChildGateway(state, "", arm, 1.0, outcome.set_result, lambda ask_id, answer: None)
+    gateway = ChildGateway(state, "", arm, (), 1.0, outcome.set_result, lambda ask_id, answer: None)
     gateway.carry_out(ClearVenue(shard=1, symbols=("BTCUSDC", "ETHUSDC"), wait_ms=wait_ms))
     cleared = await asyncio.wait_for(outcome, 20)
     assert isinstance(cleared, VenueCleared)
@@ -103,6 +111,14 @@ async def test_a_stop_arm_that_hangs_is_cut_off(state: StateDir) -> None:
 async def test_a_stop_arm_that_cannot_run_is_told(state: StateDir) -> None:
     cleared = await clear_with(state, (str(state.path / "absent"),))
     assert (cleared.cleared, cleared.text[:24]) == (False, "the stop arm cannot run:")
+
+
+async def test_the_flatten_arm_says_how_it_ended(state: StateDir) -> None:
+    outcome: asyncio.Future[SupervisorOutcome] = asyncio.get_running_loop().create_future()
+    arm = (sys.executable, "-c", "import sys; sys.exit('BTCUSDC: 0.010 is left')")
+    gateway = ChildGateway(state, "", (), arm, 1.0, outcome.set_result, lambda ask_id, answer: None)
+    gateway.carry_out(FlattenVenue(wait_ms=10_000))
+    assert await asyncio.wait_for(outcome, 20) == VenueFlattened(flat=False, text="BTCUSDC: 0.010 is left")
 
 
 async def test_without_a_stop_arm_the_answer_says_what_to_do(state: StateDir) -> None:
