@@ -13,6 +13,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from configs.indicators import KINDS as KINDS
+from configs.indicators import Indicator as Indicator
+from configs.indicators import IndicatorThresholds as IndicatorThresholds
+from configs.indicators import Kind as Kind
+from configs.indicators import Threshold as Threshold
+from configs.limits import Limit as Limit
+
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,32}$")]
 Milliseconds = Annotated[int, Field(gt=0, le=86_400_000)]
 BasisPoints = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
@@ -144,10 +151,10 @@ class OrderManagerSettings(Section):
 
 
 class SymbolRisk(Section):
-    """Limits of one symbol."""
+    """Limits of one symbol, in quote currency, base units or as a share of equity."""
 
-    position_notional_max: Money | None = None
-    order_notional_max: Money | None = None
+    position_notional_max: Limit | None = None
+    order_notional_max: Limit | None = None
     open_orders_max: int | None = Field(default=None, ge=1, le=1_000)
 
 
@@ -159,14 +166,53 @@ class LevelSettings(Section):
     caution_spread_factor: float = Field(default=1.5, ge=1, le=100, allow_inf_nan=False)
 
 
-class RiskSettings(Section):
-    """Limits in quote currency; `symbols` overrides the defaults by symbol."""
+class EstimatorSettings(Section):
+    """Windows of the estimators."""
 
-    position_notional_max: Money = Decimal(10_000)
-    order_notional_max: Money = Decimal(2_000)
-    account_notional_max: Money = Decimal(50_000)
+    sample_ms: Milliseconds = 1_000
+    volatility_short_ms: Milliseconds = 60_000
+    volatility_long_ms: Milliseconds = 1_800_000
+    volatility_halflife_ms: Milliseconds = 60_000
+    covariance_halflife_ms: Milliseconds = 600_000
+    value_at_risk_horizon_ms: Milliseconds = 3_600_000
+    value_at_risk_confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    usual_halflife_ms: Milliseconds = 300_000
+    warm_up_ms: Milliseconds = 60_000
+    markout_ms: Milliseconds = 5_000
+    markout_fills: int = Field(default=100, ge=10, le=10_000)
+    flow_window_ms: Milliseconds = 600_000
+
+
+class BehaviourSettings(Section):
+    """The venue's rules of behaviour, in its own definitions (ten-minute windows, per symbol).
+
+    An order cancelled within `life_ms` counts as invalid to it; its ratios matter above these numbers of orders. The venue once
+    published 5,000 and 10,000; now they depend on the account's tier, so ours are lower.
+    """
+
+    window_ms: Milliseconds = 600_000
+    life_ms: Milliseconds = 2_000
+    cancel_orders_min: int = Field(default=1_000, ge=1, le=1_000_000)
+    orders_min: int = Field(default=2_000, ge=1, le=1_000_000)
+    dust_notional: float = Field(default=50.0, ge=0, le=1e6, allow_inf_nan=False)
+
+
+def _limit(written: str) -> Limit:
+    return Limit.model_validate(written)
+
+
+class RiskSettings(Section):
+    """Limits in quote currency, base units or as a share of equity; `symbols` overrides the defaults by symbol.
+
+    The day's loss is measured against the equity at the day's start, the drawdown against its peak.
+    """
+
+    position_notional_max: Limit = _limit("2%")
+    order_notional_max: Limit = _limit("0.5%")
+    account_notional_max: Limit = _limit("10%")
     open_orders_max: int = Field(default=32, ge=1, le=1_000)
-    daily_loss_max: Money = Decimal(1_000)
+    daily_loss_max: Limit = _limit("1%")
+    drawdown_max: Limit = _limit("3%")
     price_band_bps_max: BasisPoints = 100
     lease_ms: Milliseconds = 1_000
     lease_period_ms: Milliseconds = 250
@@ -174,7 +220,17 @@ class RiskSettings(Section):
     day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     mark_age_ms_max: Milliseconds = 10_000
     levels: LevelSettings = LevelSettings()
+    estimators: EstimatorSettings = EstimatorSettings()
+    behaviour: BehaviourSettings = BehaviourSettings()
+    indicators: IndicatorThresholds = IndicatorThresholds.model_validate({})
     symbols: dict[Symbol, SymbolRisk] = {}
+
+    @model_validator(mode="after")
+    def _account_limits_have_no_base(self) -> RiskSettings:
+        for name in ("account_notional_max", "daily_loss_max", "drawdown_max"):
+            if getattr(self, name).unit == "base":
+                raise ValueError(f"{name} is the account's: it has no base unit")
+        return self
 
 
 class FlattenSettings(Section):

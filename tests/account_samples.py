@@ -47,7 +47,15 @@ def instrument(instrument_id: InstrumentId = BTC, **changes: Any) -> Instrument:
 
 
 def settings(**sections: Any) -> Settings:
-    """A valid configuration; `sections` replace whole sections."""
+    """A valid configuration; `sections` replace whole sections, `risk` what it names of the limits in round numbers."""
+    round_numbers = {
+        "position_notional_max": 10_000,
+        "order_notional_max": 2_000,
+        "account_notional_max": 50_000,
+        "daily_loss_max": 1_000,
+        "drawdown_max": "50%",
+    }
+    sections["risk"] = {**round_numbers, **sections.get("risk", {})}
     venue = {"rest_url": "http://127.0.0.1:1", "stream_url": "ws://127.0.0.1:1", "ws_api_url": "ws://127.0.0.1:1"}
     return Settings.model_validate({"symbols": ("BTCUSDC", "ETHUSDC"), "venue": venue, **sections})
 

@@ -93,7 +93,7 @@ def settings(dry_run: bool = False, **changes: object) -> Settings:
             rest_url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1", ws_api_url="ws://127.0.0.1:1"
         ),
         order_manager=OrderManagerSettings(**changes),  # type: ignore[arg-type]
-        risk=RiskSettings(order_notional_max=Decimal(5_000)),
+        risk=RiskSettings(),
     )
 
 
@@ -517,6 +517,7 @@ class Rig:
                     order_lots_max=100,
                     open_orders_max=20,
                     notional_max=Decimal(1_000_000),
+                    order_notional_max=Decimal(5_000),
                 )
                 for symbol in self.symbols
             ),

@@ -176,13 +176,14 @@ class Limits:
         "state",
     )
 
-    def __init__(self, limits: SymbolLimits, state: TradingState, order_notional_max: int) -> None:
+    def __init__(self, limits: SymbolLimits, state: TradingState) -> None:
         self.state = state
         self.position_lots_max = limits.position_lots_max
         self.order_lots_max = limits.order_lots_max
         self.open_orders_max = limits.open_orders_max
         self.notional_max = scaled_notional(limits.notional_max)
-        self.order_notional_max = order_notional_max
+        most = limits.order_notional_max if limits.order_notional_max is not None else limits.notional_max
+        self.order_notional_max = scaled_notional(most)
 
 
 def check_order(

@@ -40,6 +40,11 @@ PENDING_AMENDMENT = -5043
 FAULTS_IN_A_ROW_MAX = 5
 """So many refusals in a row that are our own fault halt the symbol."""
 
+_VENUE_FAULTS = frozenset(
+    (RefusalKind.CLOCK, RefusalKind.RETRY_LATER, RefusalKind.STOP_ACCOUNT, RefusalKind.STOP_SYMBOL)
+)
+"""Refusals that say something of the venue or of our way to it, not of the order."""
+
 OVERLOAD_WAITS_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)
 """Waits after the first, second, ... answer in a row that the venue has too much to do."""
 
@@ -62,6 +67,7 @@ class Outcomes:
         self._seen = seen
         self._failed = failed
         self.refusals: dict[RefusalKind, int] = dict.fromkeys(RefusalKind, 0)
+        self._answers_total = self._failures_total = self._round_trip_us_total = 0
 
     def take(self, outcome: AnyOutcome, now_ns: int) -> list[Symbol]:
         """Handle one outcome; the symbols that it touched."""
@@ -114,10 +120,17 @@ class Outcomes:
         return [symbol] if symbol is not None else []
 
     def _usage(self, request: InFlight, outcome: AnyOutcome, now_ns: int) -> None:
-        """Take what the venue says we have used, and pass it on."""
+        """Take what the venue says we have used and how it answered, and pass it on."""
         shard = self._shard
         budget = shard.budget
-        if budget.told(outcome.usage, shard.clock.at(request.sent_ns), shard.clock.at(now_ns)):
+        told = budget.told(outcome.usage, shard.clock.at(request.sent_ns), shard.clock.at(now_ns))
+        self._answers_total += 1
+        self._round_trip_us_total += (now_ns - request.sent_ns) // 1_000
+        failed = isinstance(outcome, OutcomeUnknown | NotSent | Throttled) or (
+            isinstance(outcome, Refused) and outcome.kind in _VENUE_FAULTS
+        )
+        self._failures_total += failed
+        if told or failed:
             shard.outbox.publish(
                 RateUsage(
                     shard=shard.spec.shard,
@@ -125,6 +138,9 @@ class Outcomes:
                     orders_used_10s=budget.orders_used_10s,
                     orders_used_1m=budget.orders_used_1m,
                     observed_ns=now_ns,
+                    answers_total=self._answers_total,
+                    failures_total=self._failures_total,
+                    round_trip_us_total=self._round_trip_us_total,
                 )
             )
 

@@ -72,11 +72,6 @@ class Shard:
         self.limits: dict[InstrumentId, Limits] = {}
         self.notional_share = 0
         self.older_deadline_venue_ns = 0
-        self._order_notional_max: dict[InstrumentId, int] = {}
-        for instrument_id, symbol in self.symbols.items():
-            override = settings.risk.symbols.get(symbol.name)
-            most = override.order_notional_max if override is not None else None
-            self._order_notional_max[instrument_id] = scaled_notional(most or settings.risk.order_notional_max)
         self._notional: dict[InstrumentId, int] = dict.fromkeys(self.symbols, 0)
         self._notional_total = 0
 
@@ -157,7 +152,7 @@ class Shard:
                 continue
             state = self.lease.state(instrument_id)
             before = self.limits.get(instrument_id)
-            self.limits[instrument_id] = Limits(told, state, self._order_notional_max[instrument_id])
+            self.limits[instrument_id] = Limits(told, state)
             if before is None or (before.state, before.position_lots_max) != (state, told.position_lots_max):
                 self.outbox.append(
                     LimitsChanged(

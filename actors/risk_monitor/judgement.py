@@ -1,12 +1,17 @@
-"""What a symbol and the account may do now, and why. The unknown is dangerous: what is not known reduces, what never was known halts."""
+"""What speaks against a symbol and against the account, and why.
+
+The unknown is dangerous: what is not known restricts, what never was known halts.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from actors.risk_monitor.levels import Standing, Verdict
-from actors.risk_monitor.limits import QuoteLimits, has_moved
+from actors.risk_monitor.board import Board
+from actors.risk_monitor.levels import Verdict
+from actors.risk_monitor.limits import WrittenLimits, has_moved, quote_limits
 from actors.risk_monitor.open_orders import OpenOrders
+from configs.schema import Indicator
 from protocols.messages.alerts import AlertCode
 from protocols.messages.risk import RiskLevel
 from protocols.values import Instrument
@@ -14,28 +19,23 @@ from protocols.values import Instrument
 REPORT_AGE_NS_MAX = 2_000_000_000
 """Positions and equity that inventory has not repeated for this long are not known any more (it repeats them every 250 ms)."""
 
+_ZERO = Decimal(0)
+
 
 class SymbolView:
-    """What is known of one symbol. Times are receipts on our own clock; 0 means never."""
+    """What is known of one symbol, exactly. Times are receipts on our own clock; 0 means never."""
 
-    def __init__(
-        self, instrument: Instrument, limits: QuoteLimits, quiet_ns: int, orders_complete: bool = True
-    ) -> None:
+    def __init__(self, instrument: Instrument, written: WrittenLimits, orders: OpenOrders) -> None:
         self.instrument = instrument
-        self.limits = limits
+        self.written = written
+        self.limits = quote_limits(written, None, None)
         self.mark_price: Decimal | None = None
         self.mark_ns = 0
         self.position_lots = 0
         self.position_known = False
         self.position_ns = 0
-        self.orders = OpenOrders(orders_complete)
+        self.orders = orders
         self.limits_mark: Decimal | None = None
-        self.standing = Standing(quiet_ns, _unknown(RiskLevel.HALTED, "no mark price has been seen yet"))
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the symbol may do by itself."""
-        return self.standing.verdict
 
     @property
     def notional(self) -> Decimal:
@@ -48,29 +48,32 @@ class SymbolView:
         highest, lowest = self.orders.worst_case_lots(self.position_lots)
         return self._value(max(abs(highest), abs(lowest)))
 
-    def follow_mark(self) -> None:
-        """Let the mark that limits are converted with follow the mark, in steps."""
+    def follow(self, equity: Decimal | None) -> bool:
+        """Let the limits follow the mark and the equity, in steps; whether they changed."""
         if self.mark_price is not None and has_moved(self.mark_price, self.limits_mark):
             self.limits_mark = self.mark_price
+        before, self.limits = self.limits, quote_limits(self.written, equity, self.limits_mark)
+        return before != self.limits
 
-    def judge(self, now_ns: int, mark_age_ns_max: int) -> list[Verdict]:
+    def judge(self, now_ns: int, mark_age_ns_max: int, board: Board) -> list[Verdict]:
         """What speaks against this symbol, whatever the account may do."""
         verdicts = self._not_known(now_ns, mark_age_ns_max)
-        if self.notional > self.limits.position_notional_max:
+        position_max = self.limits.position_notional_max
+        if position_max and self.notional > position_max:
             verdicts.append(
                 Verdict(
-                    RiskLevel.RESTRICTED,
-                    f"position of {self.notional:.2f} is above its limit of {self.limits.position_notional_max}",
+                    board.at_limit(Indicator.POSITION),
+                    f"position of {self.notional:.2f} is above its limit of {position_max}",
                     AlertCode.LIMIT_BREACHED,
                     "position",
                     f"{self.notional:.2f}",
-                    str(self.limits.position_notional_max),
+                    str(position_max),
                 )
             )
         if self.orders.count() > self.limits.open_orders_max:
             verdicts.append(
                 Verdict(
-                    RiskLevel.RESTRICTED,
+                    board.at_limit(Indicator.OPEN_ORDERS),
                     f"{self.orders.count()} open orders are more than the limit of {self.limits.open_orders_max}",
                     AlertCode.LIMIT_BREACHED,
                     "open_orders",
@@ -78,7 +81,7 @@ class SymbolView:
                     str(self.limits.open_orders_max),
                 )
             )
-        return verdicts
+        return [*verdicts, *board.verdicts()]
 
     def _not_known(self, now_ns: int, mark_age_ns_max: int) -> list[Verdict]:
         found = []
@@ -95,21 +98,15 @@ class SymbolView:
         return found
 
     def _value(self, lots: int) -> Decimal:
-        return Decimal(0) if self.mark_price is None else self.mark_price * self.instrument.quantity(lots)
+        return _ZERO if self.mark_price is None else self.mark_price * self.instrument.quantity(lots)
 
 
 class AccountView:
-    """What is known of the account."""
+    """What is known of the account, exactly."""
 
-    def __init__(self, quiet_ns: int) -> None:
+    def __init__(self) -> None:
         self.equity: Decimal | None = None
         self.equity_ns = 0
-        self.standing = Standing(quiet_ns, _unknown(RiskLevel.HALTED, "the equity has never been known"))
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the account may do."""
-        return self.standing.verdict
 
     def judge(
         self,
@@ -119,6 +116,7 @@ class AccountView:
         loss_max: Decimal,
         notional: Decimal,
         notional_max: Decimal,
+        board: Board,
     ) -> list[Verdict]:
         """What speaks against the account. `loss_stopped` once the day's loss was beyond `loss_max`."""
         verdicts = []
@@ -126,7 +124,7 @@ class AccountView:
             loss = "" if day_pnl is None else f" (now {-day_pnl:.2f})"
             verdicts.append(
                 Verdict(
-                    RiskLevel.HALTED,
+                    board.at_limit(Indicator.DAILY_LOSS),
                     f"the day's loss went beyond its limit{loss}",
                     AlertCode.DAILY_LOSS,
                     "daily_loss",
@@ -144,10 +142,10 @@ class AccountView:
         if self.equity is not None and self.equity <= 0:
             text = f"the equity is {self.equity:.2f}"
             verdicts.append(Verdict(RiskLevel.RESTRICTED, text, None, "equity", f"{self.equity:.2f}", "0"))
-        if notional > notional_max:
+        elif self.equity is not None and notional > notional_max:
             verdicts.append(
                 Verdict(
-                    RiskLevel.RESTRICTED,
+                    board.at_limit(Indicator.GROSS_EXPOSURE),
                     f"positions of {notional:.2f} are above the account's limit of {notional_max}",
                     AlertCode.LIMIT_BREACHED,
                     "gross_exposure",
@@ -155,7 +153,7 @@ class AccountView:
                     f"{notional_max:f}",
                 )
             )
-        return verdicts
+        return [*verdicts, *board.verdicts()]
 
 
 def _unknown(level: RiskLevel, reason: str) -> Verdict:

@@ -42,7 +42,6 @@ class LeaseDesk:
 
     Args:
         shards: the instruments of each shard.
-        weights: the position limit of each instrument in quote currency; a shard's weight is their sum.
         rate_limits: what the venue lets the whole account ask of it.
     """
 
@@ -50,13 +49,12 @@ class LeaseDesk:
         self,
         shards: Sequence[tuple[InstrumentId, ...]],
         settings: Settings,
-        weights: Mapping[InstrumentId, Decimal],
         rate_limits: RateLimits,
     ) -> None:
         self._instruments = tuple(shards)
         self._lease_ms = settings.risk.lease_ms
-        self._limit = settings.risk.account_notional_max
-        self._weights = [sum((weights[i] for i in members), Decimal(0)) for members in shards]
+        self._limit = Decimal(0)
+        self._weights = [Decimal(len(members)) for members in shards]
         lapse_ms = settings.risk.lease_ms + settings.order_manager.window_ms
         self._ledger = ShareLedger(self._limit, len(self._instruments), lapse_ms * _MS)
         symbols = sum(len(members) for members in shards)
@@ -71,6 +69,14 @@ class LeaseDesk:
         for shard, epoch in memory.epochs.items():
             self.announce(shard, epoch)
         self._ledger.restore(memory.grants, memory.share_id_last)
+
+    def set_limits(self, limit: Decimal, weights: Mapping[InstrumentId, Decimal]) -> None:
+        """The account's limit on notional, and the position limit of each instrument; a shard's weight is their sum. In quote currency."""
+        self._limit = self._ledger.limit = limit
+        found = [sum((weights[i] for i in members), Decimal(0)) for members in self._instruments]
+        # Weights that are not known yet (a limit in base units before its mark) leave the division as it was.
+        self._weights = found if all(found) else self._weights
+        self._wanted = wanted_shares(self._limit, self._weights, self._ledger.reported())
 
     def announce(self, shard: int, epoch: int) -> None:
         """Only this epoch of the shard's order manager is answered from now on; an older one than is known changes nothing."""

@@ -89,7 +89,9 @@ class Standing:
         """Take every verdict that holds now; returns the one in force."""
         lasting = worst([verdict for verdict in verdicts if not verdict.passing])
         if lasting.level.rank >= self._earned.level.rank:
-            self._earned, self._earned_ns = lasting, now_ns
+            self._earned_ns = now_ns
+            if (lasting.level, lasting.indicator) != (self._earned.level, self._earned.indicator):
+                self._earned = lasting
         elif self._earned_ns == 0:
             self._earned_ns = now_ns
         elif now_ns - self._earned_ns >= self._quiet_ns:

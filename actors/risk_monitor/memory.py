@@ -41,13 +41,14 @@ class EarnedLevel(msgspec.Struct, frozen=True, kw_only=True):
 class RiskMemory(Message, frozen=True, kw_only=True):
     """The whole memory.
 
-    `day` counts days since 1970 from the configured start of the day; `day_equity` is the equity at its start, moved by deposits and
-    withdrawals since; `transfers` are the newest of those already counted, as text. `holds` are levels that a person holds. `epochs` is
-    the newest epoch of each shard.
+    `day` counts days since 1970 from the configured start of the day; `day_equity` is the equity at its start and `equity_peak` its peak,
+    both moved by deposits and withdrawals since; `transfers` are the newest of those already counted, as text. `holds` are levels that a
+    person holds. `epochs` is the newest epoch of each shard.
     """
 
     day: int = -1
     day_equity: Decimal | None = None
+    equity_peak: Decimal | None = None
     loss_stopped: bool = False
     transfers: tuple[str, ...] = ()
     latches: tuple[Latch, ...] = ()

@@ -96,7 +96,7 @@ def measure_gate(settings: Settings, live_orders: int = 20) -> Cost:
         open_orders_max=100,
         notional_max=Decimal(10_000_000),
     )
-    limits = Limits(told, TradingState.ACTIVE, scaled_notional(Decimal(1_000_000)))
+    limits = Limits(told, TradingState.ACTIVE)
     shard.notional_share = scaled_notional(Decimal(100_000_000))
 
     def one_order(number: int) -> None:

@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 
 from actors.exchange.synthetic import Flow
+from configs.limits import quote
 from configs.schema import Settings
 from ops.simulation.faults import Cast
 from ops.system import SHARDED, START_ORDER, actor_name
@@ -36,8 +37,8 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     )
     risk = settings.risk.model_copy(
         update={
-            "position_notional_max": limit,
-            "account_notional_max": limit * len(symbols) * Decimal("0.8"),
+            "position_notional_max": quote(limit),
+            "account_notional_max": quote(limit * len(symbols) * Decimal("0.8")),
             "judge_period_ms": 1_000,
             "lease_ms": 2_000,
             "lease_period_ms": 500,

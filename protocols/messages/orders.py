@@ -179,13 +179,20 @@ class UserStreamLost(Message, frozen=True, kw_only=True):
 
 
 class RateUsage(Message, frozen=True, kw_only=True):
-    """The venue's own count of what this shard's address and account used, from its last answers."""
+    """The venue's own count of what this shard's address and account used, from its last answers.
+
+    The totals are of this process: calls that were answered or given up, those among them that failed for a reason that was not the
+    order's, and the sum of their times from decision to answer.
+    """
 
     shard: int
     weight_used_1m: int
     orders_used_10s: int
     orders_used_1m: int
     observed_ns: int
+    answers_total: int = 0
+    failures_total: int = 0
+    round_trip_us_total: int = 0
 
 
 AnyOrderEvent = (

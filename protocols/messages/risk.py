@@ -76,6 +76,7 @@ class SymbolLimits(Message, frozen=True, kw_only=True):
     level: RiskLevel = RiskLevel.NORMAL
     size_factor_bps: int = FACTOR_ONE_BPS
     spread_factor_bps: int = FACTOR_ONE_BPS
+    order_notional_max: Decimal | None = None
 
 
 class LeaseRequest(Message, frozen=True, kw_only=True):

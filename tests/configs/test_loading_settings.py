@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -139,7 +138,7 @@ def test_the_environment_overrides_the_file(config: Path) -> None:
     settings = load(config, MINIMAL + "strategy: {levels: 5, level_spacing_bps: 4}\n", environ)
     assert settings.strategy.levels == 2
     assert settings.strategy.level_spacing_bps == 4
-    assert settings.risk.daily_loss_max == Decimal("7.5")
+    assert str(settings.risk.daily_loss_max) == "7.5"
     assert settings.symbols == ("ETHUSDC",)
     assert settings.dry_run is True
 

@@ -260,8 +260,10 @@ def symbol() -> Symbol:
 
 def limits(state: TradingState = TradingState.ACTIVE, **changes: int) -> Limits:
     fields = {"position_lots_max": 50, "order_lots_max": 20, "open_orders_max": 3, **changes}
-    told = SymbolLimits(instrument_id=BTC, state=state, notional_max=Decimal(10_000), **fields)
-    return Limits(told, state, scaled_notional(Decimal(1_150)))
+    told = SymbolLimits(
+        instrument_id=BTC, state=state, notional_max=Decimal(10_000), order_notional_max=Decimal(1_150), **fields
+    )
+    return Limits(told, state)
 
 
 def rest(made: Symbol, side: Side, price_ticks: int, lots: int) -> Order:

@@ -183,9 +183,8 @@ def test_a_level_of_emergency_stops_everything_and_one_that_follows_a_stop_does_
 def test_a_change_is_on_file_with_its_indicator_value_and_threshold_before_the_alert() -> None:
     risk = Driver().healthy()
     risk.ask()
-    risk.tell(position(-201))
     before = len(risk.changes())
-    effects = risk.ask() and risk.effects
+    effects = risk.tell(position(-201))
     assert risk.changes()[before:] == [
         LevelChanged(
             subject=BTC,
@@ -199,7 +198,8 @@ def test_a_change_is_on_file_with_its_indicator_value_and_threshold_before_the_a
             venue_time_ns=risk.changes()[-1].venue_time_ns,
         )
     ]
-    assert ("LEVEL_CHANGED", "BTCUSDC") in alert_codes(effects)
+    kinds = [type(getattr(effect, "record", getattr(effect, "body", None))).__name__ for effect in effects]
+    assert kinds.index("LevelChanged") < kinds.index("Alert") and "RiskMemory" in kinds
 
 
 def test_what_becomes_known_for_the_first_time_is_recorded_and_no_alert() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.risk_monitor.budget import shard_budget
 from actors.risk_monitor.levels import Permissions
-from actors.risk_monitor.limits import has_moved, lots_within, quote_limits, symbol_limits
+from actors.risk_monitor.limits import has_moved, lots_within, quote_limits, symbol_limits, written_limits
 from actors.risk_monitor.open_orders import ORDERS_TRACKED_MAX, OpenOrders
 from protocols.messages.orders import (
     DenialCode,
@@ -41,16 +41,16 @@ def test_a_symbol_has_its_own_limits_where_the_configuration_says_so() -> None:
             "symbols": {"BTCUSDC": {"position_notional_max": 500, "open_orders_max": 7}},
         }
     ).risk
-    assert quote_limits(risk, instrument(BTC)) == (500, 2_000, 7)
-    assert quote_limits(risk, instrument(ETH)) == (900, 2_000, 32)
+    assert quote_limits(written_limits(risk, instrument(BTC)), None, None) == (500, 2_000, 7)
+    assert quote_limits(written_limits(risk, instrument(ETH)), None, None) == (900, 2_000, 32)
 
 
 def test_the_venue_allows_fewer_open_orders_than_the_configuration() -> None:
-    assert quote_limits(settings().risk, instrument(open_orders_max=3)).open_orders_max == 3
+    assert written_limits(settings().risk, instrument(open_orders_max=3)).open_orders_max == 3
 
 
 def test_limits_in_lots_are_computed_at_the_mark_and_a_little_below_the_position_limit() -> None:
-    limits = quote_limits(settings().risk, instrument())
+    limits = quote_limits(written_limits(settings().risk, instrument()), None, None)
     assert symbol_limits(instrument(), limits, Decimal(50_000), RiskLevel.NORMAL, PERMISSIONS) == SymbolLimits(
         instrument_id=BTC,
         state=TradingState.ACTIVE,
@@ -58,19 +58,30 @@ def test_limits_in_lots_are_computed_at_the_mark_and_a_little_below_the_position
         order_lots_max=40,
         open_orders_max=32,
         notional_max=Decimal(10_000),
+        order_notional_max=Decimal(2_000),
     )
 
 
 def test_nothing_is_allowed_without_a_mark() -> None:
     limits = symbol_limits(
-        instrument(), quote_limits(settings().risk, instrument()), None, RiskLevel.HALTED, PERMISSIONS
+        instrument(),
+        quote_limits(written_limits(settings().risk, instrument()), None, None),
+        None,
+        RiskLevel.HALTED,
+        PERMISSIONS,
     )
     assert (limits.position_lots_max, limits.order_lots_max) == (0, 0)
 
 
 def test_an_order_is_never_larger_than_the_venue_takes() -> None:
     small = instrument(quantity_lots_max=5)
-    limits = symbol_limits(small, quote_limits(settings().risk, small), Decimal(50_000), RiskLevel.NORMAL, PERMISSIONS)
+    limits = symbol_limits(
+        small,
+        quote_limits(written_limits(settings().risk, small), None, None),
+        Decimal(50_000),
+        RiskLevel.NORMAL,
+        PERMISSIONS,
+    )
     assert limits.order_lots_max == 5
 
 

@@ -44,6 +44,8 @@ from protocols.messages.risk import Lease, LevelChanged, SymbolLimits, TradingSt
 from protocols.values import RateLimits, Side
 
 DAY_NS = 86_400 * S
+QUIET_HOUR = {"indicators": {"hourly_pnl": {"warning": None, "limit": None}}}
+"""Losses of an hour are not judged."""
 
 
 def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
@@ -65,6 +67,7 @@ def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
                 order_lots_max=40,
                 open_orders_max=32,
                 notional_max=Decimal(10_000),
+                order_notional_max=Decimal(2_000),
             ),
             SymbolLimits(
                 instrument_id=ETH,
@@ -73,6 +76,7 @@ def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
                 order_lots_max=800,
                 open_orders_max=32,
                 notional_max=Decimal(10_000),
+                order_notional_max=Decimal(2_000),
             ),
         ),
         share_id=1,
@@ -159,11 +163,10 @@ def test_a_silent_inventory_reduces_everything() -> None:
 
 def test_a_position_beyond_its_limit_reduces_its_symbol_with_an_alert() -> None:
     risk = Driver().healthy()
-    risk.tell(position(-201))
-    effects = risk.tell(lease_request(1))
-    (lease,) = [effect.body for effect in effects if isinstance(effect, Send)]
-    assert states(lease) == ("ACTIVE", "REDUCING", "ACTIVE")
-    assert alert_codes(effects) == [("LIMIT_BREACHED", "BTCUSDC")]
+    risk.ask()
+    effects = risk.tell(position(-201))
+    assert alert_codes(effects) == [("LEVEL_CHANGED", "BTCUSDC"), ("LIMIT_BREACHED", "BTCUSDC")]
+    assert states(risk.ask()) == ("ACTIVE", "REDUCING", "ACTIVE")
 
 
 def test_a_position_at_its_limit_is_no_breach() -> None:
@@ -221,7 +224,7 @@ def test_a_loss_beyond_the_days_limit_halts_until_the_next_day() -> None:
 
 
 def test_a_loss_at_the_limit_is_no_breach() -> None:
-    risk = Driver().healthy("100000")
+    risk = Driver(**QUIET_HOUR).healthy("100000")
     risk.tell(equity("99000"))
     assert risk.ask().state is TradingState.ACTIVE
 
@@ -327,7 +330,7 @@ def test_a_stop_halts_until_a_person_resumes(stop: EmergencyStop | StopFileSeen)
 
 
 def test_a_person_who_resumes_after_a_daily_loss_measures_from_there() -> None:
-    risk = Driver().healthy("100000")
+    risk = Driver(**QUIET_HOUR).healthy("100000")
     risk.tell(equity("98000"), Resume(reason="accepted"))
     assert risk.ask().state is TradingState.ACTIVE
     risk.tell(equity("96999"))
@@ -465,6 +468,9 @@ def test_shares_are_divided_anew_where_a_shard_needs_more() -> None:
         (lease,) = [effect.body for effect in core.handle(request, now_ns) if isinstance(effect, Send)]
         return lease
 
+    core.handle(equity("100000", now_ns), now_ns)
+    for instrument_id, price in ((BTC, "50000"), (ETH, "2500")):
+        core.handle(mark(price, now_ns, instrument_id), now_ns)
     assert [ask(0, 0, 0).notional_share, ask(1, 0, 0).notional_share] == [500, 500]
     now_ns += 6 * S
     first = ask(0, 1, 450)

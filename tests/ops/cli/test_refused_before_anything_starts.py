@@ -114,8 +114,8 @@ def test_a_ledger_that_is_none_damaged_or_in_use(tmp_path: Path) -> None:
 def test_a_configuration_with_errors_lists_each_with_its_path(tmp_path: Path) -> None:
     config = tmp_path / "wrong.yaml"
     config.write_text(
-        Path(DEMO).read_text()
-        + "colour: red\nrisk: {daily_loss_max: .nan, symbol_notional_max: -1}\nmarket_data: {stale_ms: 1e300}\n"
+        Path(DEMO).read_text().replace("risk:\n", "risk:\n  daily_loss_max: .nan\n  symbol_notional_max: -1\n")
+        + "colour: red\nmarket_data: {stale_ms: 1e300}\n"
     )
     first, *errors = refusal("up", "--config", str(config), "--state", str(tmp_path / "state")).splitlines()
     assert first == f"{config}: 4 errors in the configuration"
