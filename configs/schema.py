@@ -329,12 +329,30 @@ class FeeSettings(Section):
     taker: Decimal = Field(ge=Decimal("-0.01"), le=Decimal("0.01"), allow_inf_nan=False)
 
 
+ScenarioName = Literal[
+    "calm",
+    "trend",
+    "flash-crash",
+    "gap",
+    "volatility-jump",
+    "liquidity-gone",
+    "sweep",
+    "one-way",
+    "funding-spike",
+    "halt",
+    "delist",
+    "tick-size-change",
+]
+
+
 class ExchangeSettings(Section):
     """The simulated venue. `source` is a recorded capture (file or folder); without it the flow is synthetic."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
     port: Port = 0
     source: str | None = None
+    scenario: ScenarioName = "calm"
+    """Of the synthetic flow."""
     speed: float = Field(default=1.0, ge=0.1, le=10, allow_inf_nan=False)
     loop: bool = True
     wait_for_subscriber: bool = True
@@ -367,6 +385,12 @@ class ExchangeSettings(Section):
     def _faults_are_wanted(self) -> ExchangeSettings:
         if self.fault_seed is not None and not self.faults:
             raise ValueError("fault_seed: a schedule of faults needs faults: true")
+        return self
+
+    @model_validator(mode="after")
+    def _a_capture_has_no_scenario(self) -> ExchangeSettings:
+        if self.source is not None and self.scenario != "calm":
+            raise ValueError("scenario: a capture plays as it was recorded; scenarios are for the synthetic flow")
         return self
 
 

@@ -75,4 +75,13 @@ class SeamFrame(NamedTuple):
     loop: int
 
 
-Frame: TypeAlias = BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | SeamFrame
+class ContractFrame(NamedTuple):
+    """The contract of a symbol changes: its status, and the multiple of the tick that prices of orders must have."""
+
+    symbol: str
+    at_ns: int
+    status: str
+    tick_multiple: int
+
+
+Frame: TypeAlias = BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | SeamFrame

@@ -116,7 +116,9 @@ class OrderCanceled(Record, frozen=True, kw_only=True, gc=False):
 
 
 class OrderExpired(Record, frozen=True, kw_only=True, gc=False):
-    """The venue ended a live order. `reason` is Binance's `er` ("1" self-trade, "2" IOC, "4" reduce-only, "9" market) or replay_seam."""
+    """The venue ended a live order. `reason` is replay_seam or Binance's `er`: "1" self-trade, "2" IOC, "4" reduce-only, "5" liquidated,
+    "7" delisted, "9" market.
+    """
 
     account: str
     symbol: str
@@ -234,6 +236,14 @@ class RequestThrottled(Record, frozen=True, kw_only=True, gc=False):
     sent_ms: int = 0
 
 
+class ContractChanged(Record, frozen=True, kw_only=True, gc=False):
+    """A symbol has another status from now on, or orders another tick."""
+
+    symbol: str
+    status: str
+    tick_size: Decimal
+
+
 class FaultInjected(Record, frozen=True, kw_only=True, gc=False):
     """The venue was asked to misbehave: `fault` is the kind, `detail` the request as JSON. What follows is the fault's doing."""
 
@@ -273,6 +283,7 @@ LedgerRecord: TypeAlias = (
     | LeverageSet
     | RequestRefused
     | RequestThrottled
+    | ContractChanged
     | FaultInjected
     | TopSampled
 )

@@ -12,6 +12,7 @@ from actors.exchange.book import Book, Level
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import MarkFrame
 from actors.exchange.matching import Matcher
+from actors.exchange.scenarios import TRADING
 from actors.exchange.streams import (
     DEPTH_INTERVALS_MS,
     PARTIAL_LEVELS,
@@ -19,6 +20,7 @@ from actors.exchange.streams import (
     Publisher,
     aggregate_trade_payload,
     book_ticker_payload,
+    contract_info_payload,
     mark_price_payload,
     partial_depth_payload,
     trade_payload,
@@ -77,6 +79,8 @@ class Market:
         self.funding_rate = DEFAULT_FUNDING_RATE
         self.next_funding_ns = (now_ns // FUNDING_INTERVAL_NS + 1) * FUNDING_INTERVAL_NS
         self.flush_due_ns = 0
+        self.status = TRADING
+        self.tick_multiple = 1
         self._publisher = publisher
         self._ids = ids
         self._trade_id = trade_id
@@ -134,6 +138,12 @@ class Market:
             self.funding_rate = frame.funding_rate
         if frame.next_funding_ns is not None and frame.next_funding_ns > frame.at_ns:
             self.next_funding_ns = frame.next_funding_ns
+
+    def change_contract(self, status: str, tick_multiple: int, now_ns: int) -> None:
+        """Another status or tick, told to whoever follows the contracts."""
+        self.status, self.tick_multiple = status, tick_multiple
+        payload = contract_info_payload(self.contract.symbol, status, now_ns // 1_000_000)
+        self._publisher.publish_if_wanted("!contractInfo", payload)
 
     def published_levels(self, *, bids: bool, limit: int) -> list[Level]:
         """The best `limit` levels, our orders included."""

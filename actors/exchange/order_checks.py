@@ -9,7 +9,7 @@ from decimal import Decimal
 from actors.exchange import errors
 from actors.exchange.errors import VenueRefusal
 from actors.exchange.market import Market
-from actors.exchange.orders import OrderRequest
+from actors.exchange.orders import FORCED_NAMES, OrderRequest
 
 CLIENT_ID_CHARS_MAX = 36
 GOOD_TILL_AHEAD_MS_MIN = 600_000
@@ -91,7 +91,7 @@ def read_price(params: Mapping[str, str], market: Market) -> int:
         raise VenueRefusal(-4002, "Price greater than max price.")
     if ticks < 1:
         raise VenueRefusal(-4013, "Price less than min price.")
-    if ticks != ticks.to_integral_value():
+    if ticks != ticks.to_integral_value() or ticks % market.tick_multiple:
         raise VenueRefusal(-4014, "Price not increased by tick size.")
     return int(ticks)
 
@@ -213,7 +213,7 @@ def _time_in_force(params: Mapping[str, str], order_type: str, now_ms: int) -> t
 
 def _client_order_id(params: Mapping[str, str], generated_id: str) -> str:
     client_order_id = params.get("newClientOrderId") or generated_id
-    if not _CLIENT_ID.fullmatch(client_order_id):
+    if not _CLIENT_ID.fullmatch(client_order_id) or client_order_id.startswith(FORCED_NAMES):
         raise VenueRefusal(-4015, "Client order id is not valid, or its length is more than 36 chars.")
     return client_order_id
 

@@ -119,13 +119,44 @@ class OrderLife:
             self.expire(order, "4", market)
         return lots
 
-    def _fill(
-        self, account: Account, market: Market, order: Order, price_ticks: int, lots: int, *, maker: bool, trade_id: int
+    def fill_forced(
+        self, account: Account, market: Market, order: Order, price_ticks: int, lots: int, *, execution: str = "TRADE"
     ) -> None:
-        contract, fees = market.contract, self._state.fees(market.contract)
+        """Fill an order of the venue's own at a price that no market gave."""
+        self._fill(
+            account,
+            market,
+            order,
+            price_ticks,
+            lots,
+            maker=False,
+            trade_id=market.next_trade_id(),
+            execution=execution,
+        )
+
+    def _fill(
+        self,
+        account: Account,
+        market: Market,
+        order: Order,
+        price_ticks: int,
+        lots: int,
+        *,
+        maker: bool,
+        trade_id: int,
+        execution: str = "TRADE",
+    ) -> None:
+        contract = market.contract
         price, quantity = contract.price(price_ticks), contract.quantity(lots)
         booking = account.book_fill(
-            contract, order, price, quantity, fees.maker if maker else fees.taker, maker, trade_id, self._state.now_ms
+            contract,
+            order,
+            price,
+            quantity,
+            self._rate(market, order, maker=maker),
+            maker,
+            trade_id,
+            self._state.now_ms,
         )
         order.executed_lots += lots
         order.executed_quote += price * quantity
@@ -170,8 +201,15 @@ class OrderLife:
         )
         self._state.tell(trade_lite(order, market.numbers, fill, self._state.now_ms))
         self.tell_account(account, market, "ORDER", Decimal(0))
-        self.tell(market, order, "TRADE", fill=fill)
+        self.tell(market, order, execution, fill=fill)
         self._knock_out_reduce_only(account, market)
+
+    def _rate(self, market: Market, order: Order, *, maker: bool) -> Decimal:
+        """The fee rate of a fill; orders that the venue placed itself pay none."""
+        if order.is_forced:
+            return Decimal(0)
+        fees = self._state.fees(market.contract)
+        return fees.maker if maker else fees.taker
 
     def _knock_out_reduce_only(self, account: Account, market: Market) -> None:
         """Reduce-only orders that can reduce nothing any more expire."""

@@ -8,6 +8,8 @@ from decimal import Decimal
 
 LIVE = ("NEW", "PARTIALLY_FILLED")
 FALLS_REMEMBERED_MAX = 16
+FORCED_NAMES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
+"""Client order ids of orders that the venue places itself; nobody else may use them."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,11 @@ class Order:
     def is_buy(self) -> bool:
         """Whether it buys."""
         return self.side == "BUY"
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the venue placed it: liquidation, deleveraging, settlement."""
+        return self.client_order_id.startswith(FORCED_NAMES)
 
     @property
     def remaining_lots(self) -> int:

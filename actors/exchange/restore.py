@@ -70,7 +70,9 @@ class RecordLoader:
                 self._account(record.account).position(record.symbol).leverage = record.leverage
             case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
                 pass
-            case ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected():
+            case (
+                ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected() | ledger.ContractChanged()
+            ):
                 pass
 
     def _account(self, name: str) -> Account:

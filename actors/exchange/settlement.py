@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from actors.exchange import ledger
 from actors.exchange.accounts import Account
+from actors.exchange.forced_orders import ForcedOrders, position_lots, round_against
 from actors.exchange.market import FUNDING_INTERVAL_NS, Funding, Market
 from actors.exchange.order_life import OrderLife, best_prices, new_order
 from actors.exchange.orders import OrderRequest
@@ -19,6 +20,7 @@ class Settlement:
     def __init__(self, state: VenueState, life: OrderLife) -> None:
         self._state = state
         self._life = life
+        self._forced = ForcedOrders(state, life)
 
     def sample(self, market: Market) -> None:
         """Record the top of the recorded book."""
@@ -80,6 +82,13 @@ class Settlement:
                 )
             )
 
+    def delist(self, market: Market) -> None:
+        """The contract ends: open orders expire and positions are settled at the mark."""
+        for account in self._state.accounts.values():
+            for order in account.live_orders(market.contract.symbol):
+                self._life.expire(order, "7", market)
+            self._forced.settle(account, market)
+
     def close_seam(self, loop: int) -> None:
         """The capture starts again: orders expire and positions are closed at the last mid, rounded against their owner.
 
@@ -95,12 +104,11 @@ class Settlement:
     def _close_position_at_seam(self, account: Account, market: Market, loop: int) -> None:
         contract = market.contract
         position = account.position(contract.symbol)
-        lots = int(abs(position.amount) / contract.lot_size)
+        lots = position_lots(account, market)
         if lots == 0:
             return
         closes_long = position.amount > 0
-        mid_ticks = market.mid_price / contract.tick_size
-        price_ticks = int(mid_ticks) if closes_long or mid_ticks == int(mid_ticks) else int(mid_ticks) + 1
+        price_ticks = round_against(market.mid_price, market, closes_long=closes_long)
         request = OrderRequest(
             symbol=contract.symbol,
             side="SELL" if closes_long else "BUY",

@@ -16,6 +16,7 @@ from actors.exchange.accounts import (
 from actors.exchange.contracts import Contract
 from actors.exchange.market import Market
 from actors.exchange.orders import Order
+from actors.exchange.streams import DELIVERY_MS, ONBOARD_MS
 from actors.exchange.user_stream import average_price, money, plain
 from actors.exchange.venue import Venue
 
@@ -115,9 +116,9 @@ def symbol_row(market: Market) -> dict[str, Any]:
         "symbol": contract.symbol,
         "pair": contract.symbol,
         "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000,
-        "status": "TRADING",
+        "deliveryDate": DELIVERY_MS,
+        "onboardDate": ONBOARD_MS,
+        "status": market.status,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": contract.base_asset,
@@ -138,7 +139,7 @@ def symbol_row(market: Market) -> dict[str, Any]:
                 "filterType": "PRICE_FILTER",
                 "minPrice": plain(contract.tick_size),
                 "maxPrice": plain(contract.price(contract.price_ticks_max)),
-                "tickSize": plain(contract.tick_size),
+                "tickSize": plain(contract.tick_size * market.tick_multiple),
             },
             {
                 "filterType": "LOT_SIZE",

@@ -28,6 +28,7 @@ from actors.exchange.contracts import QUOTE_ASSETS, Contract, inferred_contract,
 from actors.exchange.errors import SourceError
 from actors.exchange.frames import Frame, SeamFrame
 from actors.exchange.replay import CaptureFacts, Replay
+from actors.exchange.scenarios import SCENARIOS
 from actors.exchange.synthetic import START_PRICES, SyntheticMarket
 from configs.schema import ExchangeSettings
 
@@ -126,8 +127,8 @@ class SyntheticSource:
                 )
             self.contracts.append(contract)
         self.report = SourceReport()
-        self.name = "synthetic"
-        self._market = SyntheticMarket(self.contracts, settings.seed)
+        self.name = "synthetic" if settings.scenario == "calm" else f"synthetic {settings.scenario}"
+        self._market = SyntheticMarket(self.contracts, settings.seed, scenario=SCENARIOS[settings.scenario])
         self._frames: Iterator[Frame] | None = None
 
     def opening(self, now_ns: int) -> list[Frame]:

@@ -13,6 +13,7 @@ from actors.exchange.matching import Matcher
 
 DEPTH_INTERVALS_MS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@250ms": 250, "depth@500ms": 500}
 PARTIAL_LEVELS = (5, 10, 20)
+DELIVERY_MS, ONBOARD_MS = 4133404800000, 1569398400000
 
 
 class StreamFrame(NamedTuple):
@@ -144,6 +145,14 @@ def mark_price_payload(symbol: str, mark: str, index: str, rate: str, next_fundi
     return (
         f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{mark}","ap":"{mark}","P":"{mark}","i":"{index}",'
         f'"r":"{rate}","T":{next_funding_ms},"st":1}}'
+    )
+
+
+def contract_info_payload(symbol: str, status: str, now_ms: int) -> str:
+    """`!contractInfo` after a change of status or tick."""
+    return (
+        f'{{"e":"contractInfo","E":{now_ms},"s":"{symbol}","ps":"{symbol}","ct":"PERPETUAL",'
+        f'"dt":{DELIVERY_MS},"ot":{ONBOARD_MS},"cs":"{status}"}}'
     )
 
 

@@ -14,11 +14,21 @@ from actors.exchange import errors, ledger
 from actors.exchange.accounts import Account
 from actors.exchange.agenda import Agenda
 from actors.exchange.contracts import Contract
-from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, SeamFrame, TickerFrame
+from actors.exchange.frames import (
+    BookFrame,
+    ContractFrame,
+    DepthFrame,
+    Frame,
+    MarkFrame,
+    PrintFrame,
+    SeamFrame,
+    TickerFrame,
+)
 from actors.exchange.market import Market
 from actors.exchange.matching import Execution, TakePlan
 from actors.exchange.order_life import OrderLife, best_prices, new_order
 from actors.exchange.orders import Order, OrderRequest
+from actors.exchange.scenarios import CLOSED, REDUCE_ONLY, SETTLING, TRADING
 from actors.exchange.settlement import Settlement
 from actors.exchange.state import VenueState
 from actors.exchange.user_stream import leverage_update
@@ -113,6 +123,8 @@ class Venue(VenueState):
                 market.apply_mark(frame)
                 if market.next_funding_ns != before_ns:
                     self._plan_funding(market)
+            case ContractFrame():
+                self._change_contract(market, frame)
             case BookFrame():
                 was_open = market.is_open
                 market.book.replace(frame.bids, frame.asks, frame.market_ns)
@@ -131,8 +143,7 @@ class Venue(VenueState):
             VenueRefusal: -4140, -4116, -2025, -2022, -2019, -5022, -5021, -4131; nothing is recorded then.
         """
         market = self.market(request.symbol)
-        if not market.is_open:
-            raise errors.VenueRefusal(-4140, "Invalid symbol status for opening position.")
+        self._check_status(market, reduces=request.reduce_only)
         if (request.symbol, request.client_order_id) in account.live:
             raise errors.VenueRefusal(-4116, "ClientOrderId is duplicated.")
         if len(account.live_orders(request.symbol)) >= market.contract.open_orders_max:
@@ -168,6 +179,8 @@ class Venue(VenueState):
             VenueRefusal: -5026, -5027, -2019.
         """
         market = self.market(order.symbol)
+        if market.status != TRADING:
+            raise errors.VenueRefusal(-5024, "Symbol is not in trading status. Order amendment is not permitted.")
         if order.amendments >= AMENDMENTS_MAX:
             raise errors.VenueRefusal(-5026, "Exceed maximum modify order limit.")
         if (price_ticks, lots) == (order.price_ticks, order.lots):
@@ -293,6 +306,28 @@ class Venue(VenueState):
 
     def _plan_funding(self, market: Market) -> None:
         self._timers.add(market.next_funding_ns, _Timer("funding", symbol=market.contract.symbol))
+
+    def _change_contract(self, market: Market, frame: ContractFrame) -> None:
+        market.change_contract(frame.status, frame.tick_multiple, self.now_ns)
+        contract = market.contract
+        self.record(
+            ledger.ContractChanged(
+                t=self.now_ns,
+                symbol=contract.symbol,
+                status=frame.status,
+                tick_size=contract.tick_size * frame.tick_multiple,
+            )
+        )
+        if frame.status == SETTLING:
+            self._settlement.delist(market)
+            self._publish(market)
+
+    def _check_status(self, market: Market, *, reduces: bool) -> None:
+        if market.status == CLOSED:
+            raise errors.VenueRefusal(-4141, "Symbol is closed.")
+        reducing = market.status == REDUCE_ONLY and reduces
+        if not market.is_open or (market.status != TRADING and not reducing):
+            raise errors.VenueRefusal(-4140, "Invalid symbol status for opening position.")
 
     def _check_reduce_only(self, account: Account, order: Order) -> None:
         held = self.reducible_lots(account, order)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.cli.exchange import recorded_symbols
-from ops.cli.options import parse_symbols
+from ops.cli.options import SCENARIO_NAMES, parse_symbols
 from ops.cli.outcome import CommandFailed, bad_usage, unconfirmed
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def demo(
     source: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A recorded capture, file or folder; else synthetic flow.")
     ] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
@@ -49,7 +52,7 @@ def demo(
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise bad_usage(f"the folder of --report {report} does not exist.")
-    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed)
+    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed, scenario)
     if settings.exchange is None:
         raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
     if state is not None:
@@ -76,6 +79,7 @@ def demo_settings(
     shards: int | None,
     speed: float | None,
     seed: int | None,
+    scenario: str | None = None,
 ) -> Settings:
     """The demo's configuration under what the command line says.
 
@@ -111,6 +115,8 @@ def demo_settings(
         exchange["speed"] = speed
     if seed is not None:
         exchange["seed"] = seed
+    if scenario is not None:
+        exchange["scenario"] = scenario
     return settings_from(config or shipped, changes if len(changes) > 1 or exchange else None)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.options import parse_symbols
+from ops.cli.options import SCENARIO_NAMES, parse_symbols
 from ops.cli.outcome import bad_usage
 
 
@@ -24,6 +24,9 @@ def exchange(
         Path | None, typer.Option(metavar="PATH", help="A recorded capture; else synthetic flow.")
     ] = None,
     symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to list.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
     faults: Annotated[
@@ -50,6 +53,7 @@ def exchange(
         "source": str(source) if source else None,
         "symbols": listed,
         "speed": speed,
+        "scenario": scenario,
         "seed": seed,
         "fault_seed": fault_seed,
     }

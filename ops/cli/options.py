@@ -19,6 +19,12 @@ LiveOption = Annotated[
     typer.Option("--live", metavar="ALIAS", help="The account's alias; needed where money is real."),
 ]
 
+SCENARIO_NAMES = (
+    "calm, trend, flash-crash, gap, volatility-jump, liquidity-gone, sweep, one-way, funding-spike, halt, delist, "
+    "tick-size-change"
+)
+"""As in configs.schema, which takes too long to load for a help text; a test compares them."""
+
 
 def parse_symbols(text: str | None) -> tuple[str, ...] | None:
     """`BTCUSDC,ETHUSDC` to symbols in upper case; None stays None."""
