@@ -366,6 +366,13 @@ class ExchangeSettings(Section):
         "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),
         "USDT": FeeSettings(maker=Decimal("0.0002"), taker=Decimal("0.0005")),
     }
+    fee_tier: int = Field(default=0, ge=0, le=9)
+    """VIP tier; `fees` are those of tier 0."""
+    fee_burn: bool = False
+    """Fees are paid in BNB with a discount while an account has some."""
+    bnb_price: Decimal = Field(default=Decimal(600), gt=0, le=1_000_000, allow_inf_nan=False)
+    insurance_fund: Decimal = Field(default=Decimal(1_000_000), ge=0, le=Decimal(10) ** 12, allow_inf_nan=False)
+    """Per margin asset; when it cannot pay for a bankrupt position, opposite positions are deleveraged."""
     balances: dict[str, Annotated[Decimal, Field(ge=0, le=Decimal(10) ** 12, allow_inf_nan=False)]] = {
         "USDC": Decimal(100_000),
         "USDT": Decimal(100_000),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from actors.exchange.accounts import Income
+from actors.exchange.brackets import LEVERAGE_MAX
 from actors.exchange.endpoint import Call, Desk, Route, Security, weight_by_symbol
 from actors.exchange.errors import VenueRefusal, invalid_parameter, mandatory, unsupported
+from actors.exchange.liquidation import adl_quantile as adl_quantile_of
 from actors.exchange.order_checks import read_flag, read_int, required
-from actors.exchange.shapes import MAX_NOTIONAL, account_body, balance_rows, position_row
+from actors.exchange.shapes import account_body, balance_rows, max_notional, position_row, queried_order_row
 from actors.exchange.user_stream import money
 
 SUCCESS = {"code": 200, "msg": "success"}
-LEVERAGE_MAX = 125
 WEEK_MS = 7 * 86_400_000
 
 
@@ -31,14 +32,14 @@ def balance(desk: Desk, call: Call) -> Any:
 def position_risk_v2(desk: Desk, call: Call) -> Any:
     account, named = call.account(desk), call.market_if_named(desk)
     markets = [named] if named else list(desk.venue.markets.values())
-    return [position_row(account.position(m.contract.symbol), account, m, version=2) for m in markets]
+    return [position_row(account, desk.venue, m, version=2) for m in markets]
 
 
 def position_risk_v3(desk: Desk, call: Call) -> Any:
     account, named = call.account(desk), call.market_if_named(desk)
     markets = [named] if named else list(desk.venue.markets.values())
     return [
-        position_row(account.position(m.contract.symbol), account, m, version=3)
+        position_row(account, desk.venue, m, version=3)
         for m in markets
         if account.position(m.contract.symbol).amount or account.live_orders(m.contract.symbol)
     ]
@@ -46,7 +47,7 @@ def position_risk_v3(desk: Desk, call: Call) -> Any:
 
 def account_config(desk: Desk, call: Call) -> Any:
     return {
-        "feeTier": 0,
+        "feeTier": desk.venue.fee_schedule.tier,
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": True,
@@ -65,7 +66,7 @@ def symbol_config(desk: Desk, call: Call) -> Any:
             "marginType": account.position(market.contract.symbol).margin_type,
             "isAutoAddMargin": False,
             "leverage": account.position(market.contract.symbol).leverage,
-            "maxNotionalValue": MAX_NOTIONAL,
+            "maxNotionalValue": max_notional(account, market),
         }
         for market in ([named] if named else desk.venue.markets.values())
     ]
@@ -73,16 +74,10 @@ def symbol_config(desk: Desk, call: Call) -> Any:
 
 def leverage_brackets(desk: Desk, call: Call) -> Any:
     named = call.market_if_named(desk)
-    bracket = {
-        "bracket": 1,
-        "initialLeverage": LEVERAGE_MAX,
-        "notionalCap": int(MAX_NOTIONAL),
-        "notionalFloor": 0,
-        "maintMarginRatio": 0.004,
-        "cum": 0.0,
-    }
-    symbols = [named.contract.symbol] if named else list(desk.venue.markets)
-    return [{"symbol": symbol, "notionalCoef": 1.0, "brackets": [bracket]} for symbol in symbols]
+    return [
+        {"symbol": market.contract.symbol, "notionalCoef": 1.0, "brackets": market.brackets.described()}
+        for market in ([named] if named else desk.venue.markets.values())
+    ]
 
 
 def position_mode(desk: Desk, call: Call) -> Any:
@@ -114,8 +109,10 @@ def set_leverage(desk: Desk, call: Call) -> Any:
         raise mandatory("leverage")
     if not 1 <= leverage <= LEVERAGE_MAX:
         raise VenueRefusal(-4028, f"Leverage {leverage} is not valid")
-    desk.venue.set_leverage(call.account(desk), market.contract.symbol, leverage)
-    return {"leverage": leverage, "maxNotionalValue": MAX_NOTIONAL, "symbol": market.contract.symbol}
+    account = call.account(desk)
+    desk.venue.set_leverage(account, market.contract.symbol, leverage)
+    most = max_notional(account, market)
+    return {"leverage": leverage, "maxNotionalValue": most, "symbol": market.contract.symbol}
 
 
 def set_margin_type(desk: Desk, call: Call) -> Any:
@@ -140,7 +137,13 @@ def commission_rate(desk: Desk, call: Call) -> Any:
 
 
 def fee_burn(desk: Desk, call: Call) -> Any:
-    return {"feeBurn": False}
+    return {"feeBurn": call.account(desk).fee_burn}
+
+
+def set_fee_burn(desk: Desk, call: Call) -> Any:
+    required(call.params, "feeBurn")
+    call.account(desk).fee_burn = read_flag(call.params, "feeBurn")
+    return SUCCESS
 
 
 def income(desk: Desk, call: Call) -> Any:
@@ -168,12 +171,37 @@ def order_limits(desk: Desk, call: Call) -> Any:
 
 def adl_quantile(desk: Desk, call: Call) -> Any:
     named = call.market_if_named(desk)
-    symbols = [named.contract.symbol] if named else list(desk.venue.markets)
-    return [{"symbol": symbol, "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 1}} for symbol in symbols]
+    account, accounts = call.account(desk), list(desk.venue.accounts.values())
+    return [
+        {
+            "symbol": market.contract.symbol,
+            "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": adl_quantile_of(account, market, accounts)},
+        }
+        for market in ([named] if named else desk.venue.markets.values())
+    ]
 
 
 def force_orders(desk: Desk, call: Call) -> Any:
-    return []
+    """Orders by which the venue closed positions of the account."""
+    account, params = call.account(desk), call.params
+    symbol, kind = params.get("symbol"), params.get("autoCloseType")
+    if kind not in (None, "", "LIQUIDATION", "ADL"):
+        raise invalid_parameter("autoCloseType")
+    limit = read_int(params, "limit", 50) or 50
+    if not 0 < limit <= 100:
+        raise invalid_parameter("limit")
+    end_ms = read_int(params, "endTime", desk.venue.now_ms) or 0
+    start_ms = read_int(params, "startTime", end_ms - WEEK_MS) or 0
+    rows = []
+    for number in account.forced:
+        order = account.orders.get(number)
+        if order is None or (symbol and order.symbol != symbol) or not start_ms <= order.created_ms <= end_ms:
+            continue
+        if kind and (order.type == "LIQUIDATION") != (kind == "LIQUIDATION"):
+            continue
+        row = queried_order_row(order, desk.venue.market(order.symbol))
+        rows.append(row | {"type": "LIMIT", "origType": "LIMIT", "pair": order.symbol, "cumBase": row["executedQty"]})
+    return rows[-limit:]
 
 
 def trading_status(desk: Desk, call: Call) -> Any:
@@ -236,6 +264,7 @@ ROUTES = [
     _post("/fapi/v1/marginType", set_margin_type),
     _get("/fapi/v1/commissionRate", commission_rate, 20),
     _get("/fapi/v1/feeBurn", fee_burn, 30),
+    _post("/fapi/v1/feeBurn", set_fee_burn),
     _get("/fapi/v1/income", income, 30),
     _get("/fapi/v1/rateLimit/order", order_limits, 1),
     _get("/fapi/v1/adlQuantile", adl_quantile),

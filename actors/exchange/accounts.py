@@ -17,11 +17,11 @@ from actors.exchange.orders import Order
 
 CENT = Decimal("0.00000001")
 DEFAULT_LEVERAGE = 20
-MAINTENANCE_RATE = Decimal("0.004")
 TRADES_KEPT_MAX = 20_000
 AMENDMENTS_KEPT_MAX = 20_000
 INCOME_KEPT_MAX = 50_000
 CLOSED_ORDERS_KEPT_MAX = 10_000
+FORCED_KEPT_MAX = 1_000
 ZERO = Decimal(0)
 
 
@@ -60,13 +60,6 @@ class Income(NamedTuple):
     time_ms: int
     tran_id: int
     trade_id: str
-
-
-class Booking(NamedTuple):
-    """What a fill did."""
-
-    commission: Decimal
-    realized_pnl: Decimal
 
 
 @dataclass(slots=True)
@@ -128,6 +121,9 @@ class Account:
     income: deque[Income] = field(default_factory=lambda: deque(maxlen=INCOME_KEPT_MAX))
     closed: deque[int] = field(default_factory=deque)
     updated_ms: int = 0
+    fee_burn: bool = False
+    forced: deque[int] = field(default_factory=lambda: deque(maxlen=FORCED_KEPT_MAX))
+    """Ids of orders that the venue placed to liquidate or to deleverage."""
 
     def position(self, symbol: str) -> Position:
         """The position of a symbol, created flat."""
@@ -171,43 +167,50 @@ class Account:
         order: Order,
         price: Decimal,
         quantity: Decimal,
-        rate: Decimal,
-        maker: bool,
-        trade_id: int,
-        time_ms: int,
-    ) -> Booking:
-        """Book one execution into position, wallet, trades and income."""
-        signed = quantity if order.is_buy else -quantity
-        commission = _money(price * quantity * rate)
-        realized = self.position(contract.symbol).trade(signed, price)
-        self.record_fill(
-            contract, order.order_id, order.side, price, quantity, maker, trade_id, time_ms, commission, realized
-        )
-        self.wallets[contract.margin_asset] = self.wallets.get(contract.margin_asset, ZERO) + realized - commission
-        return Booking(commission, realized)
-
-    def record_fill(
-        self,
-        contract: Contract,
-        order_id: int,
-        side: str,
-        price: Decimal,
-        quantity: Decimal,
-        maker: bool,
-        trade_id: int,
-        time_ms: int,
         commission: Decimal,
-        realized: Decimal,
-    ) -> None:
-        """Write a fill into trades and income; position and wallet are the caller's."""
-        symbol, asset = contract.symbol, contract.margin_asset
-        self.trades.append(
-            Trade(symbol, trade_id, order_id, side, price, quantity, realized, commission, asset, maker, time_ms)
+        commission_asset: str,
+        maker: bool,
+        trade_id: int,
+        time_ms: int,
+    ) -> Decimal:
+        """Book one execution into position, wallets, trades and income; returns the realized PnL."""
+        signed = quantity if order.is_buy else -quantity
+        realized = self.position(contract.symbol).trade(signed, price)
+        trade = Trade(
+            contract.symbol,
+            trade_id,
+            order.order_id,
+            order.side,
+            price,
+            quantity,
+            realized,
+            commission,
+            commission_asset,
+            maker,
+            time_ms,
         )
-        if commission:
-            self.income.append(Income(symbol, "COMMISSION", -commission, asset, time_ms, trade_id, str(trade_id)))
-        if realized:
-            self.income.append(Income(symbol, "REALIZED_PNL", realized, asset, time_ms, trade_id, str(trade_id)))
+        self.record_fill(contract, trade)
+        self.change_wallet(contract.margin_asset, realized)
+        self.change_wallet(commission_asset, -commission)
+        return realized
+
+    def change_wallet(self, asset: str, amount: Decimal) -> None:
+        """Add to (or take from) a wallet."""
+        if amount:
+            self.wallets[asset] = self.wallets.get(asset, ZERO) + amount
+
+    def record_fill(self, contract: Contract, trade: Trade) -> None:
+        """Write a fill into trades and income; position and wallets are the caller's."""
+        symbol, time_ms, name = contract.symbol, trade.time_ms, str(trade.trade_id)
+        self.trades.append(trade)
+        if trade.commission:
+            self.income.append(
+                Income(symbol, "COMMISSION", -trade.commission, trade.commission_asset, time_ms, trade.trade_id, name)
+            )
+        if trade.realized_pnl:
+            self.income.append(
+                Income(symbol, "REALIZED_PNL", trade.realized_pnl, contract.margin_asset, time_ms, trade.trade_id, name)
+            )
         self.position(symbol).updated_ms = time_ms
         self.updated_ms = time_ms
 
@@ -223,8 +226,14 @@ class Account:
         amount = _money(-self.position(contract.symbol).amount * mark_price * rate)
         if amount:
             self.record_funding(contract, amount, tran_id, time_ms)
-            self.wallets[contract.margin_asset] = self.wallets.get(contract.margin_asset, ZERO) + amount
+            self.change_wallet(contract.margin_asset, amount)
         return amount
+
+    def record_insurance(self, contract: Contract, amount: Decimal, tran_id: int, time_ms: int) -> None:
+        """Write what the insurance fund took or gave into income; the wallet is the caller's."""
+        asset = contract.margin_asset
+        self.income.append(Income(contract.symbol, "INSURANCE_CLEAR", amount, asset, time_ms, tran_id, ""))
+        self.updated_ms = time_ms
 
     def record_funding(self, contract: Contract, amount: Decimal, tran_id: int, time_ms: int) -> None:
         """Write funding into income; the wallet is the caller's."""
@@ -239,13 +248,10 @@ class SymbolMargin(NamedTuple):
     worst: Decimal
 
 
-def symbol_margin(
-    account: Account, contract: Contract, mark_price: Decimal, extra: Order | None = None
-) -> SymbolMargin:
-    """Initial margin of a symbol at the mark; orders count by the worse of all buys or all sells filled."""
+def worst_quantity(account: Account, contract: Contract, extra: Order | None = None) -> Decimal:
+    """The largest position (>= 0) that all open buys, or all open sells, would make; reduce-only orders do not count."""
     position = account.positions.get(contract.symbol)
     amount = position.amount if position is not None else ZERO
-    leverage = position.leverage if position is not None else DEFAULT_LEVERAGE
     buys = sells = 0
     orders = account.live_orders(contract.symbol)
     for order in orders if extra is None else [*orders, extra]:
@@ -254,10 +260,19 @@ def symbol_margin(
                 buys += order.remaining_lots
             else:
                 sells += order.remaining_lots
-    worst = max(abs(amount + contract.quantity(buys)), abs(amount - contract.quantity(sells)), abs(amount))
+    return max(abs(amount + contract.quantity(buys)), abs(amount - contract.quantity(sells)), abs(amount))
+
+
+def symbol_margin(
+    account: Account, contract: Contract, mark_price: Decimal, extra: Order | None = None
+) -> SymbolMargin:
+    """Initial margin of a symbol at the mark; orders count by the worse of all buys or all sells filled."""
+    position = account.positions.get(contract.symbol)
+    amount = position.amount if position is not None else ZERO
+    leverage = position.leverage if position is not None else DEFAULT_LEVERAGE
     return SymbolMargin(
         (abs(amount) * mark_price / leverage).quantize(CENT, ROUND_DOWN),
-        (worst * mark_price / leverage).quantize(CENT, ROUND_DOWN),
+        (worst_quantity(account, contract, extra) * mark_price / leverage).quantize(CENT, ROUND_DOWN),
     )
 
 

@@ -26,7 +26,7 @@ from actors.exchange.endpoint import Call, Desk, Route, Security
 from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
 from actors.exchange.order_endpoints import text
-from actors.exchange.rate_limits import RateLimits
+from actors.exchange.rate_limits import HANDSHAKE_WEIGHT, RateLimits
 from actors.exchange.venue import Venue
 
 PARAMETERS_MAX = 200
@@ -119,6 +119,8 @@ class Api:
                 request.params if isinstance(request, DirectRequest) else _parse(request.raw_query, request.raw_body)
             )
             self.limits.charge_weight(request.address, route.weigh(params), now_ms)
+            if route.funding_pool:
+                self.limits.charge_funding_call(request.address, now_ms)
             when: Timing | None = None
             if credential is not None and route.security is Security.SIGNED:
                 when = timing(params)
@@ -194,6 +196,14 @@ class Api:
         timing({name: text(value) for name, value in params.items()}).check_arrival(self._venue.clock_ms)
         check_ws_signature(credential, params)
         return credential
+
+    def ws_connect(self, address: str) -> Answer | None:
+        """A WebSocket API connection comes in, which has its weight; the refusal, if it may not."""
+        try:
+            self.limits.charge_weight(address, HANDSHAKE_WEIGHT, self._venue.now_ms)
+        except VenueRefusal as refusal:
+            return self.refused(refusal, address, {})
+        return None
 
     def usage(self, session: WsSession, credential: Credential | None) -> list[dict[str, Any]]:
         """`rateLimits` of a WebSocket API answer."""

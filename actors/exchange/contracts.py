@@ -29,6 +29,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     multiplier_up: Decimal = Decimal("1.0500")
     multiplier_down: Decimal = Decimal("0.9500")
     market_take_bound: Decimal = Decimal("0.05")
+    liquidation_fee: Decimal = Decimal("0.0125")
     open_orders_max: int = 200
 
     @property

@@ -72,7 +72,9 @@ Weigher = Callable[[Mapping[str, str]], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One endpoint. `trades` marks what the matching engine judges: its window is checked there again, its refusals are counted."""
+    """One endpoint. `trades` marks what the matching engine judges: its window is checked there again, its refusals are counted.
+    `funding_pool` marks the calls that are limited by themselves.
+    """
 
     method: str
     path: str
@@ -80,6 +82,7 @@ class Route:
     security: Security = Security.SIGNED
     weight: int | Weigher = 1
     trades: str = ""
+    funding_pool: bool = False
 
     def weigh(self, params: Mapping[str, str]) -> int:
         """The request's weight."""

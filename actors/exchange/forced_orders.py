@@ -1,4 +1,4 @@
-"""Orders that the venue itself places on an account: settlement of a delisted contract. They carry no fee and no recvWindow."""
+"""Orders that the venue itself places on an account: liquidation, deleveraging, settlement. They carry no fee and no recvWindow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from actors.exchange.market import Market
 from actors.exchange.order_life import OrderLife, new_order
 from actors.exchange.orders import Order, OrderRequest
 from actors.exchange.state import VenueState
+
+ADL = "adl_autoclose"
 
 
 class ForcedOrders:
@@ -38,7 +40,7 @@ class ForcedOrders:
         price_ticks: int,
         lots: int,
     ) -> Order:
-        """Accept an order that closes (part of) the account's position, as `name`-<number>."""
+        """Accept an order that closes (part of) the account's position, under `name` and, but for deleveraging, a number."""
         symbol = market.contract.symbol
         request = OrderRequest(
             symbol=symbol,
@@ -48,7 +50,7 @@ class ForcedOrders:
             price_ticks=price_ticks,
             lots=lots,
             reduce_only=False,
-            client_order_id=f"{name}-{self._state.now_ns}",
+            client_order_id=name if name == ADL else f"{name}-{self._state.now_ns}",
             stp_mode="NONE",
         )
         order = new_order(account, request, self._state)

@@ -133,8 +133,8 @@ class OrderFilled(Record, frozen=True, kw_only=True, gc=False):
     """One execution of an order of ours, with the state of position and wallet after it.
 
     `commission` is what was paid (negative: received), in `commission_asset`, and not part of `realized_pnl`. `wallet_after` is the
-    balance of the symbol's margin asset. (symbol, trade_id, order_id) is unique. `entry_price_after` is the average rounded to 8 decimals;
-    `entry_cost_after` the exact sum of price times quantity of what is open (>= 0).
+    balance of the symbol's margin asset, `bnb_after` that of BNB where the fee was paid in it. (symbol, trade_id, order_id) is unique.
+    `entry_price_after` is the average rounded to 8 decimals; `entry_cost_after` the exact sum of price times quantity of what is open.
     """
 
     account: str
@@ -154,6 +154,7 @@ class OrderFilled(Record, frozen=True, kw_only=True, gc=False):
     entry_price_after: Decimal
     entry_cost_after: Decimal
     wallet_after: Decimal
+    bnb_after: Decimal | None = None
 
 
 class FundingPaid(Record, frozen=True, kw_only=True, gc=False):
@@ -167,6 +168,17 @@ class FundingPaid(Record, frozen=True, kw_only=True, gc=False):
     rate: Decimal
     mark_price: Decimal
     position: Decimal
+    wallet_after: Decimal
+
+
+class InsuranceCleared(Record, frozen=True, kw_only=True, gc=False):
+    """After a liquidation the insurance fund took its fee (`amount` < 0), or paid for what was lost beyond the wallet (> 0)."""
+
+    account: str
+    symbol: str
+    tran_id: int
+    amount: Decimal
+    asset: str
     wallet_after: Decimal
 
 
@@ -278,6 +290,7 @@ LedgerRecord: TypeAlias = (
     | OrderExpired
     | OrderFilled
     | FundingPaid
+    | InsuranceCleared
     | SeamClosed
     | CountdownSet
     | LeverageSet

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from actors.exchange.accounts import CENT
 from actors.exchange.book import Book, Level
+from actors.exchange.brackets import brackets_of
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import MarkFrame
 from actors.exchange.matching import Matcher
+from actors.exchange.reference_prices import ReferencePrices
 from actors.exchange.scenarios import TRADING
 from actors.exchange.streams import (
     DEPTH_INTERVALS_MS,
@@ -26,8 +30,8 @@ from actors.exchange.streams import (
     trade_payload,
 )
 
-FUNDING_INTERVAL_NS = 8 * 3_600 * 1_000_000_000
-DEFAULT_FUNDING_RATE = Decimal("0.0001")
+HOUR_NS = 3_600 * 1_000_000_000
+FUNDING_INTERVAL_NS = 8 * HOUR_NS
 TRADES_KEPT_MAX = 1_000
 FUNDINGS_KEPT_MAX = 1_000
 DIRECT_FLUSH_NS = 10_000_000
@@ -76,16 +80,16 @@ class Market:
         self.update_id = ids.last
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT_MAX)
         self.fundings: deque[Funding] = deque(maxlen=FUNDINGS_KEPT_MAX)
-        self.funding_rate = DEFAULT_FUNDING_RATE
         self.next_funding_ns = (now_ns // FUNDING_INTERVAL_NS + 1) * FUNDING_INTERVAL_NS
         self.flush_due_ns = 0
         self.status = TRADING
         self.tick_multiple = 1
+        self.brackets = brackets_of(contract.base_asset)
+        self.liquidations: list[dict[str, Any]] = []
         self._publisher = publisher
         self._ids = ids
         self._trade_id = trade_id
-        self._mark: Decimal | None = None
-        self._index: Decimal | None = None
+        self._reference = ReferencePrices(contract)
         self._last_mid = Decimal(0)
         self._top: tuple[int, int, int, int] | None = None
         self._feeds: dict[str, DepthFeed] = {}
@@ -108,9 +112,8 @@ class Market:
 
     @property
     def mark_price(self) -> Decimal:
-        """The recorded mark price, else the mid."""
-        mid = self.mid_price
-        return self._mark if self._mark is not None else mid
+        """What positions are valued at: as recorded, or by the venue's rule, else the mid."""
+        return self._reference.mark(self.mid_price)
 
     @property
     def mid_price(self) -> Decimal:
@@ -123,7 +126,12 @@ class Market:
     @property
     def index_price(self) -> Decimal:
         """The recorded index price, else the mark price."""
-        return self._index if self._index is not None else self.mark_price
+        return self._reference.index(self.mid_price)
+
+    @property
+    def funding_rate(self) -> Decimal:
+        """The rate of the next funding, as it stands."""
+        return self._reference.funding_rate
 
     @property
     def last_price_ticks(self) -> int | None:
@@ -132,12 +140,24 @@ class Market:
 
     def apply_mark(self, frame: MarkFrame) -> None:
         """Take over what the source says about mark price and funding."""
-        self._mark = frame.mark_price
-        self._index = frame.index_price
-        if frame.funding_rate is not None:
-            self.funding_rate = frame.funding_rate
+        self._reference.apply(frame)
         if frame.next_funding_ns is not None and frame.next_funding_ns > frame.at_ns:
             self.next_funding_ns = frame.next_funding_ns
+
+    def sample_prices(self, now_ns: int) -> None:
+        """Once a second: what the venue derives from index, book and last price."""
+        last = self.last_price_ticks
+        hours_left = Decimal(max(0, self.next_funding_ns - now_ns)) / HOUR_NS
+        last_price = self.contract.price(last) if last is not None else None
+        self._reference.sample(self.mid_price, last_price, hours_left, self.book.bids, self.book.asks)
+
+    def fund(self, now_ns: int) -> Funding:
+        """A funding time: what was paid at, remembered; the next one is planned."""
+        funding = Funding(now_ns // 1_000_000, self.funding_rate, self.mark_price)
+        self.fundings.append(funding)
+        self.next_funding_ns += FUNDING_INTERVAL_NS
+        self._reference.funded()
+        return funding
 
     def change_contract(self, status: str, tick_multiple: int, now_ns: int) -> None:
         """Another status or tick, told to whoever follows the contracts."""
@@ -205,6 +225,16 @@ class Market:
         if every_third:
             self._publisher.publish_if_wanted(f"{self._name}@markPrice", payload)
         return payload
+
+    def publish_liquidations(self, now_ms: int) -> None:
+        """Once a second: the largest liquidation of that second."""
+        if not self.liquidations:
+            return
+        largest = max(self.liquidations, key=lambda order: Decimal(order["z"]) * Decimal(order["ap"]))
+        payload = msgspec.json.encode({"e": "forceOrder", "E": now_ms, "o": largest}).decode()
+        self.liquidations.clear()
+        self._publisher.publish_if_wanted(f"{self._name}@forceOrder", payload)
+        self._publisher.publish_if_wanted("!forceOrder@arr", payload)
 
     def publish_trade(self, price_ticks: int, lots: int, *, buyer_is_maker: bool, trade_id: int, now_ns: int) -> None:
         """A public trade happened."""

@@ -244,8 +244,15 @@ def _depth_weight(params: Mapping[str, str]) -> int:
     return DEPTH_WEIGHTS.get(int(text), 2) if text.isascii() and text.isdigit() and len(text) < 8 else 2
 
 
-def _public(path: str, handler: Any, weight: Any = 1) -> Route:
-    return Route(method="GET", path=path, handler=handler, security=Security.NONE, weight=weight)
+def _public(path: str, handler: Any, weight: Any = 1, *, funding_pool: bool = False) -> Route:
+    return Route(
+        method="GET",
+        path=path,
+        handler=handler,
+        security=Security.NONE,
+        weight=weight,
+        funding_pool=funding_pool,
+    )
 
 
 ROUTES = [
@@ -256,8 +263,8 @@ ROUTES = [
     _public("/fapi/v1/trades", trades, 5),
     _public("/fapi/v1/aggTrades", aggregate_trades, 20),
     _public("/fapi/v1/premiumIndex", premium_index, weight_by_symbol(1, 10)),
-    _public("/fapi/v1/fundingRate", funding_rate, 0),
-    _public("/fapi/v1/fundingInfo", funding_info, 0),
+    _public("/fapi/v1/fundingRate", funding_rate, 0, funding_pool=True),
+    _public("/fapi/v1/fundingInfo", funding_info, 0, funding_pool=True),
     _public("/fapi/v1/ticker/bookTicker", book_ticker, weight_by_symbol(2, 5)),
     _public("/fapi/v1/ticker/price", price_ticker, weight_by_symbol(1, 2)),
     _public("/fapi/v2/ticker/price", price_ticker, weight_by_symbol(1, 2)),

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from actors.exchange import ledger
 from actors.exchange.accounts import Account
+from actors.exchange.fee_schedule import Commission
 from actors.exchange.frames import PrintFrame
 from actors.exchange.market import Market
 from actors.exchange.matching import Execution, TakePlan
@@ -48,7 +49,7 @@ class OrderLife:
         self.tell(market, order, "NEW")
 
     def carry_out(self, account: Account, market: Market, order: Order, plan: TakePlan) -> None:
-        """Trade what the plan says, then rest or expire the remainder."""
+        """Trade what the plan says, then rest or expire the remainder; that of a forced order is its maker's business."""
         for step in plan.steps:
             if step.maker is not None and step.expires:
                 if step.maker.is_live:
@@ -71,7 +72,7 @@ class OrderLife:
                     trade_id=trade_id,
                     now_ns=self._state.now_ns,
                 )
-        if not order.is_live:
+        if not order.is_live or order.is_forced:
             return
         if plan.stopped_by_self:
             self.expire(order, "1", market)
@@ -148,15 +149,9 @@ class OrderLife:
     ) -> None:
         contract = market.contract
         price, quantity = contract.price(price_ticks), contract.quantity(lots)
-        booking = account.book_fill(
-            contract,
-            order,
-            price,
-            quantity,
-            self._rate(market, order, maker=maker),
-            maker,
-            trade_id,
-            self._state.now_ms,
+        commission, commission_asset = self._commission(account, market, order, price * quantity, maker=maker)
+        realized = account.book_fill(
+            contract, order, price, quantity, commission, commission_asset, maker, trade_id, self._state.now_ms
         )
         order.executed_lots += lots
         order.executed_quote += price * quantity
@@ -167,7 +162,7 @@ class OrderLife:
             market.matcher.remove(order)
             account.ended(order)
         position = account.position(order.symbol)
-        wallet = account.wallets[contract.margin_asset]
+        wallet = account.wallets.get(contract.margin_asset, Decimal(0))
         self._state.record(
             ledger.OrderFilled(
                 t=self._state.now_ns,
@@ -181,13 +176,14 @@ class OrderLife:
                 quantity=quantity,
                 executed=contract.quantity(order.executed_lots),
                 maker=maker,
-                commission=booking.commission,
-                commission_asset=contract.margin_asset,
-                realized_pnl=booking.realized_pnl,
+                commission=commission,
+                commission_asset=commission_asset,
+                realized_pnl=realized,
                 position_after=position.amount,
                 entry_price_after=position.entry_price,
                 entry_cost_after=position.cost,
                 wallet_after=wallet,
+                bnb_after=None if commission_asset == contract.margin_asset else account.wallets[commission_asset],
             )
         )
         fill = LastFill(
@@ -195,21 +191,22 @@ class OrderLife:
             price_ticks=price_ticks,
             trade_id=trade_id,
             maker=maker,
-            commission=booking.commission,
-            commission_asset=contract.margin_asset,
-            realized_pnl=booking.realized_pnl,
+            commission=commission,
+            commission_asset=commission_asset,
+            realized_pnl=realized,
         )
         self._state.tell(trade_lite(order, market.numbers, fill, self._state.now_ms))
         self.tell_account(account, market, "ORDER", Decimal(0))
         self.tell(market, order, execution, fill=fill)
         self._knock_out_reduce_only(account, market)
 
-    def _rate(self, market: Market, order: Order, *, maker: bool) -> Decimal:
-        """The fee rate of a fill; orders that the venue placed itself pay none."""
+    def _commission(
+        self, account: Account, market: Market, order: Order, notional: Decimal, *, maker: bool
+    ) -> Commission:
+        """The charge for a fill; orders that the venue placed itself are free."""
         if order.is_forced:
-            return Decimal(0)
-        fees = self._state.fees(market.contract)
-        return fees.maker if maker else fees.taker
+            return Commission(Decimal(0), market.contract.margin_asset)
+        return self._state.fee_schedule.commission(account, market.contract, notional, maker=maker)
 
     def _knock_out_reduce_only(self, account: Account, market: Market) -> None:
         """Reduce-only orders that can reduce nothing any more expire."""
@@ -281,7 +278,7 @@ class OrderLife:
                 account.name,
                 reason,
                 asset,
-                account.wallets[asset],
+                account.wallets.get(asset, Decimal(0)),
                 change,
                 self._state.now_ms,
                 position=account.position(market.contract.symbol),

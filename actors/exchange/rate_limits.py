@@ -12,6 +12,10 @@ MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
 BAN_AFTER_REFUSALS = 100
 BAN_MS = 120_000
+BAN_MS_MAX = 3 * 86_400_000
+FUNDING_POOL_MS = 300_000
+FUNDING_POOL_MAX = 500
+HANDSHAKE_WEIGHT = 5
 ADDRESSES_MAX = 10_000
 
 
@@ -37,7 +41,9 @@ class Window:
 @dataclass(slots=True)
 class _Address:
     weight: Window
+    funding_calls: Window
     refusals: int = 0
+    bans: int = 0
     banned_until_ms: int = 0
 
 
@@ -56,6 +62,7 @@ class RateLimits:
 
         Raises:
             VenueRefusal: -1003 with HTTP 429 beyond the limit, with 418 while the address is banned for not stopping.
+                Each ban is twice as long as the one before.
         """
         state = self._address(address)
         if now_ms < state.banned_until_ms:
@@ -66,7 +73,8 @@ class RateLimits:
         if used + weight > self._weight_max:
             state.refusals += 1
             if state.refusals > BAN_AFTER_REFUSALS:
-                state.banned_until_ms = now_ms + BAN_MS
+                state.banned_until_ms = now_ms + min(BAN_MS << state.bans, BAN_MS_MAX)
+                state.bans = min(state.bans + 1, 16)
                 state.refusals = 0
                 raise _banned(address, state, now_ms)
             raise VenueRefusal(
@@ -78,6 +86,18 @@ class RateLimits:
             )
         state.weight.used += weight
         return state.weight.used
+
+    def charge_funding_call(self, address: str, now_ms: int) -> None:
+        """Count a call of fundingRate or fundingInfo, which share a pool of their own.
+
+        Raises:
+            VenueRefusal: -1003 with HTTP 429.
+        """
+        calls = self._address(address).funding_calls
+        if calls.count(now_ms) >= FUNDING_POOL_MAX:
+            text = f"Too many requests; current limit is {FUNDING_POOL_MAX} requests per 5 minutes."
+            raise VenueRefusal(-1003, text, 429, calls.retry_after_s(now_ms))
+        calls.used += 1
 
     def used_weight(self, address: str, now_ms: int) -> int:
         """Weight used by an address in this minute."""
@@ -134,7 +154,7 @@ class RateLimits:
         if state is None:
             if len(self._addresses) >= ADDRESSES_MAX:
                 self._addresses.pop(next(iter(self._addresses)))
-            state = self._addresses[address] = _Address(Window(MINUTE_MS))
+            state = self._addresses[address] = _Address(Window(MINUTE_MS), Window(FUNDING_POOL_MS))
         return state
 
     def _order_windows(self, account: str) -> tuple[Window, Window]:

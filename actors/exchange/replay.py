@@ -25,7 +25,7 @@ from actors.exchange.captures import (
 )
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, TickerFrame
-from actors.exchange.market import DEFAULT_FUNDING_RATE, FUNDING_INTERVAL_NS
+from actors.exchange.market import FUNDING_INTERVAL_NS
 from actors.exchange.plausibility import Plausibility
 
 NS_PER_MS = 1_000_000
@@ -76,18 +76,12 @@ class Replay:
             self._market_shift_ns += self._market_last_ns - self._market_first_ns + LOOP_GAP_NS
         self._origin_ns = at_ns
         self._symbols = {symbol: _Symbol(WireNumbers(contract)) for symbol, contract in self._facts.contracts.items()}
-        return [
-            MarkFrame(symbol, at_ns, None, None, DEFAULT_FUNDING_RATE, self._first_funding_ns())
-            for symbol in self._symbols
-        ]
+        return [MarkFrame(symbol, at_ns, None, None, None, self._first_funding_ns()) for symbol in self._symbols]
 
     def postpone(self, at_ns: int) -> list[Frame]:
         """Nothing but the books has been played yet: let the pass begin at `at_ns` instead."""
         self._origin_ns = at_ns
-        return [
-            MarkFrame(symbol, at_ns, None, None, DEFAULT_FUNDING_RATE, self._first_funding_ns())
-            for symbol in self._symbols
-        ]
+        return [MarkFrame(symbol, at_ns, None, None, None, self._first_funding_ns()) for symbol in self._symbols]
 
     def at_ns(self, receive_ns: int) -> int:
         """The venue's time of a receive time; what came before the start is placed at the start."""

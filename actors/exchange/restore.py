@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from actors.exchange import ledger
-from actors.exchange.accounts import Account
+from actors.exchange.accounts import Account, Trade
 from actors.exchange.contracts import Contract
 from actors.exchange.market import Market
 from actors.exchange.orders import Order
@@ -64,6 +64,8 @@ class RecordLoader:
                 self._seam(record)
             case ledger.FundingPaid():
                 self._funding(record)
+            case ledger.InsuranceCleared():
+                self._insurance(record)
             case ledger.CountdownSet():
                 self.countdowns[(record.account, record.symbol)] = record.deadline_ns
             case ledger.LeverageSet():
@@ -127,8 +129,12 @@ class RecordLoader:
 
     def _fill(self, record: ledger.OrderFilled) -> None:
         account = self._account(record.account)
-        account.wallets[record.commission_asset] = record.wallet_after
         contract = self._contract(record.symbol)
+        asset = record.commission_asset
+        if record.bnb_after is not None:
+            account.wallets[asset] = record.bnb_after
+            asset = contract.margin_asset if contract is not None else ""
+        account.wallets[asset] = record.wallet_after
         if contract is None:
             return
         self._markets[record.symbol].skip_trade_ids(record.trade_id)
@@ -141,18 +147,7 @@ class RecordLoader:
             order.status = "FILLED" if order.remaining_lots == 0 else "PARTIALLY_FILLED"
             if order.status == "FILLED":
                 account.ended(order)
-        account.record_fill(
-            contract,
-            record.order_id,
-            record.side,
-            record.price,
-            record.quantity,
-            record.maker,
-            record.trade_id,
-            time_ms,
-            record.commission,
-            record.realized_pnl,
-        )
+        account.record_fill(contract, _trade(record, record.commission, maker=record.maker))
         position = account.position(record.symbol)
         position.amount, position.cost = record.position_after, record.entry_cost_after
         position.realized_total += record.realized_pnl
@@ -165,18 +160,7 @@ class RecordLoader:
         if contract is None:
             return
         self._markets[record.symbol].skip_trade_ids(record.trade_id)
-        account.record_fill(
-            contract,
-            record.order_id,
-            record.side,
-            record.price,
-            record.quantity,
-            False,
-            record.trade_id,
-            record.t // 1_000_000,
-            Decimal(0),
-            record.realized_pnl,
-        )
+        account.record_fill(contract, _trade(record, Decimal(0), maker=False))
         position = account.position(record.symbol)
         position.amount, position.cost = record.position_after, Decimal(0)
         position.realized_total += record.realized_pnl
@@ -188,3 +172,27 @@ class RecordLoader:
         contract = self._contract(record.symbol)
         if contract is not None:
             account.record_funding(contract, record.amount, record.tran_id, record.t // 1_000_000)
+
+    def _insurance(self, record: ledger.InsuranceCleared) -> None:
+        self.tran_id = max(self.tran_id, record.tran_id)
+        account = self._account(record.account)
+        account.wallets[record.asset] = record.wallet_after
+        contract = self._contract(record.symbol)
+        if contract is not None:
+            account.record_insurance(contract, record.amount, record.tran_id, record.t // 1_000_000)
+
+
+def _trade(record: ledger.OrderFilled | ledger.SeamClosed, commission: Decimal, *, maker: bool) -> Trade:
+    return Trade(
+        record.symbol,
+        record.trade_id,
+        record.order_id,
+        record.side,
+        record.price,
+        record.quantity,
+        record.realized_pnl,
+        commission,
+        record.commission_asset,
+        maker,
+        record.t // 1_000_000,
+    )

@@ -250,6 +250,9 @@ class VenueServer:
             if len(self._subscribers) >= SOCKETS_MAX:
                 return web.Response(status=503, text="too many connections")
             if path == "/ws-fapi/v1":
+                self.exchange.advance(self.now_ns())
+                if (refused := self.exchange.api.ws_connect(request.remote or "")) is not None:
+                    return _response(refused)
                 return await self._serve_api(request, raw_query)
             address = read_address(path, raw_query)
             if address is not None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from actors.exchange import ledger
 from actors.exchange.accounts import Account
 from actors.exchange.forced_orders import ForcedOrders, position_lots, round_against
-from actors.exchange.market import FUNDING_INTERVAL_NS, Funding, Market
+from actors.exchange.market import Market
 from actors.exchange.order_life import OrderLife, best_prices, new_order
 from actors.exchange.orders import OrderRequest
 from actors.exchange.state import VenueState
@@ -17,10 +17,10 @@ from actors.exchange.user_stream import LastFill, account_update
 class Settlement:
     """The venue's own acts."""
 
-    def __init__(self, state: VenueState, life: OrderLife) -> None:
+    def __init__(self, state: VenueState, life: OrderLife, forced: ForcedOrders) -> None:
         self._state = state
         self._life = life
-        self._forced = ForcedOrders(state, life)
+        self._forced = forced
 
     def sample(self, market: Market) -> None:
         """Record the top of the recorded book."""
@@ -46,9 +46,8 @@ class Settlement:
         """Book funding to every open position, when it is due."""
         if self._state.now_ns < market.next_funding_ns:
             return
-        contract, rate, mark = market.contract, market.funding_rate, market.mark_price
-        market.fundings.append(Funding(self._state.now_ms, rate, mark))
-        market.next_funding_ns += FUNDING_INTERVAL_NS
+        contract = market.contract
+        _, rate, mark = market.fund(self._state.now_ns)
         for account in self._state.accounts.values():
             position = account.position(contract.symbol).amount
             amount = account.book_funding(contract, rate, mark, self._state.tran_id + 1, self._state.now_ms)
@@ -124,7 +123,10 @@ class Settlement:
         account.opened(order)
         self._life.tell(market, order, "NEW")
         trade_id, price, quantity = market.next_trade_id(), contract.price(price_ticks), contract.quantity(lots)
-        booking = account.book_fill(contract, order, price, quantity, Decimal(0), False, trade_id, self._state.now_ms)
+        asset = contract.margin_asset
+        realized = account.book_fill(
+            contract, order, price, quantity, Decimal(0), asset, False, trade_id, self._state.now_ms
+        )
         order.executed_lots, order.executed_quote, order.status = lots, price * quantity, "FILLED"
         account.ended(order)
         self._state.record(
@@ -139,7 +141,7 @@ class Settlement:
                 side=order.side,
                 price=price,
                 quantity=quantity,
-                realized_pnl=booking.realized_pnl,
+                realized_pnl=realized,
                 commission_asset=contract.margin_asset,
                 position_after=position.amount,
                 wallet_after=account.wallets[contract.margin_asset],
@@ -152,13 +154,16 @@ class Settlement:
             maker=False,
             commission=Decimal(0),
             commission_asset=contract.margin_asset,
-            realized_pnl=booking.realized_pnl,
+            realized_pnl=realized,
         )
         self._life.tell_account(account, market, "ORDER", Decimal(0))
         self._life.tell(market, order, "TRADE", fill=fill)
 
     def publish_marks(self, *, every_third: bool) -> None:
-        """Send the mark price streams."""
+        """Derive prices anew and send the mark price streams, and the second's largest liquidation."""
+        for market in self._state.markets.values():
+            market.sample_prices(self._state.now_ns)
+            market.publish_liquidations(self._state.now_ms)
         payloads = [
             payload
             for market in self._state.markets.values()

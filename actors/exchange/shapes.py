@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 from actors.exchange.accounts import (
-    MAINTENANCE_RATE,
     Account,
     Amendment,
     Position,
@@ -14,13 +13,14 @@ from actors.exchange.accounts import (
     symbol_margin,
 )
 from actors.exchange.contracts import Contract
+from actors.exchange.liquidation import adl_quantile
+from actors.exchange.margin import liquidation_price, maintenance, maintenance_of
 from actors.exchange.market import Market
 from actors.exchange.orders import Order
 from actors.exchange.streams import DELIVERY_MS, ONBOARD_MS
 from actors.exchange.user_stream import average_price, money, plain
 from actors.exchange.venue import Venue
 
-MAX_NOTIONAL = "50000000"
 ZERO_MONEY = "0.00000000"
 
 
@@ -131,7 +131,7 @@ def symbol_row(market: Market) -> dict[str, Any]:
         "underlyingType": "COIN",
         "underlyingSubType": [],
         "triggerProtect": "0.0500",
-        "liquidationFee": "0.012500",
+        "liquidationFee": f"{contract.liquidation_fee:.6f}",
         "marketTakeBound": plain(contract.market_take_bound),
         "maxMoveOrderLimit": 10000,
         "filters": [
@@ -169,9 +169,15 @@ def symbol_row(market: Market) -> dict[str, Any]:
     }
 
 
-def position_row(position: Position, account: Account, market: Market, *, version: int) -> dict[str, Any]:
+def max_notional(account: Account, market: Market) -> str:
+    """The largest position that the account's leverage allows."""
+    leverage = account.position(market.contract.symbol).leverage
+    return str(int(market.brackets.notional_max(leverage)))
+
+
+def position_row(account: Account, venue: Venue, market: Market, *, version: int) -> dict[str, Any]:
     """A row of positionRisk v2 or v3."""
-    mark = market.mark_price
+    position, mark = account.position(market.contract.symbol), market.mark_price
     notional = position.amount * mark
     entry = plain(position.entry_price)
     amount = _amount(position.amount, market.contract)
@@ -183,7 +189,7 @@ def position_row(position: Position, account: Account, market: Market, *, versio
         "breakEvenPrice": entry,
         "markPrice": money(mark),
         "unRealizedProfit": money(position.unrealized(mark)),
-        "liquidationPrice": "0",
+        "liquidationPrice": plain(liquidation_price(account, venue.markets, market)),
         "isolatedMargin": "0",
         "notional": money(notional),
         "isolatedWallet": "0",
@@ -192,7 +198,7 @@ def position_row(position: Position, account: Account, market: Market, *, versio
     if version == 2:
         return row | {
             "leverage": str(position.leverage),
-            "maxNotionalValue": MAX_NOTIONAL,
+            "maxNotionalValue": max_notional(account, market),
             "marginType": "cross" if position.margin_type == "CROSSED" else "isolated",
             "isAutoAddMargin": "false",
         }
@@ -201,10 +207,10 @@ def position_row(position: Position, account: Account, market: Market, *, versio
     return row | {
         "marginAsset": market.contract.margin_asset,
         "initialMargin": money(margin.worst),
-        "maintMargin": money(abs(notional) * MAINTENANCE_RATE),
+        "maintMargin": money(maintenance_of(account, market)),
         "positionInitialMargin": money(margin.position),
         "openOrderInitialMargin": money(margin.worst - margin.position),
-        "adl": 1 if position.amount else 0,
+        "adl": adl_quantile(account, market, list(venue.accounts.values())),
         "bidNotional": money(buys),
         "askNotional": money(sells),
     }
@@ -257,7 +263,8 @@ def account_body(account: Account, venue: Venue, *, version: int) -> dict[str, A
     }
     if version == 2:
         return (
-            {"feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": True, "canWithdraw": True, "updateTime": 0}
+            {"feeTier": venue.fee_schedule.tier, "feeBurn": account.fee_burn}
+            | {"canTrade": True, "canDeposit": True, "canWithdraw": True, "updateTime": 0}
             | {"multiAssetsMargin": False, "tradeGroupId": -1}
             | totals
             | {"assets": assets, "positions": positions}
@@ -268,20 +275,19 @@ def account_body(account: Account, venue: Venue, *, version: int) -> dict[str, A
 def _asset_row(account: Account, venue: Venue, asset: str, *, version: int) -> dict[str, Any]:
     wallet = account.wallets[asset]
     unrealized = _unrealized(account, venue, asset)
-    initial = position_initial = maintenance = Decimal(0)
-    for symbol, market in venue.markets.items():
+    initial = position_initial = Decimal(0)
+    for market in venue.markets.values():
         if market.contract.margin_asset == asset:
             margin = symbol_margin(account, market.contract, market.mark_price)
             initial += margin.worst
             position_initial += margin.position
-            maintenance += abs(account.position(symbol).amount) * market.mark_price * MAINTENANCE_RATE
     available = max(Decimal(0), wallet + unrealized - initial)
     row: dict[str, Any] = {
         "asset": asset,
         "walletBalance": money(wallet),
         "unrealizedProfit": money(unrealized),
         "marginBalance": money(wallet + unrealized),
-        "maintMargin": money(maintenance),
+        "maintMargin": money(maintenance(account, venue.markets, asset)),
         "initialMargin": money(initial),
         "positionInitialMargin": money(position_initial),
         "openOrderInitialMargin": money(initial - position_initial),
@@ -307,7 +313,7 @@ def _account_position_row(position: Position, account: Account, market: Market, 
         "notional": money(notional),
         "isolatedWallet": "0",
         "initialMargin": money(margin.worst),
-        "maintMargin": money(abs(notional) * MAINTENANCE_RATE),
+        "maintMargin": money(maintenance_of(account, market)),
         "updateTime": position.updated_ms,
     }
     if version == 3:
@@ -321,7 +327,7 @@ def _account_position_row(position: Position, account: Account, market: Market, 
         "isolated": position.margin_type != "CROSSED",
         "entryPrice": entry,
         "breakEvenPrice": entry,
-        "maxNotional": MAX_NOTIONAL,
+        "maxNotional": max_notional(account, market),
         "bidNotional": money(buys),
         "askNotional": money(sells),
     }

@@ -9,13 +9,13 @@ from decimal import Decimal
 from actors.exchange import errors, ledger
 from actors.exchange.accounts import Account, symbol_margin
 from actors.exchange.contracts import Contract
+from actors.exchange.fee_schedule import FeeSchedule
 from actors.exchange.market import Market, UpdateIds
 from actors.exchange.orders import Order
 from actors.exchange.streams import Publisher
 from actors.exchange.user_stream import UserEvent
 from configs.schema import ExchangeSettings, FeeSettings
 
-NO_FEES = FeeSettings(maker=Decimal(0), taker=Decimal(0))
 REFUSAL_KINDS_MAX = 1_000
 
 
@@ -38,6 +38,8 @@ class VenueState:
         self.accounts: dict[str, Account] = {}
         self.now_ns = now_ns
         self.skew_ms = 0
+        self.fee_schedule = FeeSchedule(settings)
+        self.insurance_funds: dict[str, Decimal] = {}
         ids = UpdateIds(now_ms * 8)
         self.markets = {
             contract.symbol: Market(contract, self.publisher, ids, now_ms * 4, now_ns) for contract in contracts
@@ -73,13 +75,13 @@ class VenueState:
         """The account of a name; opened with the configured balances when it is new."""
         found = self.accounts.get(name)
         if found is None:
-            found = self.accounts[name] = Account(name, dict(self.settings.balances))
+            found = self.accounts[name] = Account(name, dict(self.settings.balances), fee_burn=self.settings.fee_burn)
             self.record(ledger.AccountOpened(t=self.now_ns, account=name, balances=dict(self.settings.balances)))
         return found
 
     def fees(self, contract: Contract) -> FeeSettings:
         """Maker and taker rate of a contract."""
-        return self.settings.fees.get(contract.margin_asset, NO_FEES)
+        return self.fee_schedule.rates(contract)
 
     def refuse(self, account: str, symbol: str, method: str, code: int, client_order_id: str) -> None:
         """Count a refused trading request for the ledger."""
@@ -140,6 +142,11 @@ class VenueState:
             mine = extra if extra is not None and extra.symbol == symbol else None
             free -= symbol_margin(account, market.contract, mark, mine).worst
         return free
+
+    def next_tran_id(self) -> int:
+        """A new id of income that is no trade."""
+        self.tran_id += 1
+        return self.tran_id
 
     def record(self, record: ledger.LedgerRecord) -> None:
         """Put a record into the ledger's next lines."""

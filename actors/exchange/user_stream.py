@@ -152,6 +152,12 @@ def account_update(
     return UserEvent(account, "ACCOUNT_UPDATE", _encode(event))
 
 
+def margin_call(account: str, wallet: Decimal, rows: list[dict[str, Any]], now_ms: int) -> UserEvent:
+    """MARGIN_CALL: the margin is nearly used up."""
+    event = {"e": "MARGIN_CALL", "E": now_ms, "cw": money(wallet), "p": rows}
+    return UserEvent(account, "MARGIN_CALL", _encode(event))
+
+
 def leverage_update(account: str, symbol: str, leverage: int, now_ms: int) -> UserEvent:
     """ACCOUNT_CONFIG_UPDATE after a change of leverage."""
     event = {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": now_ms, "ac": {"s": symbol, "l": leverage}}

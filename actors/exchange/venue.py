@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from actors.exchange import errors, ledger
-from actors.exchange.accounts import Account
+from actors.exchange.accounts import Account, worst_quantity
 from actors.exchange.agenda import Agenda
 from actors.exchange.contracts import Contract
+from actors.exchange.forced_orders import ForcedOrders
 from actors.exchange.frames import (
     BookFrame,
     ContractFrame,
@@ -24,6 +25,7 @@ from actors.exchange.frames import (
     SeamFrame,
     TickerFrame,
 )
+from actors.exchange.liquidation import Liquidations
 from actors.exchange.market import Market
 from actors.exchange.matching import Execution, TakePlan
 from actors.exchange.order_life import OrderLife, best_prices, new_order
@@ -55,7 +57,9 @@ class Venue(VenueState):
         super().__init__(settings, contracts, now_ns)
         self.countdowns: dict[tuple[str, str], int] = {}
         self._life = OrderLife(self)
-        self._settlement = Settlement(self, self._life)
+        forced = ForcedOrders(self, self._life)
+        self._settlement = Settlement(self, self._life, forced)
+        self._liquidations = Liquidations(self, self._life, forced)
         self._timers: Agenda[_Timer] = Agenda()
         self._tick_ns = settings.tick_ms * 1_000_000
         self._ticks = now_ns // self._tick_ns
@@ -140,7 +144,7 @@ class Venue(VenueState):
         """Accept a new order and match it.
 
         Raises:
-            VenueRefusal: -4140, -4116, -2025, -2022, -2019, -5022, -5021, -4131; nothing is recorded then.
+            VenueRefusal: -4140, -4141, -4116, -2025, -2022, -2019, -2027, -5022, -5021, -4131; nothing is recorded then.
         """
         market = self.market(request.symbol)
         self._check_status(market, reduces=request.reduce_only)
@@ -153,6 +157,7 @@ class Venue(VenueState):
             self._check_reduce_only(account, order)
         else:
             self._check_margin(account, market, order)
+            self._check_position_limit(account, market, order)
         plan = self._admit_to_match(account, market, order)
         self.order_id = order.order_id
         account.opened(order)
@@ -176,7 +181,7 @@ class Venue(VenueState):
         """Change price and total quantity of a live order; it goes to the back of the queue (facts section 2.6).
 
         Raises:
-            VenueRefusal: -5026, -5027, -2019.
+            VenueRefusal: -5024, -5026, -5027, -2019, -2027.
         """
         market = self.market(order.symbol)
         if market.status != TRADING:
@@ -199,6 +204,7 @@ class Venue(VenueState):
         try:
             if not order.reduce_only:
                 self._check_margin(account, market, None)
+                self._check_position_limit(account, market, None)
         except errors.VenueRefusal:
             order.price_ticks, order.lots = before_ticks, before_lots
             market.matcher.rest(order)
@@ -268,9 +274,18 @@ class Venue(VenueState):
             self.countdowns.pop((account, symbol), None)
 
     def set_leverage(self, account: Account, symbol: str, leverage: int) -> None:
-        """Change the leverage of a symbol."""
-        self.market(symbol)
-        account.position(symbol).leverage = leverage
+        """Change the leverage of a symbol.
+
+        Raises:
+            VenueRefusal: -2027 when the position is too large for it, -2028 when there is too little margin for it.
+        """
+        market, position = self.market(symbol), account.position(symbol)
+        if abs(position.amount) * market.mark_price > market.brackets.notional_max(leverage):
+            raise errors.VenueRefusal(-2027, "Exceeded the maximum allowable position at current leverage.")
+        before, position.leverage = position.leverage, leverage
+        if leverage < before and self.available(account, market.contract.margin_asset) < 0:
+            position.leverage = before
+            raise errors.VenueRefusal(-2028, "Leverage is smaller than permitted: insufficient margin balance.")
         self.record(ledger.LeverageSet(t=self.now_ns, account=account.name, symbol=symbol, leverage=leverage))
         self.tell(leverage_update(account.name, symbol, leverage, self.now_ms))
 
@@ -345,6 +360,14 @@ class Venue(VenueState):
         if self.available(account, market.contract.margin_asset, order) < 0:
             raise errors.margin_insufficient()
 
+    def _check_position_limit(self, account: Account, market: Market, order: Order | None) -> None:
+        """The position with all open orders of its worse side must fit the leverage."""
+        if order is not None and self._only_reduces(account, order):
+            return
+        most = market.brackets.notional_max(account.position(market.contract.symbol).leverage)
+        if worst_quantity(account, market.contract, order) * market.mark_price > most:
+            raise errors.VenueRefusal(-2027, "Exceeded the maximum allowable position at current leverage.")
+
     def _only_reduces(self, account: Account, order: Order) -> bool:
         same_side = sum(other.remaining_lots for other in account.live_orders(order.symbol) if other.side == order.side)
         return same_side + order.lots <= self.reducible_lots(account, order)
@@ -383,6 +406,9 @@ class Venue(VenueState):
             market.publish_interval(self.now_ns, elapsed_ns // 1_000_000)
             if elapsed_ns % SAMPLE_NS == 0:
                 self._settlement.sample(market)
+        if elapsed_ns % SAMPLE_NS == 0:
+            for market in self._liquidations.check():
+                self._publish(market)
         if elapsed_ns % MARK_NS == 0:
             self.flush_refusals()
             self._settlement.publish_marks(every_third=elapsed_ns % (3 * MARK_NS) == 0)

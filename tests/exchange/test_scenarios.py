@@ -195,7 +195,7 @@ def test_a_delisting_lets_reduce_then_settles_and_closes() -> None:
     assert (expired.client_order_id, expired.reason) == ("r", "7")
     last = [record for record in rig.output.records if isinstance(record, OrderFilled)][-1]
     assert last.client_order_id.startswith("settlement_autoclose-")
-    assert (str(last.quantity), str(last.position_after), str(last.commission)) == ("0.006", "0.000", "0E-8")
+    assert (str(last.quantity), str(last.position_after), last.commission) == ("0.006", "0.000", 0)
     rig.until(30)
     assert rig.order()["code"] == -4141
     changes = [record.status for record in rig.output.records if isinstance(record, ContractChanged)]
