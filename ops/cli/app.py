@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import chaos, control, demo, exchange, level, node, reading, risk, simulate, stopping, up, validate
+from ops.cli import chaos, control, demo, exchange, level, node, reading, replay, risk, simulate, stopping, up, validate
 from ops.cli.outcome import Commands
 
 app = typer.Typer(
@@ -21,5 +21,5 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for group in (demo, up, node, reading, risk, control, level, stopping, exchange, validate, simulate, chaos):
+for group in (demo, up, node, reading, risk, control, level, stopping, exchange, validate, replay, simulate, chaos):
     group.register(app)

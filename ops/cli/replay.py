@@ -1,0 +1,70 @@
+"""`raymaker replay`: a journal or a flight recording once more, compared with what the living process left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli.options import JsonOption
+from ops.cli.outcome import bad_usage, unconfirmed
+
+if TYPE_CHECKING:
+    from ops.journal_replay import Replayed
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(replay)
+
+
+def replay(
+    journal: Annotated[
+        Path, typer.Argument(metavar="JOURNAL", help="A journal, one of its files, or a whole state directory.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Rebuild orders, positions and PnL from a journal.
+
+    Compares them with every snapshot in it; exit code 4 when they differ. Reads only, also while the system runs.
+    """
+    from ops.journal_replay import ReplayRefused, journals_in, replay
+
+    try:
+        replayed = [replay(each) for each in journals_in(journal)]
+    except ReplayRefused as refused:
+        raise bad_usage(f"{refused}.") from None
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.format(msgspec.json.encode(replayed), indent=2).decode())
+    else:
+        for each in replayed:
+            _show(each)
+    differing = [each.journal for each in replayed if each.differences]
+    if differing:
+        raise unconfirmed(f"{', '.join(differing)}: the records do not give what the snapshots hold.")
+
+
+def _show(replayed: Replayed) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    left_out = f" (those before {replayed.first} belong to a snapshot that is not kept)" if replayed.first > 1 else ""
+    console.print(f"{replayed.journal}: {replayed.records} records to {replayed.last}{left_out}", highlight=False)
+    if replayed.epochs:
+        console.print(f"epochs {', '.join(map(str, replayed.epochs))}", highlight=False)
+    table = Table("symbol", "position", "entry", "realised", "fees", "funding", "net", "fills", "volume", "live")
+    for row in replayed.symbols:
+        figures = (row.position, row.entry_price, row.realised, row.fees, row.funding, row.net)
+        table.add_row(row.symbol, *figures, str(row.fills), row.volume, str(row.live_orders))
+    console.print(table)
+    for order in replayed.orders:
+        terms = f"{order.side} {order.quantity} at {order.price}, {order.filled} filled"
+        console.print(f"may live: {order.client_order_id} {order.symbol} {terms}, {order.state}", highlight=False)
+    verdict = "no snapshot to compare with" if not replayed.snapshots else f"{replayed.snapshots} snapshots compared"
+    console.print(f"{verdict}: {len(replayed.differences)} differences", highlight=False)
+    for difference in replayed.differences:
+        console.print(f"  {difference}", highlight=False)
