@@ -227,6 +227,10 @@ class Exchange:
         self.venue.skew_ms = self.faults.skew_ms(now_ns)
         self._expire_listen_keys()
 
+    def collect(self) -> None:
+        """Put on its way what a host did to the core directly."""
+        self._collect()
+
     def drain(self) -> Output:
         """Take what leaves the venue."""
         output, self._output = self._output, Output()

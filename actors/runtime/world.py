@@ -38,6 +38,22 @@ class WorldOverrun(RuntimeError):
     """A core scheduled work without end."""
 
 
+class Doom(msgspec.Struct):
+    """An actor dies at a message: `left` messages from now, with only the first `share` of that message's effects carried out."""
+
+    left: int
+    share: float
+    then: Callable[[], None]
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with an actor's disk for a while: each append stalls it for up to `stall_ns`, or fails and ends it."""
+
+    until_ns: int
+    stall_ns: int = 0
+    fails: bool = False
+
+
 class Inhabitant(msgspec.Struct, kw_only=True):
     """One actor of the world. `make_core` builds a new incarnation from its journal; `call` carries out venue requests."""
 
@@ -52,6 +68,9 @@ class Inhabitant(msgspec.Struct, kw_only=True):
     journal: list[Message] = []
     logged: int = 0
     timers: dict[str, int] = {}
+    doom: Doom | None = None
+    disk: Disk | None = None
+    busy_until_ns: int = 0
     fan_out: dict[type[Message], tuple[tuple[Link, int], ...]] = {}
 
 
@@ -65,13 +84,16 @@ class World:
         self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._inhabitants: dict[str, Inhabitant] = {}
-        self._wire = Wire(self, random.Random(seed), self._delays)
+        self._chance = random.Random(seed)
+        self._wire = Wire(self, self._chance, self._delays)
         self._links: dict[tuple[str, str], Link] = {}
         self._epochs = 0
         self.observers: list[Callable[[str, Message], None]] = []
         """Told of everything that an actor publishes, with its name; they must not change anything."""
         self.on_shut: Callable[[str, str], None] = lambda name, reason: None
         """Told who wants everything stopped, and why."""
+        self.journal_failed: Callable[[str], None] = self.crash
+        """Told of an actor whose journal does not take a record; the actor has to die of it."""
 
     def inhabit(self, inhabitant: Inhabitant) -> None:
         """Add an actor; it comes to life with `begin`."""
@@ -85,8 +107,11 @@ class World:
         self._epochs += 1
         actor.epoch = self._epochs
         actor.timers.clear()
+        actor.busy_until_ns = 0
         actor.core = actor.make_core(actor.epoch, actor.journal)
         self._carry_out(actor, actor.core.start(self.now_ns))
+        if actor.core is None:
+            return actor.epoch
         for other in self._inhabitants.values():
             if other.core is None or other is actor:
                 continue
@@ -102,21 +127,30 @@ class World:
         """End an actor at this instant: its memory, timers and unread messages are gone, its journal stays."""
         actor = self._inhabitants[name]
         actor.core = None
+        actor.doom = None
         for link in self._links.values():
             if link.writer == name:
                 link.forget_latest()
+            elif link.reader == name:
+                link.break_stream()
         for other in self._inhabitants.values():
             if other.core is not None and actor.name in other.reads:
                 self._link_changed(other, actor, up=False)
 
     def cut(self, writer: str, reader: str) -> None:
-        """Cut a link: ordered messages wait, latest ones keep only the newest."""
-        self.link(writer, reader).cut = True
+        """Cut a link: what was on its way is lost, ordered messages are kept for later, latest ones only the newest."""
+        link = self.link(writer, reader)
+        if link.cut:
+            return
+        link.cut = True
+        link.break_stream()
         self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=False)
 
     def mend(self, writer: str, reader: str) -> None:
         """Restore a cut link; what waited is delivered."""
         link = self.link(writer, reader)
+        if not link.cut:
+            return
         link.cut = False
         if self._inhabitants[writer].core is not None and self._inhabitants[reader].core is not None:
             self._link_changed(self._inhabitants[reader], self._inhabitants[writer], up=True)
@@ -146,6 +180,10 @@ class World:
         actor = self._inhabitants[name]
         self.at(self.now_ns + delay_ns, self._deliver, actor, message, actor.epoch)
 
+    def say(self, name: str, message: Message) -> None:
+        """Let an actor's host publish something on its own."""
+        self._publish(self._inhabitants[name], message)
+
     def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None:
         """Do something at an instant of virtual time."""
         if len(self._queue) >= EVENTS_PENDING_MAX:
@@ -163,16 +201,13 @@ class World:
             action(*arguments)
         self.now_ns = end_ns
 
-    def arrive(self, link: Link, body: Message, epoch: int) -> None:
-        """A message has come through a link: deliver it, or keep what the link owes to the reader's next incarnation."""
-        actor = self._inhabitants[link.reader]
-        if actor.core is not None and actor.epoch == epoch:
-            self._deliver(actor, body, epoch)
-        elif ROUTES[type(body)].key is None:
-            if actor.core is None:
-                link.hold(body)
-            else:
-                self._wire.put(link, body, actor.epoch)
+    def arrive(self, link: Link, body: Message, number: int, epoch: int) -> None:
+        """A message has come through a link; one of a stream that broke on its way has not."""
+        if number != link.number:
+            return
+        if ROUTES[type(body)].key is None:
+            link.flying.popleft()
+        self._deliver(self._inhabitants[link.reader], body, epoch)
 
     def reader_epoch(self, link: Link) -> int:
         """Epoch of the incarnation that would read now; 0 when nobody does."""
@@ -182,12 +217,53 @@ class World:
     def _deliver(self, actor: Inhabitant, message: Message, epoch: int) -> None:
         if actor.core is None or actor.epoch != epoch:
             return
+        if actor.busy_until_ns > self.now_ns:
+            self.at(actor.busy_until_ns, self._deliver, actor, message, epoch)
+            return
         self.delivered += 1
         if self.delivered % self._delays.codec_every == 0:
             message = self._through_the_codec(actor, message)
         effects = actor.core.handle(message, self.now_ns)
+        if actor.doom is not None and self._is_doomed(actor, actor.doom, effects):
+            return
         if effects:
             self._carry_out(actor, effects)
+
+    def doom(self, name: str, messages: int, share: float, then: Callable[[], None]) -> None:
+        """Let an actor die at one of its next messages; `then` has to crash it."""
+        self._inhabitants[name].doom = Doom(messages, share, then)
+
+    def spoil_disk(self, name: str, disk: Disk) -> None:
+        """Give an actor a bad disk for a while."""
+        self._inhabitants[name].disk = disk
+
+    def _is_doomed(self, actor: Inhabitant, doom: Doom, effects: Sequence[Effect]) -> bool:
+        doom.left -= 1
+        if doom.left > 0:
+            return False
+        actor.doom = None
+        self._carry_out(actor, effects[: int(doom.share * (len(effects) + 1))])
+        if actor.core is not None:
+            doom.then()
+        return True
+
+    def _stalls(self, actor: Inhabitant, rest: Sequence[Effect]) -> bool:
+        """Whether a bad disk stops the effects here; those after the append follow when it has let go, or never."""
+        disk = actor.disk
+        assert disk is not None
+        if self.now_ns >= disk.until_ns:
+            actor.disk = None
+            return False
+        if disk.fails:
+            self.journal_failed(actor.name)
+            return True
+        actor.busy_until_ns = self.now_ns + int(self._chance.random() * disk.stall_ns)
+        self.at(actor.busy_until_ns, self._go_on, actor, actor.epoch, rest)
+        return True
+
+    def _go_on(self, actor: Inhabitant, epoch: int, rest: Sequence[Effect]) -> None:
+        if actor.core is not None and actor.epoch == epoch:
+            self._carry_out(actor, rest)
 
     def _through_the_codec(self, actor: Inhabitant, message: Message) -> Message:
         """Pass a message through its wire form, as a live link would."""
@@ -196,7 +272,7 @@ class World:
         return body
 
     def _carry_out(self, actor: Inhabitant, effects: Sequence[Effect]) -> None:
-        for effect in effects:
+        for index, effect in enumerate(effects):
             kind = type(effect)
             if kind is Publish:
                 self._publish(actor, effect.body)  # type: ignore[union-attr]
@@ -205,7 +281,11 @@ class World:
                 case SetTimer(name=name, at_ns=at_ns):
                     self._set_timer(actor, name, at_ns)
                 case Append(record=record):
+                    if actor.disk is not None and actor.disk.fails and self._stalls(actor, ()):
+                        return
                     actor.journal.append(record)
+                    if actor.disk is not None and self._stalls(actor, effects[index + 1 :]):
+                        return
                 case Call(request=request):
                     if actor.call is not None:
                         actor.call(actor.name, self.now_ns, request)

@@ -4,6 +4,7 @@ latest one may be replaced by a newer one of its key and comes to a reader no of
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -27,10 +28,21 @@ class Delays(msgspec.Struct, frozen=True, kw_only=True):
     codec_every: int = 20
 
 
-class Link:
-    """What is between one writer and one reader: how far its stream is, what waits to be replaced, what waits for the reader."""
+class LinkTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with a link for a while: messages take up to `delay_ns` longer, a `repeat_share` of the latest come twice."""
 
-    __slots__ = ("cut", "fifo_ns", "free_ns", "held", "reader", "waiting", "writer")
+    until_ns: int
+    delay_ns: int = 0
+    repeat_share: float = 0.0
+
+
+class Link:
+    """What is between one writer and one reader: how far its stream is, what waits to be replaced, what waits for the reader.
+
+    `flying` are the ordered messages on their way; `number` grows when the stream breaks, and what flew in the one before is known by it.
+    """
+
+    __slots__ = ("cut", "fifo_ns", "flying", "free_ns", "held", "number", "reader", "trouble", "waiting", "writer")
 
     def __init__(self, writer: str, reader: str) -> None:
         self.writer = writer
@@ -40,6 +52,15 @@ class Link:
         self.free_ns: dict[Key, int] = {}
         self.waiting: dict[Key, Message] = {}
         self.held: list[Message] = []
+        self.flying: deque[Message] = deque()
+        self.number = 0
+        self.trouble: LinkTrouble | None = None
+
+    def break_stream(self) -> None:
+        """What flew is lost, but for ordered messages: those are sent again before all that waits."""
+        self.number += 1
+        self.held = [*self.flying, *self.held]
+        self.flying.clear()
 
     def hold(self, body: Message) -> None:
         """Keep a message until somebody reads; a latest one replaces the older one of its key."""
@@ -63,7 +84,7 @@ class Host(Protocol):
 
     def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None: ...
 
-    def arrive(self, link: Link, body: Message, epoch: int) -> None: ...
+    def arrive(self, link: Link, body: Message, number: int, epoch: int) -> None: ...
 
     def reader_epoch(self, link: Link) -> int: ...
 
@@ -115,10 +136,27 @@ class Wire:
         """One ordered byte stream per pair: nothing overtakes."""
         host = self._host
         due_ns = host.now_ns + self._least_ns + int(self._chance() * self._span_ns)
+        repeats = 0
+        if link.trouble is not None:
+            delay_ns, repeats = self._suffer(link, body)
+            due_ns += delay_ns
         if due_ns < link.fifo_ns:
             due_ns = link.fifo_ns
         link.fifo_ns = due_ns
-        host.at(due_ns, host.arrive, link, body, epoch)
+        if _KEYS[type(body)] is None:
+            link.flying.append(body)
+        for _ in range(1 + repeats):
+            host.at(due_ns, host.arrive, link, body, link.number, epoch)
+
+    def _suffer(self, link: Link, body: Message) -> tuple[int, int]:
+        """By how much a message is late, and how often it comes again."""
+        trouble = link.trouble
+        assert trouble is not None
+        if self._host.now_ns >= trouble.until_ns:
+            link.trouble = None
+            return 0, 0
+        again = _KEYS[type(body)] is not None and self._chance() < trouble.repeat_share
+        return int(self._chance() * trouble.delay_ns), int(again)
 
     def _replace(self, link: Link, key: Key, interval_ns: int) -> None:
         """Send the newest message of a key that was made to wait."""

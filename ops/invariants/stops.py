@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from actors.exchange.faults import FaultKind
 from actors.exchange.ledger import (
     CountdownSet,
+    FaultInjected,
     LedgerRecord,
     OrderAccepted,
     OrderAmended,
@@ -70,8 +72,10 @@ def check_retry_after_obeyed(history: History) -> Verdict:
     findings = Findings("I10")
     shut: dict[tuple[str, int], tuple[int, int]] = {}
     throttles = [record for record in history.ledger if isinstance(record, RequestThrottled)]
+    bans_of_faults = [r.t for r in history.ledger if isinstance(r, FaultInjected) and r.fault == FaultKind.BANNED.value]
     for record in throttles:
-        findings.check(record.status != BANNED, f"{record.address} was banned until {record.until_ns}")
+        is_earned = record.status == BANNED and not any(at_ns <= record.t for at_ns in bans_of_faults)
+        findings.check(not is_earned, f"{record.address} was banned until {record.until_ns}")
         told_ns, until_ns = shut.get((record.address, record.code), (0, 0))
         sent_ns = record.sent_ms * 1_000_000 or record.t
         findings.check(

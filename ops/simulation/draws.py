@@ -51,6 +51,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "countdown_ms": chance.choice((10_000, 20_000)),
             "beat_ms": chance.choice((100, *[250] * 3, *[500] * 16)),
             "book_age_ms_max": 2_500,
+            "amends": chance.choice((True, False, False)),
             "price_tolerance_bps": chance.choice((0.02, 0.05, 0.1)),
         }
     )

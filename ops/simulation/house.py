@@ -31,7 +31,7 @@ from ops.system import build_plan
 from protocols import mailboxes
 from protocols.effects import Core
 from protocols.envelope import Envelope, Message
-from protocols.messages.alerts import Alert, AlertCode
+from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.control import (
     ActorSpec,
     ActorState,
@@ -48,6 +48,8 @@ SECOND_NS = 1_000_000_000
 KEY_CHECK_NS = 250_000_000
 DRAIN_LOOK_NS = 250_000_000
 RESTART_S = 0.2
+JOURNAL_RESTART_S = 0.5
+LINK_BACK_NS = 20_000_000
 STOP_REASON = "a person stopped"
 
 _MAILBOXES: dict[str, Any] = {
@@ -97,6 +99,7 @@ class House:
         self._resume_owed: set[str] = set()
         self.world.observers.append(self._observe)
         self.world.on_shut = lambda name, reason: self.emergency_stop()
+        self.world.journal_failed = self._journal_failed
         instruments = {instrument.symbol: instrument for instrument in self.venue.instruments}
         without_venue = settings.model_copy(update={"exchange": None})
         state = StateDir(Path("simulated"))
@@ -169,6 +172,24 @@ class House:
         """Cut the link between two actors for a while."""
         self.world.cut(writer, reader)
         self.world.at(self.world.now_ns + int(seconds * SECOND_NS), self.world.mend, writer, reader)
+
+    def part_for(self, some: tuple[str, ...], seconds: float) -> None:
+        """Cut every link between these actors and all others for a while."""
+        for writer, reader in self.links:
+            if (writer in some) != (reader in some):
+                self.cut_for(writer, reader, seconds)
+
+    def drop_for(self, writer: str, reader: str, seconds: float, every_s: float) -> None:
+        """Let a link break, and stand again a moment later, again and again for a while."""
+        ends_ns = self.world.now_ns + int(seconds * SECOND_NS)
+        self._drop(writer, reader, ends_ns, int(every_s * SECOND_NS))
+
+    def _drop(self, writer: str, reader: str, ends_ns: int, every_ns: int) -> None:
+        self.world.cut(writer, reader)
+        self.world.at(self.world.now_ns + LINK_BACK_NS, self.world.mend, writer, reader)
+        next_ns = self.world.now_ns + every_ns
+        if next_ns < ends_ns:
+            self.world.at(next_ns, self._drop, writer, reader, ends_ns, every_ns)
 
     def emergency_stop(self) -> None:
         """Write the stop file and tell everybody."""
@@ -271,6 +292,26 @@ class House:
                 return AlertingCore(spec, self.settings)
             case _:
                 raise ValueError(f"{spec.role} has no core in the simulation")
+
+    def _journal_failed(self, name: str) -> None:
+        """What the host does: nothing more is sent but a cancel for what may rest, an alert is raised, and the process ends."""
+        core = self.world.core_of(name)
+        now_ns = self.world.now_ns
+        if isinstance(core, OrderManagerCore):
+            for request in core.farewell(now_ns):
+                self.venue.call(name, now_ns, request)
+        self.world.say(
+            name,
+            Alert(
+                code=AlertCode.JOURNAL_FAILED,
+                severity=Severity.CRITICAL,
+                subject=name,
+                text="a record could not be written",
+                raised_ns=now_ns,
+                source=name,
+            ),
+        )
+        self.crash_for(name, JOURNAL_RESTART_S)
 
     def _bring_back(self, name: str, epoch: int) -> None:
         """Start the successor of an incarnation, unless somebody did."""

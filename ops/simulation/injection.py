@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ops.simulation.faults import Fault, FaultKind
+from actors.exchange.faults import Fault as VenueFault
+from actors.exchange.faults import FaultKind as VenueKind
+from actors.runtime.world import Disk
+from actors.runtime.world_links import LinkTrouble
+from ops.simulation.faults import VENUES_OWN, Fault, FaultKind
 from ops.simulation.house import House
 from ops.simulation.wire_faults import Rule, WireTrouble
 
@@ -18,7 +22,11 @@ _WIRE: dict[FaultKind, WireTrouble] = {
     FaultKind.SLOW_READS: WireTrouble.SLOW_READS,
     FaultKind.OVERLOADED: WireTrouble.OVERLOADED,
     FaultKind.UNCLEAR: WireTrouble.UNCLEAR,
+    FaultKind.REFUSED: WireTrouble.REFUSED,
     FaultKind.THROTTLED: WireTrouble.THROTTLED,
+    FaultKind.THROTTLED_BARE: WireTrouble.THROTTLED_BARE,
+    FaultKind.ORDERS_THROTTLED: WireTrouble.ORDERS_THROTTLED,
+    FaultKind.BANNED: WireTrouble.BANNED,
     FaultKind.READS_LAG: WireTrouble.READS_LAG,
     FaultKind.EVENTS_DROPPED: WireTrouble.EVENT_DROPPED,
     FaultKind.EVENTS_REPEATED: WireTrouble.EVENT_REPEATED,
@@ -53,11 +61,31 @@ def inject(house: House, fault: Fault) -> None:
         case FaultKind.CRASH | FaultKind.CRASH_SEVERAL | FaultKind.CRASH_ALL:
             for name in fault.actors:
                 house.crash_for(name, lasts_s)
+        case FaultKind.CRASH_AT_MESSAGE:
+            name = fault.actors[0]
+            world.doom(name, fault.count, fault.share, lambda: house.crash_for(name, lasts_s))
         case FaultKind.RESTART:
             house.restart(fault.actors[0])
         case FaultKind.CUT_LINK:
             writer, reader = fault.actors
             house.cut_for(writer, reader, lasts_s)
+        case FaultKind.PARTITION:
+            house.part_for(fault.actors, lasts_s)
+        case FaultKind.LINK_DELAYED | FaultKind.LINKS_SHUFFLED | FaultKind.LINK_REPEATS:
+            trouble = LinkTrouble(
+                until_ns=world.now_ns + fault.lasts_ms * _MS,
+                delay_ns=fault.size_ms * _MS,
+                repeat_share=fault.share if fault.kind is FaultKind.LINK_REPEATS else 0.0,
+            )
+            for writer, reader in house.links if fault.kind is FaultKind.LINKS_SHUFFLED else (fault.actors,):
+                world.link(writer, reader).trouble = trouble
+        case FaultKind.LINK_DROPS:
+            writer, reader = fault.actors
+            house.drop_for(writer, reader, lasts_s, fault.size_ms / 1_000)
+        case FaultKind.DISK_SLOW | FaultKind.DISK_FAILS:
+            until_ns = world.now_ns + fault.lasts_ms * _MS
+            fails = fault.kind is FaultKind.DISK_FAILS
+            world.spoil_disk(fault.actors[0], Disk(until_ns=until_ns, stall_ns=fault.size_ms * _MS, fails=fails))
         case FaultKind.LOSE_PUBLIC | FaultKind.LOSE_MARKET | FaultKind.LOSE_PRIVATE | FaultKind.LOSE_ORDERS:
             venue.sockets.lose(fault.actors[0], _STREAMS[fault.kind], fault.lasts_ms * _MS)
         case FaultKind.SILENT_PUBLIC | FaultKind.SILENT_PRIVATE:
@@ -71,7 +99,23 @@ def inject(house: House, fault: Fault) -> None:
         case FaultKind.STOP_AND_RESUME:
             house.emergency_stop()
             world.at(world.now_ns + fault.lasts_ms * _MS, house.resume)
+        case FaultKind.FOREIGN_TRADE:
+            venue.trade_foreign(fault.count)
+        case FaultKind.FOREIGN_ORDER:
+            venue.order_foreign(fault.count, fault.lasts_ms * _MS)
+        case kind if kind in VENUES_OWN:
+            venue.exchange.inject(
+                VenueFault(
+                    kind=VenueKind(kind.value),
+                    duration_ms=max(fault.lasts_ms, 1),
+                    share=max(fault.share, 0.01),
+                    delay_ms=fault.size_ms,
+                    lag_ms=fault.size_ms,
+                )
+            )
         case _:
+            if fault.kind is FaultKind.BANNED:
+                venue.note_ban(fault.actors[0])
             venue.faults.add(
                 Rule(
                     trouble=_WIRE[fault.kind],
@@ -79,5 +123,7 @@ def inject(house: House, fault: Fault) -> None:
                     until_ns=world.now_ns + fault.lasts_ms * _MS,
                     share=fault.share,
                     size_ns=fault.size_ms * _MS,
+                    code=fault.code,
+                    done=fault.done,
                 )
             )

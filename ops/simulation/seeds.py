@@ -14,7 +14,8 @@ from configs.schema import Settings
 from ops.invariants.all import check_all
 from ops.report import live_order_ids
 from ops.simulation.draws import cast_of, draw_flow, draw_settings
-from ops.simulation.faults import Fault, FaultKind, draw_schedule
+from ops.simulation.fault_draws import draw_schedule
+from ops.simulation.faults import Fault, FaultKind
 from ops.simulation.house import SECOND_NS, House
 from ops.simulation.injection import plan
 from ops.simulation.observation import Observation
@@ -110,7 +111,7 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
         house.run_s(case.drain_ms / 1_000)
     else:
         house.run_s(max((fault.ends_ms for fault in case.schedule), default=0) / 1_000)
-        house.venue.faults.clear()
+        house.venue.clear_faults()
         recovered_s = observed.until_quoting(QUOTING_AGAIN_S, "the last fault")
         house.run_s(max(case.trading_ms / 1_000 - (house.world.now_ns - began_ns) / SECOND_NS, 0.0))
     observed.drain()

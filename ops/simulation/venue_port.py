@@ -17,14 +17,17 @@ from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
 from actors.exchange.exchange import Exchange
 from actors.exchange.frames import Frame
-from actors.exchange.ledger import LedgerRecord, RequestThrottled
+from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
+from actors.exchange.orders import Order
 from actors.exchange.synthetic import Flow, SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
 from ops.simulation.read_lag import ReadLag
 from ops.simulation.sockets import MARKET, ORDERS, PRIVATE, PUBLIC, RECONNECT_NS, WIRE_DELAY_NS, Sockets
+from ops.simulation.strangers import Stranger
 from ops.simulation.wire_faults import Fate, WireFaults
+from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
 from protocols.binance_usdm.requests import RestRequests
@@ -38,6 +41,7 @@ from protocols.values import Instrument, RateLimits
 from protocols.venue import (
     AmendOrder,
     AnyOutcome,
+    BadFrame,
     CancelOrder,
     NotSent,
     OrderAnswered,
@@ -184,6 +188,36 @@ class VenuePort:
         if key is not None:
             self.exchange.venue.tell(listen_key_expired(ACCOUNT, key, self._venue_ns() // 1_000_000))
 
+    def clear_faults(self) -> None:
+        """End everything that is wrong with the wire and with the venue."""
+        self.faults.clear()
+        self.exchange.faults.clear()
+
+    def note_ban(self, actor: str) -> None:
+        """A ban of our making goes into the ledger, so that nobody takes it for one that was earned."""
+        self.ledger.append(FaultInjected(t=self._venue_ns(), number=0, fault="banned", detail=actor))
+
+    def trade_foreign(self, hundredths: int) -> None:
+        """Somebody else takes some hundredths of a coin of the first symbol on our account: bought, or sold where it is negative."""
+        self._stranger().trade(hundredths)
+
+    def order_foreign(self, sign: int, lasts_ns: int) -> None:
+        """Somebody else's order rests far from the touch of the first symbol for a while."""
+        order = self._stranger().order(sign)
+        if order is not None:
+            self.world.at(self.world.now_ns + lasts_ns, self._withdraw, order)
+
+    def _withdraw(self, order: Order) -> None:
+        self._stranger().withdraw(order)
+
+    def _stranger(self) -> Stranger:
+        self.exchange.advance(self._venue_ns())
+        return Stranger(self.exchange, ACCOUNT, self.contracts[0].symbol, self._deliver_and_schedule)
+
+    def _deliver_and_schedule(self) -> None:
+        self._deliver()
+        self._schedule()
+
     def drop_connections(self, actor: str) -> None:
         """The actor died: its sockets are gone. What it wrote is on its way."""
         self.sockets.drop(actor)
@@ -295,9 +329,16 @@ class VenuePort:
             for actor, feed in self._feeds.items():
                 kind = PUBLIC if stream in feed.public else MARKET if stream in feed.market else ""
                 if kind and self.sockets.gets_through(actor, kind):
-                    event = feed.decoder.decode(payload, self.world.now_ns + WIRE_DELAY_NS)
+                    event = self._read_frame(feed, kind, payload)
                     if event is not None:
                         self.world.tell(actor, event, WIRE_DELAY_NS)
+
+    def _read_frame(self, feed: _Feed, kind: str, payload: bytes) -> Message | None:
+        received_ns = self.world.now_ns + WIRE_DELAY_NS
+        try:
+            return feed.decoder.decode(payload, received_ns)
+        except DamagedPayload as damage:
+            return BadFrame(stream=kind, reason=damage.reason, field=damage.field, received_ns=received_ns)
 
     def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
         delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns

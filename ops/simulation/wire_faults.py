@@ -23,6 +23,8 @@ from protocols.venue import (
 REORDER_NS_MAX = 50_000_000
 """How long an event may be held so that later ones overtake it."""
 
+BAD_GATEWAY = 502
+
 EVERYTHING = ""
 """Actor of a rule that concerns everybody."""
 
@@ -37,7 +39,11 @@ class WireTrouble(enum.StrEnum):
     SLOW_READS = "slow_reads"
     OVERLOADED = "overloaded"
     UNCLEAR = "unclear"
+    REFUSED = "refused"
     THROTTLED = "throttled"
+    THROTTLED_BARE = "throttled_bare"
+    ORDERS_THROTTLED = "orders_throttled"
+    BANNED = "banned"
     READS_LAG = "reads_lag"
     EVENT_DROPPED = "event_dropped"
     EVENT_REPEATED = "event_repeated"
@@ -45,13 +51,18 @@ class WireTrouble(enum.StrEnum):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One trouble of an actor until an instant. `share` is how often it strikes; `size_ns` the longest delay or the whole wait."""
+    """One trouble of an actor until an instant. `share` is how often it strikes; `size_ns` the longest delay or the whole wait.
+
+    `code` is the venue's error; `done` whether the venue had done what it gives no clear answer to.
+    """
 
     trouble: WireTrouble
     actor: str
     until_ns: int
     share: float = 1.0
     size_ns: int = 0
+    code: int = 0
+    done: bool = True
 
 
 class Fate(msgspec.Struct):
@@ -72,7 +83,7 @@ class WireFaults:
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(f"wire {seed}")
         self._rules: list[Rule] = []
-        self._shut_until_ns: dict[str, int] = {}
+        self._shut_until_ns: dict[str, tuple[int, bool]] = {}
 
     def add(self, rule: Rule) -> None:
         """Put a rule into force."""
@@ -90,9 +101,9 @@ class WireFaults:
             if rule.actor not in (actor, EVERYTHING) or self._chance.random() >= rule.share:
                 continue
             self._strike(rule, actor, request, fate, now_ns)
-        shut_until_ns = self._shut_until_ns.get(actor, 0)
+        shut_until_ns, is_ban = self._shut_until_ns.get(actor, (0, False))
         if now_ns < shut_until_ns:
-            fate.refusal = _throttle(shut_until_ns - now_ns)
+            fate.refusal = _throttle(shut_until_ns - now_ns, is_ban=is_ban)
         return fate
 
     def event_delays(self, actor: str, now_ns: int) -> tuple[int, ...]:
@@ -132,10 +143,22 @@ class WireFaults:
                 if is_write:
                     fate.refusal = _error(503, -1008, "Request throttled by system-level protection.")
             case WireTrouble.UNCLEAR:
-                fate.unclear_answer = _error(503, -1007, "Timeout waiting for response from backend server.")
-            case WireTrouble.THROTTLED:
-                if now_ns >= self._shut_until_ns.get(actor, 0):
-                    self._shut_until_ns[actor] = now_ns + rule.size_ns
+                if rule.done:
+                    fate.unclear_answer = _unclear(rule.code)
+                else:
+                    fate.refusal = _unclear(rule.code)
+            case WireTrouble.REFUSED:
+                fate.refusal = _error(400, rule.code, "The venue says no.")
+            case WireTrouble.THROTTLED | WireTrouble.BANNED:
+                if now_ns >= self._shut_until_ns.get(actor, (0, False))[0]:
+                    self._shut_until_ns[actor] = now_ns + rule.size_ns, rule.trouble is WireTrouble.BANNED
+            case WireTrouble.THROTTLED_BARE:
+                fate.refusal = _error(429, -1003, "Too many requests.")
+            case WireTrouble.ORDERS_THROTTLED:
+                if isinstance(request, PlaceOrder | AmendOrder):
+                    fate.refusal = _error(
+                        429, -1015, "Too many new orders; current limit is 300 orders per TEN_SECONDS."
+                    )
             case _:
                 pass
 
@@ -144,7 +167,14 @@ def _error(status: int, code: int, text: str) -> Answer:
     return Answer(status, msgspec.json.encode({"code": code, "msg": text}))
 
 
-def _throttle(wait_ns: int) -> Answer:
+def _unclear(code: int) -> Answer:
+    if code == BAD_GATEWAY:
+        return Answer(BAD_GATEWAY, b"<html><body><h1>502 Bad Gateway</h1></body></html>")
+    text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    return _error(408 if code == -1007 else 503, code, text)
+
+
+def _throttle(wait_ns: int, *, is_ban: bool) -> Answer:
     wait_s = -(-wait_ns // 1_000_000_000)
-    body = msgspec.json.encode({"code": -1003, "msg": "Too many requests."})
-    return Answer(429, body, {"Retry-After": str(wait_s)})
+    body = msgspec.json.encode({"code": -1003, "msg": "Way too many requests." if is_ban else "Too many requests."})
+    return Answer(418 if is_ban else 429, body, {"Retry-After": str(wait_s)})

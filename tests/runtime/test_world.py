@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.world import Inhabitant, World
-from actors.runtime.world_links import Delays
+from actors.runtime.world import Disk, Inhabitant, World
+from actors.runtime.world_links import Delays, LinkTrouble
 from protocols.effects import Append, Effect, LinkChanged, Publish, SetTimer, TimerFired
 from protocols.envelope import Envelope, Message
 from protocols.mailboxes import StrategyMailbox
@@ -122,8 +123,78 @@ def test_ordered_messages_arrive_once_and_in_order_over_a_crash_of_the_reader(
     world.run_until((crash_ms + back_ms) * MILLISECOND_NS)
     world.begin("strategy-0")
     world.run_until(200 * MILLISECOND_NS)
-    assert sorted(set(numbers(heard))) == list(range(1, numbers(heard)[-1] + 1))
-    assert len(set(numbers(heard))) == len(numbers(heard))
+    assert numbers(heard) == list(range(1, len(numbers(heard)) + 1))
+
+
+@given(seed=st.integers(0, 2**32), cut_ms=st.integers(1, 80), mend_ms=st.integers(0, 40))
+def test_ordered_messages_arrive_once_and_in_order_over_a_link_that_breaks(
+    seed: int, cut_ms: int, mend_ms: int
+) -> None:
+    world, heard = inhabited(seed)
+    world.link("order_manager-0", "strategy-0").trouble = LinkTrouble(until_ns=10**9, delay_ns=20 * MILLISECOND_NS)
+    world.run_until(cut_ms * MILLISECOND_NS)
+    world.cut("order_manager-0", "strategy-0")
+    world.run_until((cut_ms + mend_ms) * MILLISECOND_NS)
+    world.mend("order_manager-0", "strategy-0")
+    world.run_until(200 * MILLISECOND_NS)
+    assert numbers(heard) == list(range(1, len(numbers(heard)) + 1))
+    assert len(numbers(heard)) > 150
+
+
+def test_what_flew_over_a_link_that_breaks_is_lost_but_for_ordered_messages() -> None:
+    world, heard = inhabited(3)
+    world.link("order_manager-0", "strategy-0").trouble = LinkTrouble(until_ns=10**9, delay_ns=5 * MILLISECOND_NS)
+    world.run_until(10 * MILLISECOND_NS)
+    for _ in range(50):
+        world.cut("order_manager-0", "strategy-0")
+        world.mend("order_manager-0", "strategy-0")
+        world.run_until(world.now_ns + 2 * MILLISECOND_NS)
+    world.run_until(world.now_ns + 20 * MILLISECOND_NS)
+    positions = [message for message in heard if isinstance(message, PositionChanged)]
+    assert len(positions) < len(numbers(heard))
+    assert numbers(heard) == list(range(1, len(numbers(heard)) + 1))
+
+
+def test_a_repeated_latest_message_comes_twice_and_an_ordered_one_never() -> None:
+    world, heard = inhabited(4)
+    world.link("order_manager-0", "strategy-0").trouble = LinkTrouble(until_ns=10**9, repeat_share=1.0)
+    world.run_until(50 * MILLISECOND_NS)
+    positions = [message.position_lots for message in heard if isinstance(message, PositionChanged)]
+    assert len(positions) == 2 * len(set(positions))
+    assert len(numbers(heard)) == len(set(numbers(heard)))
+
+
+@pytest.mark.parametrize(("share", "journaled", "said"), [(0.0, 4, 4), (0.3, 5, 4), (0.5, 5, 5), (1.0, 5, 5)])
+def test_an_actor_dies_at_a_message_with_a_part_of_its_effects_carried_out(
+    share: float, journaled: int, said: int
+) -> None:
+    """The fifth message journals, says two things and sets its timer."""
+    world, heard = inhabited(5)
+    world.doom("order_manager-0", 5, share, lambda: world.crash("order_manager-0"))
+    world.run_until(100 * MILLISECOND_NS)
+    assert world.core_of("order_manager-0") is None
+    assert (len(world.journal_of("order_manager-0")), len(numbers(heard))) == (journaled, said)
+
+
+def test_a_slow_disk_stalls_its_actor_and_keeps_the_order_of_what_it_does() -> None:
+    world, heard = inhabited(6)
+    slow = Disk(until_ns=50 * MILLISECOND_NS, stall_ns=20 * MILLISECOND_NS)
+    world.spoil_disk("order_manager-0", slow)
+    world.run_until(50 * MILLISECOND_NS)
+    assert len(numbers(heard)) < 20
+    world.run_until(100 * MILLISECOND_NS)
+    assert numbers(heard) == list(range(1, len(numbers(heard)) + 1))
+    assert len(numbers(heard)) > 30
+
+
+def test_a_disk_that_fails_ends_its_actor_before_the_record_and_all_that_follows_it() -> None:
+    world, heard = inhabited(7)
+    world.run_until(10 * MILLISECOND_NS)
+    world.spoil_disk("order_manager-0", Disk(until_ns=50 * MILLISECOND_NS, fails=True))
+    written = len(world.journal_of("order_manager-0"))
+    world.run_until(20 * MILLISECOND_NS)
+    assert world.core_of("order_manager-0") is None
+    assert (len(world.journal_of("order_manager-0")), len(numbers(heard))) == (written, written)
 
 
 @given(seed=st.integers(0, 2**32))
