@@ -42,6 +42,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         parsed = ids.parse_client_order_id(client_order_id)
         return parsed is not None and parsed.install == self.install
 
+    def our_ledger(self) -> Iterator[LedgerRecord]:
+        """The ledger without the orders of others."""
+        for record in self.ledger:
+            client_order_id = getattr(record, "client_order_id", None)
+            if client_order_id is None or self.is_ours(client_order_id):
+                yield record
+
     def our_accepted(self) -> Iterator[OrderAccepted]:
         """Orders of ours that the venue accepted, in the venue's order."""
         for record in self.ledger:

@@ -120,7 +120,7 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
     violations = list(observed.violations)
     for verdict in verdicts:
         violations += [f"{verdict.name}: {text}" for text in verdict.violations[:VIOLATIONS_TOLD_MAX]]
-    live = live_order_ids(history.ledger)
+    live = live_order_ids(history.our_ledger())
     if live:
         violations.append(f"END: {len(live)} orders live at the end: {sorted(live)[:5]}")
     return SeedResult(

@@ -285,6 +285,16 @@ def test_an_order_beyond_the_limit_at_its_write_breaks_i6() -> None:
     assert broken(history(ledger, (intended(first), intended(second, limit_lots=15)))) == {"I6"}
 
 
+def test_what_a_stranger_trades_counts_in_i6_from_when_it_was_heard_of() -> None:
+    first = order_id(1)
+    stranger = filled(9, "stranger-1", 601, "0.020")
+    order = accepted(1, first, at_ns=3 * SECOND_NS)
+    ledger = (armed(), stranger, order)
+    heard = booked(9, "stranger-1", 601, ours=False, quantity_lots=20)
+    assert "I6" not in broken(history(ledger, (intended(first),)))
+    assert "I6" in broken(history(ledger, (heard, intended(first))))
+
+
 @pytest.mark.parametrize(
     "fault",
     [
