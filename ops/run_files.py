@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +10,8 @@ from actors.exchange.ledger import LedgerDamagedError, LedgerRecord, decode_line
 from actors.inventory.core import InventoryCore
 from actors.inventory.records import JournalRecord
 from actors.runtime.journal import JournalError, read_journal
+from actors.runtime.journal_aside import put_aside_before
+from actors.runtime.journal_reading import segments
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from ops.invariants.history import History
@@ -16,6 +19,7 @@ from ops.report import build_report
 from ops.saved_plan import SavedPlanError, saved_plan
 from protocols.envelope import Message
 from protocols.messages.control import SystemPlan
+from protocols.messages.orders import OrderFilled
 
 
 class RunFilesError(Exception):
@@ -31,11 +35,12 @@ def report_of_run(state: StateDir) -> dict[str, Any]:
     return build_report(read_history(state))
 
 
-def read_history(state: StateDir, ledger: Path | None = None) -> History:
+def read_history(state: StateDir, ledger: Path | None = None, other_nodes: Sequence[StateDir] = ()) -> History:
     """The history of a run.
 
     Args:
         ledger: that of a simulated venue which was no part of the system; the system's own otherwise.
+        other_nodes: state directories of a cluster's other nodes: shards have journals there too.
 
     Raises:
         RunFilesError: a file is missing or damaged.
@@ -53,7 +58,7 @@ def read_history(state: StateDir, ledger: Path | None = None) -> History:
         ledger = Path(settings.exchange.ledger)
     return History(
         ledger=_ledger(ledger),
-        journals=_journals(state, settings.shards),
+        journals={shard: _journal((state, *other_nodes), shard) for shard in range(settings.shards)},
         instruments={instrument.symbol: instrument for child in plan.children for instrument in child.spec.instruments},
         install=settings.install,
         claimed_positions=_claimed(state, plan, settings),
@@ -68,11 +73,30 @@ def _ledger(path: Path) -> tuple[LedgerRecord, ...]:
         raise RunFilesError(f"the ledger {path} cannot be read: {error}") from error
 
 
-def _journals(state: StateDir, shards: int) -> dict[int, tuple[Message, ...]]:
+def _journal(nodes: Sequence[StateDir], shard: int) -> tuple[Message, ...]:
+    """The records of a shard, node after node as it moved (a journal is written to last where its shard was last).
+
+    What a lost node booked and nobody heard of any more its successor elsewhere books too, and a frozen one may book what its successor
+    does: one truth on two machines, of which the newer stands here.
+    """
+    kept = [state.journal(shard) for state in nodes]
+    paths = [*(folder / path.name for path in kept for folder in put_aside_before(path)), *kept]
+    found = [(segments(path), path) for path in paths]
+    written = sorted((max(file.stat().st_mtime_ns for file in files), path) for files, path in found if files)
+    newest_first: list[list[Message]] = []
+    booked: set[tuple[str, int, int]] = set()
     try:
-        return {shard: tuple(record for _, record in read_journal(state.journal(shard))) for shard in range(shards)}
+        for _, path in reversed(written):
+            records = [record for _, record in read_journal(path) if _execution(record) not in booked]
+            booked |= {execution for record in records if (execution := _execution(record)) is not None}
+            newest_first.append(records)
     except JournalError as error:
         raise RunFilesError(str(error)) from error
+    return tuple(record for records in reversed(newest_first) for record in records)
+
+
+def _execution(record: Message) -> tuple[str, int, int] | None:
+    return (record.instrument_id, record.trade_id, record.venue_order_id) if isinstance(record, OrderFilled) else None
 
 
 def _claimed(state: StateDir, plan: SystemPlan, settings: Settings) -> dict[str, int]:

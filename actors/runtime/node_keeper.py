@@ -198,6 +198,7 @@ class NodeKeeper:
         common = [
             *("--disable-usage-stats", "--include-log-monitor=false", f"--object-store-memory={OBJECT_STORE_BYTES}"),
             *(f"--node-ip-address={kept.host}", f"--temp-dir={kept.temp_dir}"),
+            *("--min-worker-port=0", "--max-worker-port=0"),  # of the kernel: nodes on one machine do not meet
         ]
         if kept.part == "head":
             return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ops.chaos import commands_hurt, network_hurt, process_hurt
+from ops.chaos import commands_hurt, network_hurt, node_hurt, process_hurt
 from ops.chaos.live import Live, Told
 from ops.chaos.rows import Injection, Row
 from protocols.messages.control import ActorStatus, SystemStatus
@@ -29,6 +29,7 @@ _INJECTIONS: dict[Injection, Inject] = {
     Injection.SECOND_START: commands_hurt.start_again,
     Injection.VENUE: network_hurt.venue,
     Injection.NETWORK: network_hurt.network,
+    Injection.NODE: node_hurt.node,
     Injection.KILL_IN_FLIGHT: network_hurt.kill_in_flight,
     Injection.NO_FILES: network_hurt.no_files,
     Injection.WEBHOOK: network_hurt.webhook,

@@ -33,6 +33,7 @@ class Injection(enum.StrEnum):
     FULL_DISK = "RLIMIT_FSIZE on the live process"
     STARVE = "busy processes on every core"
     NO_FILES = "RLIMIT_NOFILE on the live process, its private socket reset"
+    NODE = "a node, or the head, of a system on two local nodes"
     WEBHOOK = "a local webhook that fails"
     STRANGER = "another program with the same key"
 

@@ -52,7 +52,11 @@ def play(row: Row, folder: Path, seed: int) -> RowRun:
         changes = LIMITS if row.injection is Injection.STOP else {}
         if row.injection is Injection.WEBHOOK:
             changes = changes | stage.start_webhook()
+        if row.injection is Injection.NODE:
+            changes = changes | stage.two_nodes()
         settings = stage.settings(changes)
+        if row.injection is Injection.NODE:
+            stage.start_node()
         if row.injection is Injection.INTERRUPT:
             told, ending = _interrupted(row, stage, settings)
         elif row.injection is Injection.TOTAL_DEATH:
@@ -140,7 +144,7 @@ def _compare(row: Row, before: SystemStatus, live: Live, told: Told) -> None:
 
 
 def _run_of(row: Row, stage: Stage, told: Told, ending: Ending) -> RowRun:
-    history = read_history(stage.state, stage.ledger)
+    history = read_history(stage.state, stage.ledger, other_nodes=(stage.other_state,))
     alerts = alerts_of(stage.state)
     scene = told.scene
     figures = observe(row, scene, history.ledger, alerts, history.is_ours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import IO
 from actors.exchange.ledger import LedgerRecord, decode
 from actors.exchange.server import DEMO_KEY, DEMO_SECRET
 from actors.runtime.state_dir import StateDir
+from configs.cluster_secret import VARIABLE, keep_cluster_secret
 from configs.keys import write_key_file
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
@@ -23,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from ops.cli.main import main; main()")
 LISTEN_S_MAX = 20.0
 END_S_MAX = 10.0
+CHAOS_SECRET = "no secret at all, for everything of it is on loopback"
 
 
 class StageFailed(Exception):
@@ -44,6 +47,9 @@ class Stage:
         self._port = 0
         self._venue: subprocess.Popen[bytes] | None = None
         self._folder = folder
+        self._node: subprocess.Popen[str] | None = None
+        self.other_state = StateDir(folder / "other-node")
+        """State directory of the second node, where there is one."""
         self.proxy: Proxy | None = None
         self.webhook: LocalWebhook | None = None
 
@@ -53,6 +59,7 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         if self.webhook is not None:
             self.webhook.end()
+        self.end_node()
         if self.proxy is not None:
             self.proxy.end()
         self.end_venue()
@@ -78,6 +85,33 @@ class Stage:
         file.touch(0o600)
         file.write_text(self.webhook.url, "utf-8")
         return {"alerting": {"webhook_file": str(file)}}
+
+    def two_nodes(self) -> dict[str, object]:
+        """The section of the settings for two nodes on this machine; the shard goes to the second."""
+        self.other_state.create()
+        for state in (self.state, self.other_state):
+            keep_cluster_secret(state.cluster_secret, make=True, environ={VARIABLE: CHAOS_SECRET})
+        net = f"127.{random.randint(1, 250)}.{random.randint(0, 250)}"
+        nodes = [{"name": "first", "host": f"{net}.2"}, {"name": "second", "host": f"{net}.3", "shards": [0]}]
+        return {"cluster": {"nodes": nodes}}
+
+    def start_node(self) -> None:
+        """Start the second node; it waits for the head of the system to come."""
+        arguments = ("--config", str(self.config), "--state", str(self.other_state.path))
+        self._node = self.raymaker("node", "second", *arguments)
+
+    def end_node(self) -> int:
+        """End the second node, if it runs; its exit code."""
+        if self._node is None:
+            return 0
+        if self._node.poll() is None:
+            self._node.send_signal(signal.SIGTERM)
+            try:
+                self._node.communicate(timeout=END_S_MAX)
+            except subprocess.TimeoutExpired:
+                self._node.kill()
+                self._node.communicate()
+        return self._node.returncode
 
     def start_venue(self) -> None:
         """Start the venue, on the port it had before if it ran before; returns when it listens.

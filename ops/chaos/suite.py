@@ -102,10 +102,11 @@ def _in_a_process(row: Row, folder: Path) -> RowRun:
 
 def _clear(folder: Path) -> None:
     """End what a row that did not end by itself has left: its Ray, and its venue."""
-    try:
-        stop_cluster(StateDir(folder / "state"))
-    except ClusterError as error:
-        print(error, file=sys.stderr)
+    for state in ("state", "other-node"):
+        try:
+            stop_cluster(StateDir(folder / state))
+        except ClusterError as error:
+            print(error, file=sys.stderr)
     pid_file = folder / "venue.pid"
     if pid_file.exists():
         _end_venue(int(pid_file.read_text("ascii")), folder)

@@ -66,7 +66,7 @@ def test_the_results_on_file_hold_bounds_figures_and_checks(tmp_path: Path) -> N
 
 def test_a_row_that_is_not_run_starts_nothing() -> None:
     said: list[str] = []
-    assert [each.outcome for each in run_rows(["19"], keep=False, say=said.append)] == [Outcome.NOT_RUN]
+    assert [each.outcome for each in run_rows([next(iter(NOT_RUN))], keep=False, say=said.append)] == [Outcome.NOT_RUN]
     assert said == []
 
 
