@@ -53,10 +53,12 @@ class Indicator(enum.StrEnum):
     ADL_QUANTILE = "adl_quantile"
     POSITION_DIFFERENCE = "position_difference"
     ORDER_DIFFERENCE = "order_difference"
+    EQUITY_DIFFERENCE = "equity_difference"
+    BLIND = "blind"
 
 
 class Threshold(BaseModel):
-    """From where on an indicator matters: beyond `warning` CAUTION, beyond `limit` the level `at_limit`. None: never.
+    """From where on an indicator matters: beyond `warning` the level `at_warning`, beyond `limit` `at_limit`. None: never.
 
     Beyond is above, for an indicator of which less is worse below.
     """
@@ -65,6 +67,7 @@ class Threshold(BaseModel):
 
     warning: float | None = Field(default=None, allow_inf_nan=False)
     limit: float | None = Field(default=None, allow_inf_nan=False)
+    at_warning: RiskLevel = RiskLevel.CAUTION
     at_limit: RiskLevel = RiskLevel.RESTRICTED
 
 
@@ -104,10 +107,11 @@ def _kind(
     sight: bool = False,
     by_guard: bool = False,
     exact: bool = False,
+    at_warning: RiskLevel = _CAUTION,
 ) -> Kind:
     return Kind(
         unit=unit,
-        default=Threshold(warning=warning, limit=limit, at_limit=at_limit),
+        default=Threshold(warning=warning, limit=limit, at_warning=at_warning, at_limit=at_limit),
         less_is_worse=less_is_worse,
         sight=sight,
         by_guard=by_guard,
@@ -154,8 +158,10 @@ KINDS: dict[Indicator, Kind] = {
     Indicator.ROUND_TRIP: _kind("ms", 500.0, 1_500.0, _CAUTION),
     Indicator.ERROR_RATE: _kind("of calls", 0.1, 0.5, _CAUTION),
     Indicator.ADL_QUANTILE: _kind("0 to 4", 2.0, 3.0, _CAUTION),
-    Indicator.POSITION_DIFFERENCE: _kind("s", 2.0, 5.0, _HALTED),
-    Indicator.ORDER_DIFFERENCE: _kind("s", 2.0, 5.0, _HALTED),
+    Indicator.EQUITY_DIFFERENCE: _kind("of equity", 0.01, 0.05),
+    Indicator.BLIND: _kind("s", 10.0, 30.0, sight=True),
+    Indicator.POSITION_DIFFERENCE: _kind("s", 2.0, 5.0, _HALTED, at_warning=_RESTRICTED),
+    Indicator.ORDER_DIFFERENCE: _kind("s", 2.0, 5.0, _HALTED, at_warning=_RESTRICTED),
 }
 
 
@@ -181,7 +187,7 @@ class IndicatorThresholds(BaseModel):
             own = named.get(indicator.value, {})
             own = own.model_dump() if isinstance(own, Threshold) else own
             if not isinstance(own, dict):
-                raise ValueError(f"{indicator}: must be a map of warning, limit and at_limit")
+                raise ValueError(f"{indicator}: must be a map of warning, limit, at_warning and at_limit")
             merged[indicator] = {**kind.default.model_dump(), **own}
         return {"thresholds": merged}
 

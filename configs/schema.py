@@ -197,6 +197,17 @@ class BehaviourSettings(Section):
     dust_notional: float = Field(default=50.0, ge=0, le=1e6, allow_inf_nan=False)
 
 
+class EyesSettings(Section):
+    """How often the risk monitor looks at the venue by itself."""
+
+    positions_ms: Milliseconds = 2_000
+    account_ms: Milliseconds = 2_000
+    open_orders_ms: Milliseconds = 30_000
+    adl_ms: Milliseconds = 30_000
+    trading_status_ms: Milliseconds = 60_000
+    symbol_config_ms: Milliseconds = 60_000
+
+
 def _limit(written: str) -> Limit:
     return Limit.model_validate(written)
 
@@ -204,7 +215,8 @@ def _limit(written: str) -> Limit:
 class RiskSettings(Section):
     """Limits in quote currency, base units or as a share of equity; `symbols` overrides the defaults by symbol.
 
-    The day's loss is measured against the equity at the day's start, the drawdown against its peak.
+    The day's loss is measured against the equity at the day's start, the drawdown against its peak. `keys` is a key that may only read;
+    without one the risk monitor looks with the account's.
     """
 
     position_notional_max: Limit = _limit("2%")
@@ -216,6 +228,8 @@ class RiskSettings(Section):
     price_band_bps_max: BasisPoints = 100
     lease_ms: Milliseconds = 1_000
     lease_period_ms: Milliseconds = 250
+    keys: KeySource | None = None
+    eyes: EyesSettings = EyesSettings()
     judge_period_ms: int = Field(default=100, ge=10, le=1_000)
     day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     mark_age_ms_max: Milliseconds = 10_000

@@ -83,8 +83,12 @@ RiskMonitorMailbox = (
     | EquityChanged
     | LeaseRequest
     | RateUsage
+    | UserStreamKey
     | AnyOrderEvent
     | AnyAccountEvent
+    | AnyUserEvent
+    | AnyStreamEvent
+    | AnyOutcome
     | Control
     | HoldLevel
     | Hosted
@@ -145,7 +149,7 @@ ROUTES: dict[type[Message], Route] = {
     PositionChanged: Route(LinkClass.LATEST, {"strategy": 0, "risk_monitor": 0}, _instrument),
     PnlChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _instrument),
     EquityChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _single),
-    UserStreamKey: Route(LinkClass.LATEST, {"order_manager": 0}, _single),
+    UserStreamKey: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0}, _single),
     LeaseRequest: Route(LinkClass.LATEST, {"risk_monitor": 0}, _shard),
     Lease: Route(LinkClass.LATEST, {"order_manager": 0}, _shard),
     QuotingTerms: Route(LinkClass.LATEST, {"strategy": 0}, _instrument),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from account_samples import (
+    BTC,
     ETH,
     START_NS,
     equity,
@@ -18,10 +20,33 @@ from account_samples import (
 
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
-from protocols.effects import Append, Effect, Send, TimerFired
+from protocols.effects import Append, Call, Effect, Send, TimerFired
 from protocols.messages.control import EpochAnnounced
 from protocols.messages.risk import Lease, LevelChanged
-from protocols.values import RateLimits
+from protocols.values import InstrumentId, RateLimits
+from protocols.venue import (
+    AccountAnswered,
+    AdlAnswered,
+    AdlReport,
+    AllOpenOrdersAnswered,
+    AnyOutcome,
+    MarginReport,
+    OrderReport,
+    PositionReport,
+    PositionsAnswered,
+    QueryAccount,
+    QueryAdlQuantiles,
+    QueryAllOpenOrders,
+    QueryPositions,
+    QuerySymbolConfigs,
+    QueryTradingStatus,
+    RuleReport,
+    StreamChanged,
+    SymbolConfigReport,
+    SymbolConfigsAnswered,
+    TradingStatusAnswered,
+    Usage,
+)
 
 DOCUMENTED = RateLimits()
 
@@ -37,23 +62,74 @@ class Driver:
         **risk: Any,
     ) -> None:
         self.now_ns = START_NS
+        self.venue_lots: dict[InstrumentId, int] = {}
+        self.venue_equity = Decimal(100_000)
+        self.venue_maintenance = Decimal(0)
+        self.venue_orders: list[OrderReport] = []
+        self.venue_configs: list[SymbolConfigReport] = []
+        self.venue_adl: dict[InstrumentId, int] = {}
+        self.venue_rules: list[RuleReport] = []
         self.core = RiskMonitorCore(spec("risk_monitor", rate_limits=rate_limits), settings(risk=risk), memory, damaged)
         self.effects: list[Effect] = self.core.start(self.now_ns)
         self.nonce = 0
 
     def tell(self, *messages: Any) -> list[Effect]:
         done: list[Effect] = []
-        for message in messages:
-            done += self.core.handle(message, self.now_ns)
+        waiting = list(messages)
+        while waiting:
+            effects = self.core.handle(waiting.pop(0), self.now_ns)
+            done += effects
+            waiting += [self.venue(effect.request) for effect in effects if isinstance(effect, Call)]
         self.effects += done
         return done
 
+    def venue(self, request: Any) -> AnyOutcome:
+        """What the venue answers to a look: what the test put into `venue_lots` and `venue_orders`, and a rich account."""
+        head = {"request_id": request.request_id, "received_ns": self.now_ns, "usage": Usage()}
+        match request:
+            case QueryPositions():
+                return PositionsAnswered(
+                    **head,
+                    positions=tuple(
+                        PositionReport(
+                            instrument_id=instrument_id,
+                            position_lots=lots,
+                            entry_price=Decimal(0),
+                            mark_price=Decimal(0),
+                            venue_time_ns=self.now_ns,
+                        )
+                        for instrument_id, lots in self.venue_lots.items()
+                    ),
+                )
+            case QueryAccount():
+                margin = MarginReport(
+                    asset="USDC",
+                    margin_balance=self.venue_equity,
+                    maintenance_margin=self.venue_maintenance,
+                    available_balance=self.venue_equity,
+                )
+                return AccountAnswered(**head, assets=(margin,))
+            case QueryAllOpenOrders():
+                return AllOpenOrdersAnswered(**head, orders=tuple(self.venue_orders))
+            case QuerySymbolConfigs():
+                return SymbolConfigsAnswered(**head, configs=tuple(self.venue_configs))
+            case QueryAdlQuantiles():
+                return AdlAnswered(
+                    **head, quantiles=tuple(AdlReport(instrument_id=i, quantile=q) for i, q in self.venue_adl.items())
+                )
+            case QueryTradingStatus():
+                return TradingStatusAnswered(**head, rules=tuple(self.venue_rules))
+            case _:
+                raise AssertionError(f"an unexpected look: {request}")
+
     def healthy(self, amount: str = "100000") -> Driver:
         self.tell(EpochAnnounced(name="order_manager-0", shard=0, epoch=5, announced_ns=0), venue_clock())
+        self.tell(StreamChanged(stream="private", up=True, changed_ns=self.now_ns))
         self.refresh(amount)
         return self
 
     def refresh(self, amount: str = "100000", btc_lots: int = 0) -> None:
+        self.venue_equity, self.venue_lots = Decimal(amount), {BTC: btc_lots, ETH: 0}
         self.tell(mark("50000", self.now_ns), mark("2500", self.now_ns, ETH))
         self.tell(position(btc_lots), position(0, ETH), equity(amount, self.now_ns))
 

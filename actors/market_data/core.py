@@ -30,6 +30,9 @@ from protocols.messages.control import (
 from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AccountAnswered,
+    AdlAnswered,
+    AllOpenOrdersAnswered,
     AmendmentsAnswered,
     AnyOutcome,
     BadFrame,
@@ -51,8 +54,10 @@ from protocols.venue import (
     Refused,
     StreamChanged,
     StreamHeard,
+    SymbolConfigsAnswered,
     Throttled,
     TimeAnswered,
+    TradingStatusAnswered,
     UserStreamOpened,
     VenueMark,
 )
@@ -307,6 +312,11 @@ class MarketDataCore:
                 | PositionsAnswered()
                 | BalancesAnswered()
                 | IncomeAnswered()
+                | AccountAnswered()
+                | AllOpenOrdersAnswered()
+                | SymbolConfigsAnswered()
+                | AdlAnswered()
+                | TradingStatusAnswered()
                 | UserStreamOpened()
             ):
                 return []

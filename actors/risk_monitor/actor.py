@@ -1,4 +1,4 @@
-"""The shell of the risk monitor: its core and its memory on file. It has no socket but its links."""
+"""The shell of the risk monitor: its core, its files, and its own way to the venue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from types import UnionType
 from typing import Any
 
 from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.gateway import Gateway, Look
 from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.spool import LevelJournal, MemoryDamaged, MemorySpool
 from actors.runtime.shell import Host
@@ -26,6 +27,8 @@ class RiskMonitorActor:
         state_dir = StateDir(spec.state_dir)
         self._spool = MemorySpool(state_dir.risk_memory)
         self._levels = LevelJournal(state_dir.risk_levels)
+        self._spec, self._settings = spec, settings
+        self._gateway: Gateway | None = None
         self._damaged = ""
         self._started = False
         memory: RiskMemory | None = None
@@ -36,15 +39,24 @@ class RiskMonitorActor:
         self.core = RiskMonitorCore(spec, settings, memory, damaged=self._damaged or None)
 
     async def start(self, host: Host) -> None:
-        """Keep a damaged memory for whoever looks into it."""
+        """Keep a damaged memory for whoever looks into it, and begin to look at the venue.
+
+        Raises:
+            ApiKeyError: there is no key to look with.
+        """
         if self._damaged:
             host.log.error("{}", self._damaged)
             self._spool.set_aside()
+        self._gateway = Gateway(self._spec, self._settings, host, lambda: self.core.listen_key)
+        self._gateway.start()
         self._started = True
 
     def call(self, request: Message) -> None:
-        """The risk monitor asks the venue nothing."""
-        raise AssertionError(f"the risk monitor has no socket for {type(request).__name__}")
+        """Look at the venue."""
+        assert self._gateway is not None and isinstance(request, Look), (
+            f"the risk monitor asks no {type(request).__name__}"
+        )
+        self._gateway.call(request)
 
     def append(self, record: Message) -> None:
         """Put the memory, or a change of a level, on file, synced.
@@ -63,12 +75,15 @@ class RiskMonitorActor:
         return self.core.state() if self._started else ActorState.STARTING
 
     def extra_snapshot(self) -> dict[str, Any]:
-        """Writes of the memory, and what was wrong with the one that was found."""
-        return {"memory_writes": self._spool.writes, "memory_damaged": self._damaged}
+        """State of the connections, writes of the memory, and what was wrong with the one that was found."""
+        shown: dict[str, Any] = self._gateway.snapshot() if self._gateway is not None else {}
+        return {**shown, "memory_writes": self._spool.writes, "memory_damaged": self._damaged}
 
     def replay(self, stream: str, from_seq: int, limit: int) -> list[tuple[int, Message]]:
         """Nothing: the risk monitor publishes no ordered messages."""
         return []
 
     async def stop(self) -> None:
-        """Nothing is open."""
+        """Close the connections."""
+        if self._gateway is not None:
+            await self._gateway.close()

@@ -16,6 +16,7 @@ class _Rule(NamedTuple):
     sign: float
     warning: float
     limit: float
+    at_warning: RiskLevel
     at_limit: RiskLevel
     sight: bool
     by_guard: bool
@@ -101,7 +102,7 @@ class Board:
     def _level(self, indicator: Indicator, band: int) -> RiskLevel:
         rule = self._rules[indicator]
         if band == 1:
-            return RiskLevel.CAUTION
+            return rule.at_warning
         return max(rule.at_limit, RiskLevel.RESTRICTED, key=_rank) if band == 3 else rule.at_limit
 
     def _verdict(self, indicator: Indicator, band: int) -> Verdict:
@@ -125,4 +126,4 @@ def _rule(thresholds: IndicatorThresholds, indicator: Indicator) -> _Rule:
     sign = -1.0 if kind.less_is_worse else 1.0
     limit = _INFINITE if threshold.limit is None else threshold.limit * sign
     warning = limit if threshold.warning is None else threshold.warning * sign
-    return _Rule(sign, warning, limit, threshold.at_limit, kind.sight, kind.by_guard, kind.exact)
+    return _Rule(sign, warning, limit, threshold.at_warning, threshold.at_limit, kind.sight, kind.by_guard, kind.exact)

@@ -12,6 +12,7 @@ from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.leases import LeaseDesk
 from actors.risk_monitor.level_desk import STOPPED_BY, LevelDesk
 from actors.risk_monitor.limits import equity_has_moved, symbol_limits, written_limits
+from actors.risk_monitor.lookout import Lookout
 from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.notices import Notices
 from actors.risk_monitor.open_orders import OpenOrders
@@ -43,7 +44,7 @@ from protocols.messages.control import (
     ShardHalted,
     StopFileSeen,
 )
-from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged
+from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.orders import (
     AnyAccountEvent,
@@ -57,6 +58,18 @@ from protocols.messages.orders import (
     VenuePosition,
 )
 from protocols.messages.risk import LeaseRequest, RiskLevel, SymbolLimits
+from protocols.venue import (
+    AccountConfigUpdate,
+    BadFrame,
+    BalanceUpdate,
+    MarginCallUpdate,
+    OrderUpdate,
+    Outcome,
+    PositionUpdate,
+    StreamChanged,
+    StreamHeard,
+    UserStreamExpired,
+)
 
 _JUDGE = "judge"
 _MS = 1_000_000
@@ -89,6 +102,15 @@ class RiskMonitorCore:
         self._levels = LevelDesk(self._symbols, risk.levels, self._notices)
         self._capital = Capital(risk)
         self._desk = LeaseDesk(spec.shards, settings, spec.rate_limits)
+        self._lookout = Lookout(
+            spec,
+            settings,
+            self._symbols,
+            self._watches,
+            self._account_watch,
+            self._notices,
+            self._desk.is_recovered,
+        )
         self._streams = StreamNumbers()
         self._clock: VenueClock | None = None
         self._draining = False
@@ -154,6 +176,24 @@ class RiskMonitorCore:
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
                 effects = self._on_timer(now_ns)
+            case UserStreamKey():
+                self._lookout.listen_key = message.listen_key
+                return []
+            case Outcome():
+                effects = self._lookout.take(message, self._account.equity, now_ns)
+                return [*effects, *self._judge_crossed(None, now_ns)]
+            case (
+                OrderUpdate()
+                | BalanceUpdate()
+                | PositionUpdate()
+                | MarginCallUpdate()
+                | UserStreamExpired()
+                | AccountConfigUpdate()
+                | StreamChanged()
+                | StreamHeard()
+                | BadFrame()
+            ):
+                return self._lookout.hear(message, now_ns)
             case HoldLevel():
                 effects = [self._levels.hold(message), *self._judge(now_ns)]
             case Drain() | EmergencyStop() | StopFileSeen() | Resume() | EpochAnnounced() | ShardHalted():
@@ -161,6 +201,11 @@ class RiskMonitorCore:
             case _:
                 assert_never(message)
         return self._remember(effects)
+
+    @property
+    def listen_key(self) -> str:
+        """Newest key of the private stream, for the gateway. A secret."""
+        return self._lookout.listen_key
 
     def state(self) -> ActorState:
         """Where the actor is in its life."""
@@ -190,8 +235,11 @@ class RiskMonitorCore:
             late = now_ns - self._sampled_ns >= 2 * self._risk.estimators.sample_ms * _MS
             self._sampled_ns = now_ns if late else self._sampled_ns + self._risk.estimators.sample_ms * _MS
             self._account_watch.sample([watch.sample() for watch in self._watches.values()])
+        venue_now_ns = now_ns + self._clock.offset_ns if self._clock is not None else None
+        looks = self._lookout.tick(venue_now_ns, now_ns)
         return [
             *self._judge(now_ns),
+            *looks,
             *self._levels.repeat_terms(now_ns),
             SetTimer(_JUDGE, now_ns + self._judge_period_ns),
         ]
@@ -199,6 +247,7 @@ class RiskMonitorCore:
     def _on_request(self, request: LeaseRequest, now_ns: int) -> list[Effect]:
         if self._draining or not self._desk.accepts(request):
             return []
+        self._desk.note(request)
         self._follow_limits()
         effects = self._judge(now_ns)
         limits = tuple(self._present_limits(self._symbols[i]) for i in self._desk.instruments(request.shard))
@@ -313,8 +362,8 @@ class RiskMonitorCore:
             case Resume():
                 return self._resume(message.reason, now_ns)
             case EpochAnnounced():
-                if message.name == f"order_manager-{message.shard}":
-                    self._desk.announce(message.shard, message.epoch)
+                is_order_manager = message.name == f"order_manager-{message.shard}"
+                if is_order_manager and self._desk.announce(message.shard, message.epoch):
                     for instrument_id in self._desk.instruments(message.shard):
                         self._symbols[instrument_id].orders.begin_again()
                 return []
@@ -394,10 +443,14 @@ class RiskMonitorCore:
         )
         mark_age_ns_max = self._risk.mark_age_ms_max * _MS
         symbols = {
-            instrument_id: view.judge(now_ns, mark_age_ns_max, self._watches[instrument_id].board)
+            instrument_id: [
+                *view.judge(now_ns, mark_age_ns_max, self._watches[instrument_id].board),
+                *self._lookout.verdicts(view.instrument.symbol),
+            ]
             for instrument_id, view in self._symbols.items()
         }
         venue_time_ns = now_ns + self._clock.offset_ns if self._clock is not None else 0
+        account += self._lookout.verdicts(ACCOUNT)
         return self._levels.judge(account, symbols, venue_time_ns, now_ns)
 
     def _remember(self, effects: list[Effect]) -> list[Effect]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
+
 from actors.risk_monitor.budget import shard_budget
+from actors.risk_monitor.eyes import WEIGHT_1M
 from actors.risk_monitor.levels import Verdict, worst
 from actors.risk_monitor.memory import GrantRecord, RiskMemory
 from actors.risk_monitor.shares import ShareLedger, wanted_shares
@@ -22,6 +25,9 @@ REBALANCE_PERIOD_NS = 5_000_000_000
 REBALANCE_STEP = Decimal("0.05")
 """Shares are divided anew only where one would change by this part of the account's limit."""
 
+SILENT_NS = 1_500_000_000
+"""An order manager that has not asked for so long is away: its lease is over, and what it said last is no lie."""
+
 _MS = 1_000_000
 
 
@@ -35,6 +41,8 @@ class _Shard:
         self.leases = 0
         self.refused = 0
         self.usage: RateUsage | None = None
+        self.recovered = False
+        self.requested_ns = 0
 
 
 class LeaseDesk:
@@ -52,13 +60,15 @@ class LeaseDesk:
         rate_limits: RateLimits,
     ) -> None:
         self._instruments = tuple(shards)
+        self._shard_of = {i: number for number, members in enumerate(shards) for i in members}
         self._lease_ms = settings.risk.lease_ms
         self._limit = Decimal(0)
         self._weights = [Decimal(len(members)) for members in shards]
         lapse_ms = settings.risk.lease_ms + settings.order_manager.window_ms
         self._ledger = ShareLedger(self._limit, len(self._instruments), lapse_ms * _MS)
         symbols = sum(len(members) for members in shards)
-        self._budgets = [shard_budget(rate_limits, len(members), symbols) for members in shards]
+        left = msgspec.structs.replace(rate_limits, weight_1m=max(rate_limits.weight_1m - WEIGHT_1M, 1))
+        self._budgets = [shard_budget(left, len(members), symbols) for members in shards]
         self._shards = [_Shard() for _ in shards]
         self._wanted = wanted_shares(self._limit, self._weights, self._ledger.reported())
         self._divided_ns = 0
@@ -78,11 +88,26 @@ class LeaseDesk:
         self._weights = found if all(found) else self._weights
         self._wanted = wanted_shares(self._limit, self._weights, self._ledger.reported())
 
-    def announce(self, shard: int, epoch: int) -> None:
-        """Only this epoch of the shard's order manager is answered from now on; an older one than is known changes nothing."""
-        if 0 <= shard < len(self._shards) and epoch > self._shards[shard].epoch:
-            self._shards[shard].epoch = epoch
-            self._shards[shard].halted = ""
+    def announce(self, shard: int, epoch: int) -> bool:
+        """Only this epoch of the shard's order manager is answered from now on; whether it is new. An older one changes nothing."""
+        if not 0 <= shard < len(self._shards) or epoch <= self._shards[shard].epoch:
+            return False
+        self._shards[shard].epoch = epoch
+        self._shards[shard].halted = ""
+        self._shards[shard].recovered = False
+        return True
+
+    def note(self, request: LeaseRequest) -> None:
+        """Take note that a shard asks, and whether it has recovered. Once it fits into its share it has."""
+        shard = self._shards[request.shard]
+        shard.recovered = shard.recovered or request.fits
+        shard.requested_ns = self._now_ns
+
+    def is_recovered(self, instrument_id: InstrumentId) -> bool:
+        """Whether the order manager of a symbol has recovered and asks for leases: what it says can be held against it."""
+        number = self._shard_of[instrument_id]
+        shard = self._shards[number]
+        return shard.recovered and self._now_ns - shard.requested_ns <= SILENT_NS
 
     def halt(self, shard: int, reason: str) -> None:
         """The shard was given up: it is told to halt until a newer epoch of it is announced or a person resumes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, assert_never
 
 from protocols.messages.orders import (
@@ -22,11 +23,15 @@ ORDERS_TRACKED_MAX = 1_000
 
 
 class OpenOrder(NamedTuple):
-    """What may still rest or fill. `filled_lots` is needed because an amendment states the total."""
+    """What may still rest or fill. `filled_lots` is needed because an amendment states the total.
+
+    `doubtful`: the order manager does not know whether it lives.
+    """
 
     side: Side
     remaining_lots: int
     filled_lots: int
+    doubtful: bool = False
 
 
 class OpenOrders:
@@ -47,7 +52,8 @@ class OpenOrders:
         match event:
             case OrderAccepted() | OrderAmended() | OrderUnknown():
                 filled = self._orders[key].filled_lots if key in self._orders else 0
-                self._keep(key, OpenOrder(event.side, max(event.quantity_lots - filled, 0), filled))
+                remaining = max(event.quantity_lots - filled, 0)
+                self._keep(key, OpenOrder(event.side, remaining, filled, isinstance(event, OrderUnknown)))
             case OrderFilled():
                 filled = self._orders[key].filled_lots if key in self._orders else 0
                 if event.remaining_lots > 0:
@@ -68,6 +74,15 @@ class OpenOrders:
 
     def begin_again(self) -> None:
         """A new incarnation of the order manager clears the symbol before it quotes."""
+        self.complete = True
+
+    def open(self) -> Mapping[str, OpenOrder]:
+        """Every open order by its client order id."""
+        return self._orders
+
+    def adopt(self, seen: Mapping[str, tuple[Side, int]]) -> None:
+        """Nothing complete was told since a restart or a gap: what the venue shows (side, remaining lots) is the picture from here."""
+        self._orders = {key: OpenOrder(side, lots, 0) for key, (side, lots) in seen.items()}
         self.complete = True
 
     def count(self) -> int:

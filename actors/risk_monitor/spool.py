@@ -104,7 +104,7 @@ class LevelJournal:
                     self._path.replace(self._path.with_name(self._path.name + ".older"))
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "ab") as file:
-                file.write(msgspec.json.encode(record) + b"\n")
+                file.write(msgspec.json.encode(msgspec.structs.asdict(record)) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

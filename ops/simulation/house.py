@@ -136,6 +136,9 @@ class House:
         elif spec.role == "order_manager":
             self.venue.connect_orders(name, symbols)
             self._watch_key(name, epoch)
+        elif spec.role == "risk_monitor":
+            self.venue.connect_eyes(name, symbols)
+            self._watch_key(name, epoch)
 
     def _repeat_announcements(self, name: str) -> None:
         """A new risk monitor must know the newest epoch of every order manager."""
@@ -336,7 +339,7 @@ class House:
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""
         core = self.world.core_of(name)
-        if not isinstance(core, OrderManagerCore) or self.world.epoch_of(name) != epoch:
+        if not isinstance(core, OrderManagerCore | RiskMonitorCore) or self.world.epoch_of(name) != epoch:
             return
         if core.listen_key:
             self.venue.user_stream_key(name, core.listen_key)

@@ -168,8 +168,12 @@ class VenuePort:
         self._private[actor] = _Private(frozenset(symbols))
         self.sockets.open(actor, ORDERS)
 
+    def connect_eyes(self, actor: str, symbols: list[str]) -> None:
+        """An actor that only looks: its private stream follows when it learns the key."""
+        self._private[actor] = _Private(frozenset(symbols))
+
     def user_stream_key(self, actor: str, listen_key: str) -> None:
-        """The key that an order manager knows now: the private stream is opened with it, or anew when it is another."""
+        """The key that an actor knows now: the private stream is opened with it, or anew when it is another."""
         private = self._private.get(actor)
         if private is None:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,6 +16,10 @@ from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AccountAnswered,
+    AdlAnswered,
+    AdlReport,
+    AllOpenOrdersAnswered,
     AmendmentsAnswered,
     AmendOrder,
     AnyOutcome,
@@ -27,12 +32,16 @@ from protocols.venue import (
     FillsAnswered,
     IncomeAnswered,
     KeepUserStream,
+    MarginReport,
     OpenOrdersAnswered,
     OpenUserStream,
     OrderAnswered,
     PlaceOrder,
     PositionReport,
     PositionsAnswered,
+    QueryAccount,
+    QueryAdlQuantiles,
+    QueryAllOpenOrders,
     QueryAmendments,
     QueryBalances,
     QueryBook,
@@ -41,9 +50,15 @@ from protocols.venue import (
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
+    QuerySymbolConfigs,
     QueryTime,
+    QueryTradingStatus,
+    RuleReport,
     SetCountdown,
+    SymbolConfigReport,
+    SymbolConfigsAnswered,
     TimeAnswered,
+    TradingStatusAnswered,
     Usage,
     UserStreamOpened,
     VenueRequest,
@@ -63,6 +78,10 @@ _fills_decoder = payloads.decoder_of(list[payloads.FillBody])
 _positions_decoder = payloads.decoder_of(list[payloads.PositionBody])
 _balances_decoder = payloads.decoder_of(list[payloads.BalanceBody])
 _income_decoder = payloads.decoder_of(list[payloads.IncomeBody])
+_account_decoder = payloads.decoder_of(payloads.AccountBody)
+_configs_decoder = payloads.decoder_of(list[payloads.SymbolConfigBody])
+_quantiles_decoder = payloads.decoder_of(list[payloads.AdlBody])
+_status_decoder = payloads.decoder_of(payloads.TradingStatusBody)
 _depth_decoder = payloads.decoder_of(payloads.DepthBody)
 _time_decoder = payloads.decoder_of(payloads.TimeBody)
 _key_decoder = payloads.decoder_of(payloads.ListenKeyBody)
@@ -183,6 +202,79 @@ def _income(request: VenueRequest, body: bytes, head: Head, instruments: WireIns
     return IncomeAnswered(**head.fields, records=records, complete=len(rows) < PAGE_ROWS_MAX)
 
 
+def _account(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    account: payloads.AccountBody = sized(_account_decoder, body)
+    assets = tuple(
+        MarginReport(
+            asset=row.asset,
+            margin_balance=payloads.decimal_of(row.margin_balance, f"assets[{index}].marginBalance"),
+            maintenance_margin=payloads.decimal_of(row.maint_margin, f"assets[{index}].maintMargin"),
+            available_balance=payloads.decimal_of(row.available_balance, f"assets[{index}].availableBalance"),
+        )
+        for index, row in enumerate(account.assets)
+    )
+    return AccountAnswered(**head.fields, assets=assets)
+
+
+def _all_open_orders(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    """Orders of symbols that we do not know are nobody's business here."""
+    rows = sized(_orders_decoder, body)
+    known = [(index, row) for index, row in enumerate(rows) if row.symbol in instruments.by_symbol]
+    orders = tuple(_row(index, payloads.order_report, row, instruments) for index, row in known)
+    return AllOpenOrdersAnswered(**head.fields, orders=orders)
+
+
+def _configs(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    rows: list[payloads.SymbolConfigBody] = sized(_configs_decoder, body)
+    configs = tuple(
+        SymbolConfigReport(
+            instrument_id=instruments.by_symbol[row.symbol].instrument_id,
+            leverage=row.leverage,
+            notional_max=payloads.decimal_of(row.max_notional_value, f"[{index}].maxNotionalValue"),
+        )
+        for index, row in enumerate(rows)
+        if row.symbol in instruments.by_symbol
+    )
+    return SymbolConfigsAnswered(**head.fields, configs=configs)
+
+
+def _quantiles(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    """The worst side of each symbol."""
+    rows: list[payloads.AdlBody] = sized(_quantiles_decoder, body)
+    quantiles = tuple(
+        AdlReport(
+            instrument_id=instruments.by_symbol[row.symbol].instrument_id,
+            quantile=max(row.adl_quantile.values(), default=0),
+        )
+        for row in rows
+        if row.symbol in instruments.by_symbol
+    )
+    return AdlAnswered(**head.fields, quantiles=quantiles)
+
+
+def _trading_status(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    status: payloads.TradingStatusBody = sized(_status_decoder, body)
+    rules = tuple(
+        RuleReport(
+            symbol=symbol,
+            rule=row.indicator,
+            locked=row.is_locked,
+            value=Decimal(str(row.value)),
+            trigger=Decimal(str(row.trigger_value)),
+            recovers_venue_ms=row.planned_recover_time,
+        )
+        for symbol, rows in status.indicators.items()
+        for row in rows
+    )
+    return TradingStatusAnswered(**head.fields, rules=rules)
+
+
 def _book(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
     assert isinstance(request, QueryBook)
     wire = instruments.by_id[request.instrument_id]
@@ -229,6 +321,11 @@ _DECODERS: dict[type[VenueRequest], _Decode] = {
     QueryPositions: _positions,
     QueryBalances: _balances,
     QueryIncome: _income,
+    QueryAccount: _account,
+    QueryAllOpenOrders: _all_open_orders,
+    QuerySymbolConfigs: _configs,
+    QueryAdlQuantiles: _quantiles,
+    QueryTradingStatus: _trading_status,
     QueryBook: _book,
     QueryTime: _time,
     OpenUserStream: _key,

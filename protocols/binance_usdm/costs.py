@@ -63,6 +63,11 @@ CALLS: dict[type[venue.VenueRequest], Call] = {
     venue.QueryIncome: Call("GET", "/fapi/v1/income", Security.SIGNED, Cost(30)),
     venue.QueryBook: Call("GET", "/fapi/v1/depth", Security.NONE, Cost(20)),
     venue.QueryTime: Call("GET", "/fapi/v1/time", Security.NONE, Cost(1)),
+    venue.QueryAccount: Call("GET", "/fapi/v3/account", Security.SIGNED, Cost(5)),
+    venue.QueryAllOpenOrders: Call("GET", "/fapi/v1/openOrders", Security.SIGNED, Cost(40)),
+    venue.QuerySymbolConfigs: Call("GET", "/fapi/v1/symbolConfig", Security.SIGNED, Cost(5)),
+    venue.QueryAdlQuantiles: Call("GET", "/fapi/v1/adlQuantile", Security.SIGNED, Cost(5)),
+    venue.QueryTradingStatus: Call("GET", "/fapi/v1/apiTradingStatus", Security.SIGNED, Cost(10)),
     venue.OpenUserStream: Call("POST", "/fapi/v1/listenKey", Security.KEY, Cost(1)),
     venue.KeepUserStream: Call("PUT", "/fapi/v1/listenKey", Security.KEY, Cost(1)),
 }

@@ -114,6 +114,52 @@ class BalanceBody(msgspec.Struct, rename="camel"):
     balance: Text
 
 
+class AssetBody(msgspec.Struct, rename="camel"):
+    """A row of the assets of account."""
+
+    asset: Text
+    margin_balance: Text
+    maint_margin: Text
+    available_balance: Text
+
+
+class AccountBody(msgspec.Struct, rename="camel"):
+    """Account v3, as far as margin is concerned."""
+
+    assets: list[AssetBody]
+
+
+class SymbolConfigBody(msgspec.Struct, rename="camel"):
+    """A row of symbolConfig."""
+
+    symbol: Text
+    leverage: int
+    max_notional_value: Text
+
+
+class AdlBody(msgspec.Struct, rename="camel"):
+    """A row of adlQuantile: by position side, `BOTH` in one-way mode."""
+
+    symbol: Text
+    adl_quantile: dict[Text, int]
+
+
+class RuleBody(msgspec.Struct, rename="camel"):
+    """One indicator of apiTradingStatus."""
+
+    indicator: Text
+    value: float
+    trigger_value: float
+    is_locked: bool = False
+    planned_recover_time: int = 0
+
+
+class TradingStatusBody(msgspec.Struct, rename="camel"):
+    """apiTradingStatus: indicators by symbol, and `ACCOUNT`."""
+
+    indicators: dict[Text, list[RuleBody]] = {}
+
+
 class IncomeBody(msgspec.Struct, rename="camel"):
     """A row of income. `tranId` is unique per kind and account; `tradeId` is "" where no trade stands behind it."""
 

@@ -23,6 +23,9 @@ from protocols.venue import (
     KeepUserStream,
     OpenUserStream,
     PlaceOrder,
+    QueryAccount,
+    QueryAdlQuantiles,
+    QueryAllOpenOrders,
     QueryAmendments,
     QueryBalances,
     QueryBook,
@@ -31,7 +34,9 @@ from protocols.venue import (
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
+    QuerySymbolConfigs,
     QueryTime,
+    QueryTradingStatus,
     SetCountdown,
     VenueRequest,
 )
@@ -58,6 +63,11 @@ AnyVenueRequest = (
     | QueryBalances
     | QueryIncome
     | QueryBook
+    | QueryAccount
+    | QueryAllOpenOrders
+    | QuerySymbolConfigs
+    | QueryAdlQuantiles
+    | QueryTradingStatus
     | QueryTime
     | OpenUserStream
     | KeepUserStream
@@ -209,6 +219,11 @@ class RestRequests:
         | QueryBalances
         | QueryIncome
         | QueryBook
+        | QueryAccount
+        | QueryAllOpenOrders
+        | QuerySymbolConfigs
+        | QueryAdlQuantiles
+        | QueryTradingStatus
         | QueryTime
         | OpenUserStream
         | KeepUserStream,
@@ -236,7 +251,15 @@ class RestRequests:
             case QueryIncome():
                 start = ("startTime", str(request.venue_time_from_ms))
                 return [start, ("limit", str(costs.PAGE_ROWS_MAX)), *_clock(request.venue_time_ns)]
-            case QueryPositions() | QueryBalances():
+            case (
+                QueryPositions()
+                | QueryBalances()
+                | QueryAccount()
+                | QueryAllOpenOrders()
+                | QuerySymbolConfigs()
+                | QueryAdlQuantiles()
+                | QueryTradingStatus()
+            ):
                 return _clock(request.venue_time_ns)
             case QueryBook():
                 return [("symbol", self._wire(request.instrument_id).symbol), ("limit", str(costs.BOOK_LEVELS))]

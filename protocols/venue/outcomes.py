@@ -106,6 +106,41 @@ class BalanceReport(Message, frozen=True, kw_only=True):
     wallet_balance: Decimal
 
 
+class MarginReport(Message, frozen=True, kw_only=True):
+    """Margin of one asset: balance with unrealised PnL, what positions must keep, what new orders may use."""
+
+    asset: str
+    margin_balance: Decimal
+    maintenance_margin: Decimal
+    available_balance: Decimal
+
+
+class SymbolConfigReport(Message, frozen=True, kw_only=True):
+    """Leverage of a symbol, and the largest notional of a position that the venue allows at it."""
+
+    instrument_id: InstrumentId
+    leverage: int
+    notional_max: Decimal
+
+
+class AdlReport(Message, frozen=True, kw_only=True):
+    """Place of a position in the queue of auto-deleveraging, 0 to 4: 4 goes first."""
+
+    instrument_id: InstrumentId
+    quantile: int
+
+
+class RuleReport(Message, frozen=True, kw_only=True):
+    """One rule of behaviour as the venue judges us: `symbol` may be `ACCOUNT`. Locked: only what reduces, until `recovers_venue_ms`."""
+
+    symbol: str
+    rule: str
+    locked: bool
+    value: Decimal
+    trigger: Decimal
+    recovers_venue_ms: int
+
+
 class IncomeReport(Message, frozen=True, kw_only=True):
     """One income record. `kind` is the venue's word (REALIZED_PNL, COMMISSION, FUNDING_FEE, ...)."""
 
@@ -208,6 +243,36 @@ class IncomeAnswered(Outcome, frozen=True, kw_only=True):
     complete: bool
 
 
+class AccountAnswered(Outcome, frozen=True, kw_only=True):
+    """Margin of the account."""
+
+    assets: tuple[MarginReport, ...]
+
+
+class AllOpenOrdersAnswered(Outcome, frozen=True, kw_only=True):
+    """Every open order on the symbols that we know."""
+
+    orders: tuple[OrderReport, ...]
+
+
+class SymbolConfigsAnswered(Outcome, frozen=True, kw_only=True):
+    """Leverage of each symbol that we know."""
+
+    configs: tuple[SymbolConfigReport, ...]
+
+
+class AdlAnswered(Outcome, frozen=True, kw_only=True):
+    """Place in the queue of each position on the symbols that we know."""
+
+    quantiles: tuple[AdlReport, ...]
+
+
+class TradingStatusAnswered(Outcome, frozen=True, kw_only=True):
+    """Rules of behaviour that the venue has judged us by."""
+
+    rules: tuple[RuleReport, ...]
+
+
 class BookSnapshot(Outcome, frozen=True, kw_only=True):
     """A snapshot of one book, best first."""
 
@@ -247,6 +312,11 @@ AnyOutcome = (
     | PositionsAnswered
     | BalancesAnswered
     | IncomeAnswered
+    | AccountAnswered
+    | AllOpenOrdersAnswered
+    | SymbolConfigsAnswered
+    | AdlAnswered
+    | TradingStatusAnswered
     | BookSnapshot
     | TimeAnswered
     | UserStreamOpened

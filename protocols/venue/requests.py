@@ -134,3 +134,33 @@ class OpenUserStream(VenueRequest, frozen=True, kw_only=True):
 
 class KeepUserStream(VenueRequest, frozen=True, kw_only=True):
     """Extend the life of the private stream's key."""
+
+
+class QueryAccount(VenueRequest, frozen=True, kw_only=True):
+    """Margin of the account, asset by asset."""
+
+    venue_time_ns: int
+
+
+class QueryAllOpenOrders(VenueRequest, frozen=True, kw_only=True):
+    """Every open order of the account, whatever its symbol."""
+
+    venue_time_ns: int
+
+
+class QuerySymbolConfigs(VenueRequest, frozen=True, kw_only=True):
+    """Leverage of each symbol, and the largest position that it allows."""
+
+    venue_time_ns: int
+
+
+class QueryAdlQuantiles(VenueRequest, frozen=True, kw_only=True):
+    """How near each position is to auto-deleveraging."""
+
+    venue_time_ns: int
+
+
+class QueryTradingStatus(VenueRequest, frozen=True, kw_only=True):
+    """What the venue thinks of our behaviour, and which symbols it has locked for it."""
+
+    venue_time_ns: int

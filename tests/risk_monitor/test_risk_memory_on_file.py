@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from account_samples import START_NS, lease_request, settings, spec
+from account_samples import BTC, START_NS, lease_request, settings, spec
 from loguru import logger
 
 from actors.risk_monitor.actor import RiskMonitorActor
@@ -19,6 +20,7 @@ from actors.runtime.state_dir import StateDir
 from protocols.effects import Append
 from protocols.messages.control import ActorState, EmergencyStop, EpochAnnounced
 from protocols.messages.risk import LevelChanged, RiskLevel
+from protocols.venue import CancelAll, NotSent, OutcomeUnknown, QueryPositions
 
 MEMORY = RiskMemory(
     day=3,
@@ -35,16 +37,23 @@ MEMORY = RiskMemory(
 class HostDouble:
     def __init__(self) -> None:
         self.log: Any = logger
-        self.clock: Any = None
+        self.clock: Any = self
         self.origin_ns = 0
+        self.delivered: asyncio.Queue[Any] = asyncio.Queue()
+
+    def now_ns(self) -> int:
+        return START_NS
 
     def deliver(self, message: Any, origin_ns: int = 0) -> None:
-        raise AssertionError("the risk monitor's shell has nothing to deliver")
+        self.delivered.put_nowait(message)
 
 
 def actor(path: Path) -> RiskMonitorActor:
     StateDir(path).create()
-    return RiskMonitorActor(spec("risk_monitor", state_dir=str(path)), settings())
+    keys = path / "keys"
+    keys.write_text("key\nsecret\n")
+    keys.chmod(0o600)
+    return RiskMonitorActor(spec("risk_monitor", state_dir=str(path)), settings(risk={"keys": {"file": str(keys)}}))
 
 
 def test_a_memory_is_read_back_whole(tmp_path: Path) -> None:
@@ -89,7 +98,15 @@ async def test_a_restarted_shell_goes_on_where_the_last_one_was(tmp_path: Path) 
         for effect in first.core.handle(message, START_NS):
             if isinstance(effect, Append):
                 first.append(effect.record)
-    assert (first.state(), first.extra_snapshot()) == (ActorState.RUNNING, {"memory_writes": 3, "memory_damaged": ""})
+    assert first.state() is ActorState.RUNNING
+    assert first.extra_snapshot() == {
+        "private_open": False,
+        "private_failures_in_a_row": 0,
+        "calls": 0,
+        "bad_frames": 0,
+        "memory_writes": 3,
+        "memory_damaged": "",
+    }
     assert first.replay("events", 0, 1) == []
     await first.stop()
     shard = actor(tmp_path).core.snapshot().shards[0]
@@ -103,11 +120,25 @@ async def test_a_damaged_memory_is_set_aside_and_halts(tmp_path: Path) -> None:
     await damaged.start(HostDouble())
     assert path.with_name(path.name + ".damaged").read_bytes() == b"garbage"
     assert "is damaged" in damaged.core.snapshot().latches["account"]
+    await damaged.stop()
 
 
-def test_the_risk_monitor_has_no_way_to_the_venue(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="no socket"):
-        actor(tmp_path).call(lease_request(1))
+async def test_the_risk_monitor_can_only_look(tmp_path: Path) -> None:
+    shell = actor(tmp_path)
+    await shell.start(HostDouble())
+    cancel = CancelAll(request_id=1, instrument_id=BTC, venue_time_ns=0, window_ms=1)
+    with pytest.raises(AssertionError, match="asks no CancelAll"):
+        shell.call(cancel)
+    await shell.stop()
+
+
+async def test_a_look_that_finds_no_venue_was_not_sent(tmp_path: Path) -> None:
+    shell, host = actor(tmp_path), HostDouble()
+    await shell.start(host)
+    shell.call(QueryPositions(request_id=7, venue_time_ns=1_000_000))
+    answer = await asyncio.wait_for(host.delivered.get(), 10)
+    assert isinstance(answer, NotSent | OutcomeUnknown) and answer.request_id == 7
+    await shell.stop()
 
 
 def change(number: int) -> LevelChanged:
@@ -129,7 +160,7 @@ def test_every_change_of_a_level_is_a_line_on_file(tmp_path: Path) -> None:
     for number in (1, 2):
         journal.write(change(number))
     lines = (tmp_path / "levels.jsonl").read_bytes().splitlines()
-    assert [msgspec.json.decode(line, type=LevelChanged) for line in lines] == [change(1), change(2)]
+    assert [LevelChanged(**msgspec.json.decode(line)) for line in lines] == [change(1), change(2)]
 
 
 def test_a_long_journal_of_levels_becomes_the_older_one(tmp_path: Path) -> None:

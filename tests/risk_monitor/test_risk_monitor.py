@@ -26,6 +26,7 @@ from account_samples import (
 from risk_monitor_rig import Driver, states
 
 from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.eyes import WEIGHT_1M
 from actors.risk_monitor.memory import RiskMemory
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Append, LinkChanged, Send, TimerFired
@@ -83,7 +84,7 @@ def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
         notional_share=Decimal(50_000),
         orders_10s_share=300,
         orders_1m_share=1_200,
-        weight_1m_share=2_400,
+        weight_1m_share=2_400 - WEIGHT_1M,
     )
     assert effects[-1] == Send("order_manager-0", lease)
 
@@ -91,7 +92,7 @@ def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:
 def test_the_request_budget_of_a_lease_is_what_the_venue_told() -> None:
     told = RateLimits(weight_1m=6_000, orders_10s=50, orders_1m=200)
     lease = Driver(rate_limits=told).healthy().ask()
-    assert (lease.weight_1m_share, lease.orders_10s_share, lease.orders_1m_share) == (6_000, 50, 200)
+    assert (lease.weight_1m_share, lease.orders_10s_share, lease.orders_1m_share) == (6_000 - WEIGHT_1M, 50, 200)
 
 
 def test_a_share_is_on_file_before_the_lease_that_grants_it_leaves() -> None:
