@@ -143,8 +143,9 @@ class OrderManagerSettings(Section):
     beat_ms: int = Field(default=50, ge=10, le=500)
     tombstone_ms: Milliseconds = 3_600_000
     countdown_ms: Milliseconds = 10_000
-    audit_period_ms: Milliseconds = 10_000
-    foreign_orders: Literal["report", "cancel"] = "report"
+    audit_period_ms: Milliseconds = 5_000
+    foreign_orders: Literal["left", "cancelled"] = "left"
+    foreign_orders_accepted: tuple[Symbol, ...] = ()
     orders_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
     weight_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
     requests_in_flight_max: int = Field(default=100, ge=1, le=10_000)

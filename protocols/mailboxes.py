@@ -20,6 +20,7 @@ from protocols.messages.control import (
     EpochAnnounced,
     HoldLevel,
     PullQuotes,
+    Reconcile,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -49,8 +50,8 @@ from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
-AnyControl = Control | PullQuotes | HoldLevel
-"""What the supervisor says: to everybody, to order managers only, and to the risk monitor only."""
+AnyControl = Control | PullQuotes | HoldLevel | Reconcile
+"""What the supervisor says: to everybody, to order managers only, to the risk monitor only, and to who compares with the venue."""
 
 Hosted = TimerFired | LinkChanged | OutboxFull
 
@@ -71,6 +72,7 @@ OrderManagerMailbox = (
     | AnyOutcome
     | Control
     | PullQuotes
+    | Reconcile
     | Hosted
 )
 RiskMonitorMailbox = (
@@ -94,7 +96,16 @@ RiskMonitorMailbox = (
     | Hosted
 )
 InventoryMailbox = (
-    BookTop | MarkPrice | VenueClock | UserStreamLost | AnyOrderEvent | AnyAccountEvent | AnyOutcome | Control | Hosted
+    BookTop
+    | MarkPrice
+    | VenueClock
+    | UserStreamLost
+    | AnyOrderEvent
+    | AnyAccountEvent
+    | AnyOutcome
+    | Control
+    | Reconcile
+    | Hosted
 )
 AlertingMailbox = Alert | Control | Hosted
 

@@ -27,6 +27,7 @@ from protocols.messages.control import (
     Drain,
     EmergencyStop,
     EpochAnnounced,
+    Reconcile,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -115,6 +116,9 @@ class InventoryCore:
                 return self._on_outcome(message, now_ns)
             case TimerFired():
                 return self._on_tick(now_ns)
+            case Reconcile():
+                self._check.reconcile(message.token, now_ns)
+                return self._on_tick(now_ns)
             case Drain():
                 self._draining = True
                 return [Log(LogLevel.INFO, "drained")]
@@ -150,6 +154,7 @@ class InventoryCore:
             bad_data=self._bad_data,
             positions_adopted=self._check.positions_adopted,
             wallets_adopted=self._check.wallets_adopted,
+            reconciled=self._check.reconciled,
             user_stream_key=bool(self._keeper.key),
             user_stream_failures=self._keeper.failures,
             income_windows=income.windows,

@@ -30,6 +30,14 @@ class SymbolInventory(msgspec.Struct, frozen=True, kw_only=True):
     volume: str
 
 
+class BooksReconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison of balances and positions that somebody asked for under `token`; 0 before the first."""
+
+    token: int = 0
+    took_ms: int = 0
+    differences: tuple[str, ...] = ()
+
+
 class InventorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole account. `event_seq` is the newest number booked of each shard's stream."""
 
@@ -45,6 +53,7 @@ class InventorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     bad_data: int
     positions_adopted: int
     wallets_adopted: int
+    reconciled: BooksReconciled
     user_stream_key: bool
     user_stream_failures: int
     income_windows: int

@@ -9,10 +9,12 @@ from actors.inventory.audit import Audit, stated_at_ns
 from actors.inventory.income_check import Booking, IncomeCheck
 from actors.inventory.ledger import AccountBooks
 from actors.inventory.notices import Notices
+from actors.inventory.snapshot import BooksReconciled
+from protocols.arithmetic.plain_text import plain_text
 from protocols.effects import Append, Effect, Log, LogLevel
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.orders import VenuePosition
-from protocols.values import InstrumentId
+from protocols.values import InstrumentId, symbol_of
 from protocols.venue import (
     AnyOutcome,
     BalancesAnswered,
@@ -24,12 +26,23 @@ from protocols.venue import (
     QueryPositions,
     RefusalKind,
     Refused,
+    VenueRequest,
 )
 
 WALLET_PATIENCE_NS = 2_000_000_000
 """A difference of a wallet this old is not explained by events under way."""
 
 _ZERO = Decimal(0)
+
+
+class _Demand:
+    """A comparison that somebody asked for, and which answers it still lacks."""
+
+    def __init__(self, token: int, asked_ns: int) -> None:
+        self.token = token
+        self.asked_ns = asked_ns
+        self.missing: set[type[VenueRequest]] = {QueryBalances, QueryPositions}
+        self.differences: list[str] = []
 
 
 class VenueCheck:
@@ -55,6 +68,8 @@ class VenueCheck:
         self.income = IncomeCheck(i.symbol for i in account.instruments.values())
         self.positions_adopted = 0
         self.wallets_adopted = 0
+        self.reconciled = BooksReconciled()
+        self._demand: _Demand | None = None
 
     def book(self, bookings: tuple[Booking, ...]) -> None:
         """Take note of our own bookings, for the comparison with the income records."""
@@ -64,6 +79,11 @@ class VenueCheck:
     def missed(self, now_ns: int) -> None:
         """Events were missed: ask at once, and begin the comparison of income afresh."""
         self.income.restart()
+        self._audit.hasten(now_ns)
+
+    def reconcile(self, token: int, now_ns: int) -> None:
+        """Somebody wants to know how our books compare with the venue's word now."""
+        self._demand = _Demand(token, now_ns)
         self._audit.hasten(now_ns)
 
     def ask(self, now_ns: int, venue_time_ns: int) -> list[Effect]:
@@ -83,8 +103,10 @@ class VenueCheck:
         match outcome:
             case PositionsAnswered():
                 self._hear_positions(outcome, stated_at_ns(request))
+                self._compared(request, self._position_differences(outcome), now_ns)
             case BalancesAnswered():
                 self._hear_balances(outcome, stated_at_ns(request))
+                self._compared(request, self._balance_differences(outcome), now_ns)
             case IncomeAnswered():
                 return self._take_income(outcome, now_ns, venue_time_ns)
             case _:
@@ -145,6 +167,38 @@ class VenueCheck:
         }
         for asset in self._assets:
             self._account.wallets.state(asset, stated.get(asset, _ZERO), venue_time_ns)
+
+    def _position_differences(self, answer: PositionsAnswered) -> list[str]:
+        stated = {report.instrument_id: report.position_lots for report in answer.positions}
+        return [
+            f"{symbol_of(instrument_id)}: {self._account.lots(instrument_id)} lots here, {stated.get(instrument_id, 0)} at the venue"
+            for instrument_id in self._shard_of
+            if self._account.lots(instrument_id) != stated.get(instrument_id, 0)
+        ]
+
+    def _balance_differences(self, answer: BalancesAnswered) -> list[str]:
+        stated = {report.asset: report.wallet_balance for report in answer.balances}
+        own = {asset: self._account.wallets.balance(asset) or _ZERO for asset in self._assets}
+        return [
+            f"{asset}: a balance of {plain_text(balance)} here, {plain_text(stated.get(asset, _ZERO))} at the venue"
+            for asset, balance in own.items()
+            if balance != stated.get(asset, _ZERO)
+        ]
+
+    def _compared(self, request: VenueRequest, differences: list[str], now_ns: int) -> None:
+        """Take one answer of two to the comparison that somebody asked for."""
+        demand = self._demand
+        if demand is None:
+            return
+        demand.missing.discard(type(request))
+        demand.differences.extend(differences)
+        if not demand.missing:
+            self.reconciled = BooksReconciled(
+                token=demand.token,
+                took_ms=(now_ns - demand.asked_ns) // 1_000_000,
+                differences=tuple(demand.differences),
+            )
+            self._demand = None
 
     def _ask_income(self, from_ms: int, now_ns: int, venue_time_ns: int) -> list[Effect]:
         query = QueryIncome(request_id=next(self._ids), venue_time_from_ms=from_ms, venue_time_ns=venue_time_ns)

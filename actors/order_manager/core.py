@@ -35,6 +35,7 @@ from protocols.messages.control import (
     EmergencyStop,
     EpochAnnounced,
     PullQuotes,
+    Reconcile,
     Resume,
     ShardHalted,
     StopFileSeen,
@@ -49,10 +50,13 @@ from protocols.venue import (
     BadFrame,
     BalanceUpdate,
     CancelOrder,
+    FillsAnswered,
     MarginCallUpdate,
+    OpenOrdersAnswered,
     OrderUpdate,
     Outcome,
     OutcomeUnknown,
+    PositionsAnswered,
     PositionUpdate,
     StreamChanged,
     StreamHeard,
@@ -69,6 +73,7 @@ FAREWELL_REQUEST_ID = 2**62
 HEARTBEAT = "heartbeat"
 
 PRIVATE_STREAM = "private"
+ORDER_STREAM = "orders"
 
 _STATES: dict[Phase, ActorState] = {
     Phase.RECOVERING: ActorState.RECOVERING,
@@ -179,6 +184,7 @@ class OrderManagerCore:
             case FeedStatus():
                 symbol = shard.symbols.get(message.instrument_id)
                 if symbol is not None:
+                    self._lifecycle.feed_changed(symbol, message.state, now_ns)
                     symbol.status = message
                     self._quoter.work(symbol, now_ns)
             case MarkPrice():
@@ -219,6 +225,12 @@ class OrderManagerCore:
                 self._work(list(shard.symbols.values()))
             case Drain() | EmergencyStop() | Resume() | EpochAnnounced() | ShardHalted() | StopFileSeen():
                 self._control(message, now_ns)
+            case Reconcile():
+                self._lifecycle.reconcile(message.token)
+                self._lifecycle.synchronise(now_ns)
+            case OpenOrdersAnswered() | FillsAnswered() | PositionsAnswered():
+                self._work(self._outcomes.take(message, now_ns))
+                self._lifecycle.synchronise(now_ns)
             case _ if isinstance(message, Outcome):
                 self._work(self._outcomes.take(message, now_ns))
             case _:
@@ -270,6 +282,8 @@ class OrderManagerCore:
             else:
                 self._lifecycle.stream_changed(message.up, message.reason, now_ns)
                 self._work(list(shard.symbols.values()))
+        elif message.stream == ORDER_STREAM and isinstance(message, StreamChanged):
+            self._lifecycle.orders_socket_changed(message.up, now_ns)
 
     def _link(self, message: LinkChanged) -> None:
         if message.peer.startswith(("strategy", "market_data")):

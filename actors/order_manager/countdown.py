@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from actors.order_manager.desk import WEIGHTS, Desk
@@ -20,6 +22,30 @@ RENEWALS_PER_PERIOD = 4
 _MINUTE_NS = 60_000_000_000
 
 
+class Arithmetic(NamedTuple):
+    """How often a countdown is renewed, how long it runs, and the weight of all renewals in a minute."""
+
+    renewal_ns: int
+    period_ns: int
+    weight_1m: int
+
+
+def arithmetic(settings: OrderManagerSettings, symbols: int, weight_1m: int) -> Arithmetic:
+    """Renewal and period from the number of symbols and the weight that may be used in a minute.
+
+    The period is at least a renewal, the window of an order and two seconds; renewals use at most a fifth of the weight. Where the
+    configured countdown is too short for so many symbols it grows.
+    """
+    window_ns = settings.window_ms * 1_000_000
+    wanted_ns = settings.countdown_ms * 1_000_000
+    weight = symbols * WEIGHTS["countdown"]
+    by_weight_ns = int(weight * _MINUTE_NS / (WEIGHT_SHARE * max(weight_1m, 1)))
+    by_period_ns = min(wanted_ns // RENEWALS_PER_PERIOD, max(wanted_ns - window_ns - MARGIN_NS, 1))
+    renewal_ns = max(by_weight_ns, by_period_ns)
+    period_ns = max(wanted_ns, renewal_ns + window_ns + MARGIN_NS)
+    return Arithmetic(renewal_ns, period_ns, -(-weight * _MINUTE_NS // renewal_ns))
+
+
 class _Armed(msgspec.Struct):
     asked_ns: int = 0
     request_id: int = 0
@@ -34,19 +60,14 @@ class Countdown:
     ) -> None:
         self._desk = desk
         self._window_ns = settings.window_ms * 1_000_000
-        self._wanted_ns = settings.countdown_ms * 1_000_000
+        self._settings = settings
         self._armed = {instrument_id: _Armed() for instrument_id in instrument_ids}
         self.renewal_ns = self.period_ns = 0
         self.set_weight(weight_1m)
 
     def set_weight(self, weight_1m: int) -> None:
         """Make renewal and period from the number of symbols and the weight that the shard may use in a minute."""
-        by_weight_ns = int(len(self._armed) * WEIGHTS["countdown"] * _MINUTE_NS / (WEIGHT_SHARE * max(weight_1m, 1)))
-        by_period_ns = min(
-            self._wanted_ns // RENEWALS_PER_PERIOD, max(self._wanted_ns - self._window_ns - MARGIN_NS, 1)
-        )
-        self.renewal_ns = max(by_weight_ns, by_period_ns)
-        self.period_ns = max(self._wanted_ns, self.renewal_ns + self._window_ns + MARGIN_NS)
+        self.renewal_ns, self.period_ns, _ = arithmetic(self._settings, len(self._armed), weight_1m)
 
     def renew(self, instrument_id: InstrumentId, now_ns: int) -> None:
         """Ask again when it is due and no renewal is unanswered."""

@@ -48,6 +48,7 @@ class Evidence:
         order = symbol.table.find(client_order_id, fill.venue_order_id)
         suspects = self._shard.suspects
         if order is None:
+            symbol.unexplained = True
             self.ask_for_strays(symbol, now_ns)
             self._shard.outbox.alert(
                 AlertCode.FOREIGN_FILL,
@@ -94,10 +95,16 @@ class Evidence:
                 AlertCode.FOREIGN_ORDER,
                 Severity.WARNING,
                 symbol.name,
-                f"{report.side.value} {report.quantity_lots} lots at {report.price_ticks} ticks is not ours",
+                f"{report.side.value} {report.quantity_lots} lots at {report.price_ticks} ticks is not ours"
+                + (
+                    ""
+                    if self._shard.own.foreign_orders == "cancelled"
+                    else "; our countdown and a stop will end it too"
+                ),
                 now_ns,
             )
-            if self._shard.own.foreign_orders == "cancel":
+            symbol.unexplained = True
+            if self._shard.own.foreign_orders == "cancelled":
                 self._cancel(symbol, report, now_ns)
         elif symbol.recovered:
             self._cancel(symbol, report, now_ns)

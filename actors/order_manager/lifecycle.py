@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 from actors.order_manager.clearance import Clearance
 from actors.order_manager.desk import Purpose
@@ -11,9 +12,10 @@ from actors.order_manager.quoting import Quoter
 from actors.order_manager.rate_budget import Urgency
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
-from actors.order_manager.synchronisation import Cause, Stage
+from actors.order_manager.synchronisation import Agreement, Cause, Stage
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.journal import PositionAdopted, Reconciled
+from protocols.messages.market import FeedState
 from protocols.messages.orders import UserStreamLost, VenuePosition
 from protocols.values import InstrumentId
 from protocols.venue import OrderReport
@@ -24,7 +26,13 @@ COMPLAIN_NS = 30_000_000_000
 POSITION_DOUBT_NS = 500_000_000
 """A position of the private stream that our executions do not explain within this starts a comparison."""
 
-AUDIT_WEIGHT_PER_SYMBOL = 6
+UNEXPLAINED_NS = 2_000_000_000
+"""Events that our tables do not explain start comparisons of a symbol at most this often."""
+
+FOREIGN_RETRY_NS = 5_000_000_000
+"""A symbol on which somebody else's orders rest is looked at again after this."""
+
+AUDIT_WEIGHT_PER_SYMBOL = 2
 AUDIT_WEIGHT_SHARED = 5
 AUDIT_WEIGHT_SHARE = 0.2
 """Weight of one audit, and the part of the weight that audits may use; with many symbols they are rarer."""
@@ -33,6 +41,16 @@ KEY_DOUBT_NS = 3_000_000_000
 """A private stream that stays down for so long may be held down by a dead key: its owner is asked for one, again and again."""
 
 _MINUTE_NS = 60_000_000_000
+
+
+class ReconciledNote(NamedTuple):
+    """The newest comparison of one symbol, and what the newest one on demand (`token`) found."""
+
+    token: int
+    token_took_ns: int
+    token_differences: tuple[str, ...]
+    cause: str
+    ended_ns: int
 
 
 class Phase(enum.StrEnum):
@@ -54,11 +72,15 @@ class Lifecycle:
         own = shard.own
         fence_ms = shard.settings.risk.lease_ms + own.window_ms + own.clock_error_ms_max + own.dead_slack_ms
         self._fence_ns = fence_ms * 1_000_000
-        self._audit_period_ns = own.audit_period_ms * 1_000_000
         self._began_ns = 0
         self._complained_ns = 0
         self._audited_ns = 0
         self._key_doubted_ns = 0
+        self._unexplained_ns: dict[InstrumentId, int] = {}
+        self._look_again_ns: dict[InstrumentId, int] = {}
+        self._demands: dict[InstrumentId, int] = {}
+        self.reconciled: dict[InstrumentId, ReconciledNote] = {}
+        """The newest comparison of each symbol."""
         self._older: Clearance | None = None
         self._stop: Clearance | None = None
         self._drain: Clearance | None = None
@@ -189,7 +211,8 @@ class Lifecycle:
         if shard.gate.user_stream_up:
             for instrument_id, symbol in shard.symbols.items():
                 sync = shard.syncs[instrument_id]
-                if not symbol.recovered and self._older.is_clear(instrument_id) and sync.stage is Stage.IDLE:
+                is_due = now_ns >= self._look_again_ns.get(instrument_id, 0)
+                if not symbol.recovered and self._older.is_clear(instrument_id) and sync.stage is Stage.IDLE and is_due:
                     sync.begin(Cause.RECOVERY, now_ns)
         if all(symbol.recovered for symbol in shard.symbols.values()):
             self.phase = Phase.RUNNING
@@ -207,6 +230,8 @@ class Lifecycle:
             if not shard.clock.is_known
             else "the private stream is down"
             if not shard.gate.user_stream_up
+            else "orders of somebody else rest: cancel them, or name the symbol in order_manager.foreign_orders_accepted"
+            if any(symbol.foreign_open for symbol in shard.symbols.values())
             else "orders, executions and positions do not agree with the venue yet"
         )
         shard.outbox.alert(
@@ -257,6 +282,44 @@ class Lifecycle:
             for order in symbol.table.live.values()
         )
 
+    def reconcile(self, token: int) -> None:
+        """Somebody wants every symbol compared with the venue now."""
+        self._demands = dict.fromkeys(self._shard.symbols, token)
+
+    def orders_socket_changed(self, up: bool, now_ns: int) -> None:
+        """The socket of orders came back: what was on its way may have been done."""
+        if up:
+            for sync in self._shard.syncs.values():
+                sync.begin(Cause.AUDIT, now_ns)
+
+    def feed_changed(self, symbol: Symbol, state: FeedState, now_ns: int) -> None:
+        """A symbol whose feed was lost quotes again when the book stands and everything else agrees with the venue."""
+        if state is FeedState.CONNECTING:
+            symbol.feed_was_lost = True
+        elif state is FeedState.LIVE and symbol.feed_was_lost:
+            symbol.feed_was_lost = False
+            if symbol.recovered and not self._shard.dry_run:
+                symbol.synchronised = False
+                self._shard.syncs[symbol.instrument_id].begin(Cause.RECONNECT, now_ns)
+
+    def _begin_wanted(self, symbol: Symbol, now_ns: int) -> None:
+        """Comparisons that somebody asked for, or that an event demands."""
+        sync = self._shard.syncs[symbol.instrument_id]
+        if not symbol.recovered or sync.stage is not Stage.IDLE:
+            return
+        if symbol.instrument_id in self._demands:
+            sync.begin(Cause.DEMAND, now_ns)
+        elif symbol.unexplained and now_ns - self._unexplained_ns.get(symbol.instrument_id, 0) >= UNEXPLAINED_NS:
+            symbol.unexplained = False
+            self._unexplained_ns[symbol.instrument_id] = now_ns
+            sync.begin(Cause.AUDIT, now_ns)
+
+    def synchronise(self, now_ns: int) -> None:
+        """Move every comparison with the venue on."""
+        if self._shard.dry_run or not self._shard.clock.is_known:
+            return
+        self._synchronise(now_ns)
+
     def _synchronise(self, now_ns: int) -> None:
         shard = self._shard
         if self.phase is Phase.RUNNING and now_ns - self._audited_ns >= self._audit_every_ns():
@@ -268,6 +331,7 @@ class Lifecycle:
         for instrument_id, sync in shard.syncs.items():
             symbol = shard.symbols[instrument_id]
             self._look_at_position(symbol, now_ns)
+            self._begin_wanted(symbol, now_ns)
             if symbol.recovered and not symbol.synchronised and sync.stage is Stage.IDLE and shard.gate.user_stream_up:
                 sync.begin(Cause.RECONNECT, now_ns)
             sync.step(now_ns, venue_now_ns)
@@ -275,12 +339,11 @@ class Lifecycle:
                 shard.symbols[instrument_id].synchronised = False
             agreement = sync.finish(now_ns)
             if agreement is not None:
-                self._agreed(
-                    shard.symbols[instrument_id], agreement.cause, agreement.differences, agreement.adopted, now_ns
-                )
+                self._agreed(symbol, agreement.cause, agreement.differences, agreement.adopted, now_ns)
+                self._note(symbol, agreement, now_ns)
                 shard.outbox.append(
                     Reconciled(
-                        cause=f"{agreement.cause.value} {shard.symbols[instrument_id].name}",
+                        cause=f"{agreement.cause.value} {symbol.name}",
                         differences=agreement.differences,
                         took_ns=agreement.took_ns,
                         venue_time_ns=venue_now_ns,
@@ -288,7 +351,7 @@ class Lifecycle:
                 )
             elif sync.wants_positions:
                 waiting.append(sync)
-        if waiting:
+        if waiting and not any(sync.will_want_positions(now_ns) for sync in shard.syncs.values()):
             is_audit = all(sync.cause is Cause.AUDIT for sync in waiting)
             request_id = shard.desk.query_positions(now_ns, Urgency.AUDIT if is_audit else Urgency.QUERY)
             for sync in waiting:
@@ -331,12 +394,31 @@ class Lifecycle:
                 AlertCode.POSITION_MISMATCH, Severity.WARNING, symbol.name, "; ".join(differences[:5]), now_ns
             )
         if cause is Cause.RECOVERY:
-            symbol.recovered = True
+            symbol.recovered = not symbol.foreign_open or shard.accepts_foreign(symbol)
+            if not symbol.recovered:
+                self._look_again_ns[symbol.instrument_id] = now_ns + FOREIGN_RETRY_NS
         if shard.gate.user_stream_up:
             symbol.synchronised = symbol.recovered and (symbol.synchronised or cause is not Cause.AUDIT)
 
+    def _note(self, symbol: Symbol, agreement: Agreement, now_ns: int) -> None:
+        """Keep the result for people; a comparison on demand carries the name of the demand."""
+        token = self._demands.pop(symbol.instrument_id, 0) if agreement.cause is Cause.DEMAND else 0
+        before = self.reconciled.get(symbol.instrument_id)
+        self.reconciled[symbol.instrument_id] = ReconciledNote(
+            token=token or (before.token if before is not None else 0),
+            token_took_ns=agreement.took_ns if token or before is None else before.token_took_ns,
+            token_differences=agreement.differences if token or before is None else before.token_differences,
+            cause=agreement.cause.value,
+            ended_ns=now_ns,
+        )
+
     def _audit_every_ns(self) -> int:
         shard = self._shard
-        weight = len(shard.symbols) * AUDIT_WEIGHT_PER_SYMBOL + AUDIT_WEIGHT_SHARED
-        allowed = AUDIT_WEIGHT_SHARE * max(shard.budget.weight_1m_max, 1)
-        return max(self._audit_period_ns, int(weight * _MINUTE_NS / allowed))
+        return audit_every_ns(shard.own.audit_period_ms, len(shard.symbols), shard.budget.weight_1m_max)
+
+
+def audit_every_ns(period_ms: int, symbols: int, weight_1m: int) -> int:
+    """Time between two audits of a shard: as configured, or longer where so many symbols would use more than their part of the weight."""
+    weight = symbols * AUDIT_WEIGHT_PER_SYMBOL + AUDIT_WEIGHT_SHARED
+    allowed = AUDIT_WEIGHT_SHARE * max(weight_1m, 1)
+    return max(period_ms * 1_000_000, int(weight * _MINUTE_NS / allowed))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from actors.order_manager.desk import InFlight, Purpose
 from actors.order_manager.evidence import Evidence
 from actors.order_manager.orders import Order, OrderState
-from actors.order_manager.shard import Shard
+from actors.order_manager.shard import Owner, Shard
 from actors.order_manager.symbol import Symbol
 from actors.order_manager.synchronisation import OVERLAP_NS
 from protocols.messages.alerts import AlertCode, Severity
@@ -299,6 +299,9 @@ class Outcomes:
         for report in outcome.orders:
             self._evidence.order(symbol, report, now_ns)
             self._shard.suspects.clear(report.client_order_id)
+        symbol.foreign_open = sum(
+            self._shard.owner(report.client_order_id) is Owner.FOREIGN for report in outcome.orders
+        )
         self._seen(symbol.instrument_id, request.request_id, outcome.orders, now_ns)
         sync.open_orders_read(request.request_id, outcome.orders, now_ns)
         self._shard.suspects.open_orders_read(request.request_id, outcome.orders, now_ns)
@@ -313,7 +316,7 @@ class Outcomes:
         news, missed = self._evidence.page(symbol, outcome.fills, now_ns)
         sync.differences.extend(missed)
         pairs = tuple((fill.trade_id, fill.venue_time_ns) for fill in outcome.fills)
-        sync.fills_read(request.request_id, pairs, news, outcome.complete)
+        sync.fills_read(request.request_id, pairs, news, outcome.complete, now_ns)
         self._evidence.ask_for_strays(symbol, now_ns)
         shard.suspects.fills_read(request.request_id, outcome.complete, not symbol.table.strays, now_ns)
         settled_ns = shard.clock.at(now_ns) - OVERLAP_NS

@@ -84,10 +84,14 @@ class Shard:
             return Owner.OURS
         return Owner.OLDER if parts.epoch < self.spec.epoch else Owner.NEWER
 
+    def accepts_foreign(self, symbol: Symbol) -> bool:
+        """Whether it is agreed that somebody else's orders on a symbol end with our countdowns and stops."""
+        return symbol.name in self.own.foreign_orders_accepted
+
     def must_go(self, client_order_id: str) -> bool:
         """Whether an open order with this id has to be cancelled when a symbol is cleared."""
         owner = self.owner(client_order_id)
-        return owner is not Owner.NEWER and (owner is not Owner.FOREIGN or self.own.foreign_orders == "cancel")
+        return owner is not Owner.NEWER and (owner is not Owner.FOREIGN or self.own.foreign_orders == "cancelled")
 
     def must_go_on_stop(self, client_order_id: str) -> bool:
         """Whether an open order has to go in an emergency stop: everybody's, but for a newer incarnation's."""
@@ -96,7 +100,7 @@ class Shard:
     def is_older(self, client_order_id: str) -> bool:
         """Whether an open order has to be cancelled before this incarnation may quote."""
         owner = self.owner(client_order_id)
-        return owner is Owner.OLDER or (owner is Owner.FOREIGN and self.own.foreign_orders == "cancel")
+        return owner is Owner.OLDER or (owner is Owner.FOREIGN and self.own.foreign_orders == "cancelled")
 
     def halt(self, symbol: Symbol, code: AlertCode, text: str, now_ns: int) -> None:
         """Stop quoting a symbol until a person resumes."""

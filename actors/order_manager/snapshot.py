@@ -51,7 +51,10 @@ class FillView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SymbolView(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol. Prices and quantities are exact decimals; `position` is signed, in base units."""
+    """One symbol. Prices and quantities are exact decimals; `position` is signed, in base units.
+
+    `reconcile_...` tell of the newest comparison on demand; `compared_ms_ago` is the age of the newest of any cause (-1: none yet).
+    """
 
     gate_open: bool
     gate_reasons: tuple[str, ...]
@@ -75,6 +78,10 @@ class SymbolView(msgspec.Struct, frozen=True, kw_only=True):
     denials: dict[str, int]
     countdown_covers: bool
     sync_stage: str
+    reconcile_token: int = 0
+    reconcile_took_ms: int = 0
+    reconcile_differences: tuple[str, ...] = ()
+    compared_ms_ago: int = -1
 
 
 class RateView(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,16 +154,17 @@ def view(shard: Shard, lifecycle: Lifecycle, refusals: dict[str, int], now_ns: i
             blocked_ms=max(max(budget.blocked_until_ns, budget.orders_blocked_until_ns) - now_ns, 0) // 1_000_000,
         ),
         refusals=refusals,
-        symbols={symbol.name: _symbol_view(shard, symbol, now_ns) for symbol in shard.symbols.values()},
+        symbols={symbol.name: _symbol_view(shard, lifecycle, symbol, now_ns) for symbol in shard.symbols.values()},
         orders=tuple(row for symbol in shard.symbols.values() for row in _order_views(symbol, now_ns)),
         fills=_fill_views(shard),
         worst_notional=str(shard.worst_notional),
     )
 
 
-def _symbol_view(shard: Shard, symbol: Symbol, now_ns: int) -> SymbolView:
+def _symbol_view(shard: Shard, lifecycle: Lifecycle, symbol: Symbol, now_ns: int) -> SymbolView:
     table, instrument, targets = symbol.table, symbol.instrument, symbol.targets
     limits = shard.limits.get(symbol.instrument_id)
+    note = lifecycle.reconciled.get(symbol.instrument_id)
     live = sorted(table.live.values(), key=lambda order: -order.price_ticks)
     asks = [order.price_ticks for order in live if order.side is Side.SELL and order.accepted and not order.is_terminal]
     bids = [order.price_ticks for order in live if order.side is Side.BUY and order.accepted and not order.is_terminal]
@@ -183,6 +191,10 @@ def _symbol_view(shard: Shard, symbol: Symbol, now_ns: int) -> SymbolView:
         denials={code.value: count for code, count in symbol.denials.items()},
         countdown_covers=shard.countdown.covers(symbol.instrument_id, now_ns),
         sync_stage=shard.syncs[symbol.instrument_id].stage.value,
+        reconcile_token=note.token if note is not None else 0,
+        reconcile_took_ms=note.token_took_ns // 1_000_000 if note is not None else 0,
+        reconcile_differences=note.token_differences if note is not None else (),
+        compared_ms_ago=(now_ns - note.ended_ns) // 1_000_000 if note is not None else -1,
     )
 
 

@@ -57,6 +57,11 @@ class Symbol:
         self.status: FeedStatus | None = None
         self.mark: MarkPrice | None = None
         self.halted = ""
+        self.feed_was_lost = False
+        self.unexplained = False
+        """Something happened that our tables do not explain: the venue is asked soon."""
+        self.foreign_open = 0
+        """Open orders of somebody else in the newest list."""
         self.recovered = False
         self.synchronised = False
         self.gate_open = False

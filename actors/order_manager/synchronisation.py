@@ -32,6 +32,12 @@ DOUBT_NS = 2_000_000_000
 DOUBT_RETRY_NS = 2_000_000_000
 """Wait between two comparisons from then on."""
 
+GATHER_NS = 100_000_000
+"""One question for the account's positions serves every symbol that comes to want them within this."""
+
+FILLS_PERIOD_NS = 30_000_000_000
+"""Audits compare open orders and positions; executions are read where these differ, and in any case this often."""
+
 FIRST_LOOK_NS = 600_000_000_000
 """Without a journal, executions of so long before now are read to know the last trade id."""
 
@@ -42,6 +48,7 @@ class Cause(enum.StrEnum):
     RECOVERY = "recovery"
     RECONNECT = "reconnect"
     AUDIT = "audit"
+    DEMAND = "demand"
     DOUBT = "doubt"
 
 
@@ -87,6 +94,8 @@ class Synchronisation:
         self._same_since_ns = 0
         self._differs_since_ns = 0
         self._fills_wanted = False
+        self._fills_read = False
+        self._fills_read_ns = 0
         self._adopted = False
         self.differences: list[str] = []
 
@@ -100,14 +109,19 @@ class Synchronisation:
         """Whether this symbol waits for the account's positions and none were asked for it."""
         return self.stage is Stage.POSITION and not self._request_id
 
+    def will_want_positions(self, now_ns: int) -> bool:
+        """Whether an answer is expected at any moment after which this symbol wants the account's positions too."""
+        is_asking = bool(self._request_id) and self.stage in (Stage.OPEN_ORDERS, Stage.FILLS)
+        return is_asking and now_ns - self._asked_ns < GATHER_NS
+
     def begin(self, cause: Cause, now_ns: int) -> None:
         """Start over; an audit does not disturb a comparison under way."""
-        if cause is Cause.AUDIT and self.is_running:
+        if cause in (Cause.AUDIT, Cause.DEMAND) and self.is_running:
             return
         self.cause = cause
         self.stage = Stage.OPEN_ORDERS
         self.differences = []
-        self._adopted = False
+        self._adopted = self._fills_read = False
         self._began_ns = self._next_ns = now_ns
         self._request_id = 0
         self._difference = None
@@ -131,6 +145,8 @@ class Synchronisation:
         """Ask for what is due, positions excepted."""
         if self._fills_wanted and self.stage is Stage.IDLE:
             self.begin(Cause.AUDIT, now_ns)
+            self.stage = Stage.FILLS
+        elif self._fills_wanted and self.stage is Stage.POSITION and not self._request_id:
             self.stage = Stage.FILLS
         if self._request_id or now_ns < self._next_ns:
             return
@@ -161,9 +177,16 @@ class Synchronisation:
                 if order.state is not OrderState.UNKNOWN:
                     self.differences.append(f"{order.client_order_id} is not among the venue's open orders")
                 self._suspects.add(self.instrument_id, order, now_ns, at_once=True)
-        self.stage = Stage.SUSPECTS if self.cause is not Cause.AUDIT else Stage.FILLS
+        if self.cause not in (Cause.AUDIT, Cause.DEMAND):
+            self.stage = Stage.SUSPECTS
+        elif self.cause is Cause.AUDIT and now_ns - self._fills_read_ns < FILLS_PERIOD_NS:
+            self.stage = Stage.POSITION
+        else:
+            self.stage = Stage.FILLS
 
-    def fills_read(self, request_id: int, trade_ids: tuple[tuple[int, int], ...], news: int, complete: bool) -> bool:
+    def fills_read(
+        self, request_id: int, trade_ids: tuple[tuple[int, int], ...], news: int, complete: bool, now_ns: int
+    ) -> bool:
         """Take the end of a page of executions that the caller has booked; whether it belonged here.
 
         Args:
@@ -177,6 +200,7 @@ class Synchronisation:
             self._table.checkpoint(trade_ids[-1][0] - 1)
             return True
         self._fills_wanted = False
+        self._fills_read, self._fills_read_ns = True, now_ns
         if self.stage is Stage.FILLS:
             self.stage = Stage.POSITION
         else:
@@ -195,6 +219,9 @@ class Synchronisation:
         difference = venue_lots - self._table.position_lots
         if difference == 0:
             self.stage = Stage.AGREED
+            return None
+        if not self._fills_read:
+            self.stage, self._next_ns = Stage.FILLS, now_ns
             return None
         stood_still = self._table.fills_total == self._fills_at_ask
         if self._difference is None:

@@ -18,6 +18,7 @@ from protocols.messages.control import (
     EmergencyStop,
     GetStatus,
     HoldLevel,
+    Reconcile,
     RestartActor,
     Resume,
     Shutdown,
@@ -51,7 +52,7 @@ class Pending:
     epochs: dict[str, int]
     untold: set[str]
     missed: set[str] = field(default_factory=set)
-    message: EmergencyStop | Resume | HoldLevel | None = None
+    message: EmergencyStop | Resume | HoldLevel | Reconcile | None = None
 
 
 class Answers:
@@ -91,6 +92,8 @@ class Answers:
                 self._await_told(given.ask_id, "resumed", told, command)
             case HoldLevel():
                 self._hold(given.ask_id, command)
+            case Reconcile():
+                self._reconcile(given.ask_id, command)
             case _:
                 assert_never(command)
 
@@ -143,6 +146,16 @@ class Answers:
         told = state.tell_all(command, monitors)
         self._await_told(ask_id, f"{command.subject} {what}", told, command)
 
+    def _reconcile(self, ask_id: int, command: Reconcile) -> None:
+        """Who is asked shows in its own view what it found."""
+        state = self._state
+        asked = [*state.order_managers(), *state.named("inventory")]
+        away = [child.name for child in asked if not child.is_reachable]
+        if away:
+            self._answer(ask_id, False, False, f"{', '.join(away)}: away; it compares by itself when it comes back")
+            return
+        self._await_told(ask_id, "comparing with the venue", state.tell_all(command, asked), command)
+
     def _set_wanted(self, ask_id: int, name: str, wanted: bool) -> None:
         state = self._state
         children = state.named(name)
@@ -186,7 +199,9 @@ class Answers:
         deadline_ns = self._state.now_ns + wait_ns
         self._pending.append(Pending(ask_id, goal, text, deadline_ns, children, epochs or {}, set()))
 
-    def _await_told(self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume | HoldLevel) -> None:
+    def _await_told(
+        self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume | HoldLevel | Reconcile
+    ) -> None:
         deadline_ns = self._state.now_ns + TOLD_WAIT_NS
         self._pending.append(Pending(ask_id, Goal.TOLD, text, deadline_ns, [], {}, told, message=message))
 

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 import typer
 
-from ops.cli import chaos, control, demo, exchange, level, node, reading, replay, risk, simulate, stopping, up, validate
+from ops.cli import (
+    chaos,
+    control,
+    demo,
+    exchange,
+    level,
+    node,
+    reading,
+    reconcile,
+    replay,
+    risk,
+    simulate,
+    stopping,
+    up,
+    validate,
+)
 from ops.cli.outcome import Commands
 
 app = typer.Typer(
@@ -21,5 +36,20 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for group in (demo, up, node, reading, risk, control, level, stopping, exchange, validate, replay, simulate, chaos):
+for group in (
+    demo,
+    up,
+    node,
+    reading,
+    reconcile,
+    risk,
+    control,
+    level,
+    stopping,
+    exchange,
+    validate,
+    replay,
+    simulate,
+    chaos,
+):
     group.register(app)

@@ -111,6 +111,15 @@ class HoldLevel(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class Reconcile(Message, frozen=True, kw_only=True):
+    """Compare open orders, executions, positions and balances with the venue now. Said to order managers and inventory.
+
+    `token` names this comparison in their views.
+    """
+
+    token: int
+
+
 class EpochAnnounced(Message, frozen=True, kw_only=True):
     """The supervisor's word on the newest epoch of an actor, before the actor of that epoch starts.
 
@@ -251,5 +260,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     text: str
 
 
-AnyCommand = GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume | HoldLevel
+AnyCommand = (
+    GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume | HoldLevel | Reconcile
+)
 AnyAnswer = SystemStatus | Answer

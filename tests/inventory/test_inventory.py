@@ -30,10 +30,11 @@ from hypothesis import strategies as st
 from actors.inventory import core as inventory_core
 from actors.inventory.core import InventoryCore
 from actors.inventory.records import BooksSaved, DayBegan, StreamMissed, WalletAdopted
+from actors.inventory.snapshot import BooksReconciled
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.effects import Append, Call, Effect, LinkChanged, Publish, SetTimer, TimerFired
 from protocols.messages.alerts import Alert
-from protocols.messages.control import ActorState, Drain, EmergencyStop
+from protocols.messages.control import ActorState, Drain, EmergencyStop, Reconcile
 from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.journal import PositionAdopted
 from protocols.messages.market import BookTop
@@ -696,3 +697,21 @@ def test_replaying_events_twice_changes_nothing(happened: list[tuple[Any, ...]],
     restarted = Driver(twice.journal)
     restarted.tell(mark("50000"), mark("2500", START_NS, ETH), *events)
     assert restarted.core.snapshot().symbols == once.core.snapshot().symbols
+
+
+def test_a_comparison_on_demand_asks_at_once_and_shows_what_differs_under_its_token() -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(fill(1, Side.BUY, 2, 500_000, venue_time_ns=START_NS + VENUE_OFFSET_NS + MS))
+    calls = len(inventory.calls)
+    inventory.tell(Reconcile(token=9))
+    assert [type(request) for request in inventory.calls[calls:]][:2] == [QueryBalances, QueryPositions]
+    assert inventory.core.snapshot().reconciled == BooksReconciled()
+    inventory.now_ns += 40 * MS
+    balances = (BalanceReport(asset="USDC", wallet_balance=Decimal(990)),)
+    inventory.answer(inventory.asked(QueryBalances), BalancesAnswered, balances=balances)
+    inventory.answer(inventory.asked(QueryPositions), PositionsAnswered, positions=())
+    assert inventory.core.snapshot().reconciled == BooksReconciled(
+        token=9,
+        took_ms=40,
+        differences=("USDC: a balance of 1000 here, 990 at the venue", "BTCUSDC: 2 lots here, 0 at the venue"),
+    )

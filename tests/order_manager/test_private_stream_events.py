@@ -96,9 +96,10 @@ def test_a_jump_of_the_executed_quantity_fetches_the_missing_executions():
 
 
 def test_an_execution_that_no_event_tells_is_found_by_the_audit():
-    rig = quoting()
+    rig = quoting(audit_period_ms=9_000)
+    rig.run(2_000)
     rig.venue.fill(rig.venue.open()[0].client_order_id, 2, tell=False)
-    rig.run(10_500)
+    rig.run(10_000)
     assert rig.shown().position_lots == 2
     assert len(rig.alerts(AlertCode.POSITION_MISMATCH)) == 1, "the private stream missed it"
 
@@ -141,7 +142,7 @@ def test_an_order_of_somebody_else_is_reported_and_left():
 
 
 def test_an_order_of_somebody_else_is_cancelled_where_configured():
-    rig = quoting(foreign_orders="cancel")
+    rig = quoting(foreign_orders="cancelled")
     order = rig.venue.put(place_request("web_1", Side.SELL, MID + 9, 7))
     rig.venue.tell(order, ExecutionKind.NEW)
     assert order.status is OrderStatus.CANCELED

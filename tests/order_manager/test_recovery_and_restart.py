@@ -79,13 +79,36 @@ def test_many_older_orders_are_cancelled_by_one_request():
     assert len(rig.venue.of(CancelAll)) == 1
 
 
-def test_orders_of_somebody_else_are_left_in_recovery_and_reported():
+def test_orders_of_somebody_else_are_left_and_their_symbol_does_not_quote_before_they_are_gone():
     rig = Rig()
     order = rig.venue.put(place_request("web_1", Side.BUY, MID - 100, 1))
     rig.come_up()
     assert order.status is OrderStatus.NEW
+    assert "RECOVERING" in rig.shown().gate_reasons
+    assert rig.venue.countdowns == {}, "a countdown would end it"
+    assert len(rig.alerts(AlertCode.FOREIGN_ORDER)) >= 1
+    rig.run(25_000)
+    assert "foreign_orders_accepted" in rig.alerts(AlertCode.RECOVERY_FAILED)[0].text
+    rig.venue.end(order)
+    rig.run(6_000)
     assert rig.shown().gate_reasons == ("TARGET",)
-    assert rig.alerts(AlertCode.FOREIGN_ORDER)
+
+
+def test_where_it_is_accepted_by_name_a_symbol_quotes_beside_somebody_else():
+    rig = Rig(foreign_orders_accepted=("BTCUSDC",))
+    order = rig.venue.put(place_request("web_1", Side.BUY, MID - 100, 1))
+    rig.come_up()
+    assert order.status is OrderStatus.NEW
+    assert rig.shown().gate_reasons == ("TARGET",)
+    assert len(rig.alerts(AlertCode.FOREIGN_ORDER)) >= 1
+
+
+def test_orders_of_somebody_else_are_cancelled_in_recovery_where_configured():
+    rig = Rig(foreign_orders="cancelled")
+    order = rig.venue.put(place_request("web_1", Side.BUY, MID - 100, 1))
+    rig.come_up()
+    assert order.status is OrderStatus.CANCELED
+    assert rig.shown().gate_reasons == ("TARGET",)
 
 
 def test_after_a_restart_orders_have_ends_fills_are_booked_and_quoting_goes_on():

@@ -503,7 +503,6 @@ def test_a_cancel_of_a_pending_order_is_sent_again_on_its_new():
     rig.want(BIDS, [])
     order = rig.venue.open()[0]
     rig.venue.answer = lambda request: not_found(request, rig.now_ns) if isinstance(request, CancelOrder) else None
-    rig.give(StreamChanged(stream="orders", up=True, changed_ns=rig.now_ns))
     rig.feed_on = False
     rig.run(600)
     assert len(rig.venue.of(CancelOrder)) >= 1, "the book is too old: the quote must go"

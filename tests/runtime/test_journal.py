@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.runtime.file_system import network_file_system
-from actors.runtime.journal import SEGMENTS_MAX, Journal, JournalError, JournalFailed, read_journal, segments
+from actors.runtime.journal import SEGMENTS_MAX, AnyRecord, Journal, JournalError, JournalFailed, read_journal, segments
 from protocols.envelope import Message
+from protocols.messages import journal as journal_messages
 from protocols.messages.journal import EpochBegan, OrderNotSent
 from protocols.messages.orders import FundingPaid, OrderCanceled
 from protocols.values import Side, make_instrument_id
@@ -300,3 +302,8 @@ def test_a_journal_on_a_network_file_system_is_refused(path: Path, monkeypatch: 
     monkeypatch.setattr("actors.runtime.journal.network_file_system", lambda folder: "nfs4")
     with pytest.raises(JournalError, match=r"network file system \(nfs4\)"):
         Journal(path)
+
+
+def test_every_record_of_the_journal_has_its_place_in_it() -> None:
+    kinds = {kind for kind in vars(journal_messages).values() if isinstance(kind, type) and issubclass(kind, Message)}
+    assert kinds - {Message} <= set(get_args(AnyRecord))

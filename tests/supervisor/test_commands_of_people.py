@@ -14,6 +14,7 @@ from protocols.messages.control import (
     EmergencyStop,
     GetStatus,
     HoldLevel,
+    Reconcile,
     RestartActor,
     Resume,
     ShardHalted,
@@ -298,3 +299,23 @@ def test_a_level_is_not_held_while_the_risk_monitor_is_away() -> None:
     world.run(5_000)
     answer = world.ask(HoldLevel(subject="account", level=RiskLevel.HALTED, reason="news"), ask_id=2)
     assert answer == Answer(done=False, confirmed=False, text="the risk monitor is away: try again")
+
+
+def test_a_comparison_is_asked_of_order_managers_and_inventory() -> None:
+    world = SupervisedWorld()
+    command = Reconcile(token=5)
+    assert world.ask(command) == Answer(done=True, confirmed=True, text="comparing with the venue")
+    told = {name for name in world.processes if world.told(name, Reconcile) == [command]}
+    assert told == {
+        child.spec.name for child in world.plan.children if child.spec.role in ("order_manager", "inventory")
+    }
+
+
+def test_a_comparison_without_an_order_manager_is_refused() -> None:
+    world = SupervisedWorld()
+    world.ask(StopActor(name="order_manager"))
+    world.run(15_000)
+    answer = world.ask(Reconcile(token=5), ask_id=2)
+    assert isinstance(answer, Answer)
+    assert (answer.done, answer.confirmed) == (False, False)
+    assert "order_manager-0" in answer.text

@@ -65,6 +65,16 @@ def test_validate_prints_the_resolved_settings() -> None:
     assert (shown["symbols"], shown["strategy"]["levels"]) == (["BTCUSDC", "ETHUSDC"], 2)
 
 
+def test_validate_prints_the_bounds_that_follow_from_the_settings() -> None:
+    ran = Ran("validate", "--config", str(CONFIGS / "demo.yaml"), "--json")
+    bounds = json.loads(ran.out)["bounds"]
+    assert bounds["dead_quotes_gone_s"] == bounds["countdown_period_s"] + 1
+    assert bounds["countdown_weight_1m"] <= 0.2 * bounds["weight_of_a_shard_1m"]
+    assert bounds["lost_order_found_s"] <= 10
+    told = Ran("validate", "--config", str(CONFIGS / "demo.yaml")).out
+    assert f"#   dead_quotes_gone_s: {bounds['dead_quotes_gone_s']}" in told
+
+
 def test_validate_hides_secrets() -> None:
     env = {
         "RAYMAKER__ALERTING__WEBHOOK_ENV": "ALERT_HOOK",
