@@ -10,10 +10,12 @@ from ops.chaos.proxy.notes import Note
 from ops.chaos.proxy.rules import Effect
 from protocols.envelope import Message
 from protocols.messages import orders
+from protocols.messages.journal import AmendIntended
 from protocols.values import symbol_of
 
 _MEDDLING = (Effect.DROP, Effect.DELAY, Effect.DAMAGE, Effect.ANSWER)
 _PLACES = ("order.place", "POST /fapi/v1/order")
+_AMENDS = ("order.modify", "PUT /fapi/v1/order")
 
 
 class Touched(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,7 @@ class Following:
         self._taken: dict[str, int] = {}
         self._ended: dict[str, int] = {}
         self._fills: dict[tuple[str, int], int] = {}
+        self._moved: dict[str, list[int]] = {}
         self.seq = 0
 
     def take(self, records: Iterable[tuple[int, Message]], t: int) -> None:
@@ -59,22 +62,30 @@ class Following:
                     self._taken.setdefault(record.client_order_id, t)
                     if record.remaining_lots == 0:
                         self._ended.setdefault(record.client_order_id, t)
-                case orders.OrderAccepted() | orders.OrderAmended():
+                case orders.OrderAccepted():
                     self._taken.setdefault(record.client_order_id, t)
+                case orders.OrderAmended() | AmendIntended():
+                    self._moved.setdefault(record.client_order_id, []).append(t)
                 case orders.OrderCanceled() | orders.OrderExpired() | orders.OrderRejected():
                     self._ended.setdefault(record.client_order_id, t)
                 case _:
                     pass
 
     def known(self, touched: Touched) -> Touched:
-        """The same with the time at which the journal knew: a fill is booked, an order was taken or ended, a cancel's order ended."""
+        """The same with the time at which the journal knew: a fill is booked, an order was taken or ended, a cancel's order ended.
+
+        An amendment is known when the order moved or ended, or when the next amendment was intended: there is one in flight at a time.
+        """
         if touched.trade_id:
             seen_t = self._fills.get((touched.symbol, touched.trade_id))
         else:
             seen_t = self._ended.get(touched.order)
-            if touched.label in _PLACES:
-                times = [t for t in (seen_t, self._taken.get(touched.order)) if t is not None]
-                seen_t = min(times, default=None)
+            times = [seen_t] if seen_t is not None else []
+            if touched.label in _PLACES and touched.order in self._taken:
+                times.append(self._taken[touched.order])
+            if touched.label in _AMENDS:
+                times += [t for t in self._moved.get(touched.order, ()) if t > touched.t][:1]
+            seen_t = min(times, default=None)
         return touched if seen_t is None else msgspec.structs.replace(touched, known_t=max(seen_t, touched.t))
 
 

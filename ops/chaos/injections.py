@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+
+import msgspec
 
 from ops.chaos import commands_hurt, network_hurt, node_hurt, process_hurt
 from ops.chaos.live import Live, Told
@@ -11,7 +14,7 @@ from protocols.messages.control import ActorStatus, SystemStatus
 
 Inject = Callable[[Row, Live, list[ActorStatus], Told], None]
 
-PROXIED = (Injection.NETWORK, Injection.KILL_IN_FLIGHT, Injection.NO_FILES)
+PROXIED = (Injection.NETWORK, Injection.KILL_IN_FLIGHT, Injection.NO_FILES, Injection.ASKED)
 """Injections that need the proxy between us and the venue."""
 
 _INJECTIONS: dict[Injection, Inject] = {
@@ -32,6 +35,7 @@ _INJECTIONS: dict[Injection, Inject] = {
     Injection.NODE: node_hurt.node,
     Injection.KILL_IN_FLIGHT: network_hurt.kill_in_flight,
     Injection.NO_FILES: network_hurt.no_files,
+    Injection.ASKED: network_hurt.asked,
     Injection.WEBHOOK: network_hurt.webhook,
     Injection.STRANGER: network_hurt.stranger,
 }
@@ -44,4 +48,5 @@ def inject(row: Row, live: Live, status: SystemStatus) -> Told:
     live.hear()
     told = Told(scene=live.scene(row, tuple(actor.name for actor in victims)), checks=[], notes=[])
     _INJECTIONS[row.injection](row, live, victims, told)
+    told.scene = msgspec.structs.replace(told.scene, over_t=told.scene.back_t or time.time_ns())
     return told

@@ -57,7 +57,7 @@ class Live:
         self.stage = stage
         self.settings = settings
         self._client = client
-        self._following = [Following() for _ in range(settings.shards)]
+        self._following = {stage.state.journal(shard): Following() for shard in range(settings.shards)}
 
     @property
     def state(self) -> StateDir:
@@ -121,16 +121,16 @@ class Live:
 
     def hear(self) -> None:
         """Take in what the journals say by now."""
-        for shard, following in enumerate(self._following):
+        for path, following in self._following.items():
             with contextlib.suppress(JournalError):  # a reader may meet a file that is being made
-                records = read_journal(self.state.journal(shard), AnyRecord, following.seq + 1)
+                records = read_journal(path, AnyRecord, following.seq + 1)
                 following.take(list(records), time.time_ns())
 
     def follow(self, scene: Scene) -> Scene:
         """The scene with what the journals say by now of what was touched."""
         self.hear()
         touched = tuple(
-            next((known for f in self._following if (known := f.known(each)).known_t is not None), each)
+            next((known for f in self._following.values() if (known := f.known(each)).known_t is not None), each)
             for each in scene.touched
         )
         return msgspec.structs.replace(scene, touched=touched)

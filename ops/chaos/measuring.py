@@ -88,6 +88,11 @@ class Book:
         """Whether an order of the symbol from before that instant rests."""
         return any(name == symbol and t < accepted_before_t for name, _, t in self.resting.values())
 
+    def counts(self, symbol: str) -> tuple[int, int]:
+        """How many buys and sells of the symbol rest."""
+        sides = [side for name, side, _ in self.resting.values() if name == symbol]
+        return sides.count("BUY"), sides.count("SELL")
+
     def both_sides(self, symbol: str) -> bool:
         """Whether a buy and a sell of the symbol rest."""
         return {side for name, side, _ in self.resting.values() if name == symbol} == {"BUY", "SELL"}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 
+import httpx
 import msgspec
 
 from configs.keys import load_keys
@@ -13,6 +15,7 @@ from ops.chaos.following import Touched, touched_by
 from ops.chaos.live import Live, Told, later, verdict
 from ops.chaos.network_rows import NEW_ORDER
 from ops.chaos.process_rows import ANSWERS
+from ops.chaos.proxy.notes import Note
 from ops.chaos.proxy.rules import Effect, Rule, Toward, Way, held
 from ops.chaos.rows import Network, Row
 from ops.chaos.stranger import Stranger, StrangerRefused
@@ -26,6 +29,11 @@ RELEASED_AFTER_S = 0.5
 FEW_FILES_S = 4.0
 WEBHOOK_DOWN_S = 8.0
 DELIVERED_S_MAX = 25.0
+ADMIN = "/raymaker/faults"
+ADMIN_S_MAX = 5.0
+ASKED_S_MAX = 20.0
+REFUSED_FROM = 400
+ORDER_CALLS = ("order.place", "order.modify", "POST /fapi/v1/order", "PUT /fapi/v1/order")
 MIN_LOTS = 1
 NOTIONAL = Decimal(200)
 """What a stranger buys, in quote currency: above the venue's least, far below any limit of ours."""
@@ -76,6 +84,43 @@ def apply(wanted: Network, live: Live, told: Told) -> None:
     told.scene = msgspec.structs.replace(told.scene, touched=touched_by(meddled, began.t))
     if told.scene.touched:
         told.notes.append(f"touched: {', '.join(sorted({each.label for each in told.scene.touched}))}")
+
+
+def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The venue is asked to go wrong; it begins when the fault first strikes."""
+    assert row.network is not None
+    began_t = time.time_ns()
+    told.scene = later(told.scene, began_t - told.scene.fault_t)
+    with httpx.Client(base_url=live.stage.venue_url, timeout=ADMIN_S_MAX, trust_env=False) as admin:
+        answer = admin.post(ADMIN, json=row.asked)
+        told.checks.append(verdict("the fault", answer.status_code == 200, answer.text))
+        number, wanted = answer.json().get("number", 0), int(str(row.asked.get("count", 1)))
+
+        def struck() -> bool:
+            rows = admin.get(ADMIN).json()["faults"]
+            return all(each["struck"] >= wanted for each in rows if each["number"] == number)
+
+        if row.network.for_s:
+            live.wait(row.network.for_s)
+        else:
+            reached = live.wait(ASKED_S_MAX, struck)
+            told.checks.append(verdict("the strike", reached, f"struck too seldom within {ASKED_S_MAX:.0f} s"))
+    notes = [note for note in live.proxy.notes() if note.t >= began_t]
+    refused = [note for note in notes if note.toward is Toward.US and note.status >= REFUSED_FROM]
+    if refused:
+        told.scene = later(told.scene, refused[0].t - told.scene.fault_t)
+    touched = tuple(
+        Touched(t=note.t, order=note.order or _order_asked(notes, note), label=note.label)
+        for note in refused
+        if note.label in ORDER_CALLS
+    )
+    told.scene = msgspec.structs.replace(told.scene, touched=touched)
+
+
+def _order_asked(notes: Sequence[Note], answer: Note) -> str:
+    """The order of the newest request of the same kind before an answer that names none."""
+    asked_for = [n.order for n in notes if n.toward is Toward.VENUE and n.label == answer.label and n.t <= answer.t]
+    return asked_for[-1] if asked_for else ""
 
 
 def kill_in_flight(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:

@@ -19,7 +19,14 @@ PARTITION_EXTRA_S = 4.0
 FILL_S_MAX = 25.0
 """How long a fill is waited for."""
 
+WAIT_S_MAX = 20.0
+"""How long anything else that a rule is for is waited for."""
+
+SOME_FRAMES = 7
+"""Damaged frames: more than a socket may bring in a minute before it is made anew."""
+
 NEW_ORDER = "order.place\n"
+MOVE = "order.modify\n"
 CANCEL = "order.cancel\n"
 FILL = '"x":\\s*"TRADE"'
 ORDER_EVENT = "^ORDER_TRADE_UPDATE\n"
@@ -30,7 +37,7 @@ RESET_FEED_S = 0.5
 
 def network_rows(settings: Settings) -> tuple[Row, ...]:
     """The rows, with the bounds that follow from the settings."""
-    return (*_streams(settings), *_user_events(), *_orders(settings))
+    return (*_streams(settings), *_user_events(), *_orders(settings), *_damage())
 
 
 def _streams(settings: Settings) -> tuple[Row, ...]:
@@ -120,73 +127,71 @@ def _user_events() -> tuple[Row, ...]:
 
 
 def _orders(settings: Settings) -> tuple[Row, ...]:
+    """Requests and answers that are lost or late. A feed that is reset has every quote cancelled and placed anew."""
     bound = Bounds(safe_s=resolved_s(settings))
+    late_ms = settings.order_manager.window_ms * 9 // 10
+    at_venue = Toward.VENUE
+    late = Rule(way=Way.ORDERS, toward=at_venue, effect=Effect.DELAY, match=NEW_ORDER, times=1, delay_ms=late_ms)
+    damaged = _orders_rule(NEW_ORDER, effect=Effect.DAMAGE)
     return (
-        _row(
-            "36",
-            f"{SOME_ORDERS} orders accepted, their answers lost",
-            _some(Rule(way=Way.ORDERS, effect=Effect.DROP, match=NEW_ORDER, times=SOME_ORDERS)),
-            Safe.RESOLVED,
-            Bounds(safe_s=2.0),
-        ),
+        _lost("36", f"{SOME_ORDERS} orders accepted, their answers lost", _orders_rule(NEW_ORDER), Bounds(safe_s=2.0)),
         _row(
             "36b",
             "an order accepted, its answer and the private stream silent",
             Network(
-                rules=(
-                    Rule(way=Way.ORDERS, effect=Effect.DROP, match=NEW_ORDER, times=1),
-                    *held(Way.PRIVATE, old_only=True),
-                ),
+                rules=(_orders_rule(NEW_ORDER, times=1), *held(Way.PRIVATE, old_only=True)),
+                reset=(Way.MARKET,),
                 for_s=SPELL_S,
             ),
             Safe.RESOLVED,
             bound,
         ),
-        _row(
-            "37",
-            f"{SOME_ORDERS} orders lost on their way",
-            _some(
-                Rule(way=Way.ORDERS, toward=Toward.VENUE, effect=Effect.DROP, match=NEW_ORDER, times=SOME_ORDERS),
-            ),
-            Safe.RESOLVED,
-            bound,
-        ),
-        _row(
-            "38",
-            "an order delayed by 0.9 of its window, then accepted",
-            _some(
-                Rule(
-                    way=Way.ORDERS,
-                    toward=Toward.VENUE,
-                    effect=Effect.DELAY,
-                    match=NEW_ORDER,
-                    times=1,
-                    delay_ms=settings.order_manager.window_ms * 9 // 10,
-                ),
-                touched=1,
-            ),
-            Safe.RESOLVED,
-            bound,
-        ),
-        _row(
-            "39",
-            f"{SOME_ORDERS} cancels lost on their way",
-            _some(Rule(way=Way.ORDERS, toward=Toward.VENUE, effect=Effect.DROP, match=CANCEL, times=SOME_ORDERS)),
-            Safe.RESOLVED,
-            bound,
-        ),
-        _row(
-            "39b",
-            f"the answers of {SOME_ORDERS} cancels lost",
-            _some(Rule(way=Way.ORDERS, effect=Effect.DROP, match=CANCEL, times=SOME_ORDERS)),
-            Safe.RESOLVED,
-            bound,
-        ),
+        _lost("36c", f"{SOME_ORDERS} amendments made, their answers lost", _orders_rule(MOVE), bound, shake=False),
+        _lost("37", f"{SOME_ORDERS} orders lost on their way", _orders_rule(NEW_ORDER, at_venue), bound),
+        _lost("37b", f"{SOME_ORDERS} amendments lost on their way", _orders_rule(MOVE, at_venue), bound, shake=False),
+        _lost("38", "an order delayed by 0.9 of its window, then accepted", late, bound),
+        _lost("39", f"{SOME_ORDERS} cancels lost on their way", _orders_rule(CANCEL, at_venue), bound),
+        _lost("39b", f"the answers of {SOME_ORDERS} cancels lost", _orders_rule(CANCEL), bound),
+        _lost("44c", f"the answers of {SOME_ORDERS} orders damaged", damaged, bound),
     )
 
 
-def _some(rule: Rule, touched: int = SOME_ORDERS) -> Network:
-    return Network(rules=(rule,), touched=touched, for_s=20.0)
+def _orders_rule(
+    match: str, toward: Toward = Toward.US, *, times: int = SOME_ORDERS, effect: Effect = Effect.DROP
+) -> Rule:
+    return Rule(way=Way.ORDERS, toward=toward, effect=effect, match=match, times=times)
+
+
+def _lost(key: str, fault: str, rule: Rule, bounds: Bounds, shake: bool = True) -> Row:
+    reset = (Way.MARKET,) if shake else ()
+    network = Network(rules=(rule,), reset=reset, touched=rule.times, for_s=WAIT_S_MAX)
+    return _row(key, fault, network, Safe.RESOLVED, bounds)
+
+
+def _damage() -> tuple[Row, ...]:
+    market, private = (
+        Network(rules=(Rule(way=way, effect=Effect.DAMAGE, times=SOME_FRAMES),), touched=SOME_FRAMES, for_s=WAIT_S_MAX)
+        for way in (Way.MARKET, Way.PRIVATE)
+    )
+    told = (AlertCode.BAD_DATA,)
+    return (
+        _row(
+            "44",
+            f"{SOME_FRAMES} market frames damaged",
+            market,
+            Safe.TENDED,
+            Bounds(detected_s=1.0, quoting_s=QUOTING_S),
+            told,
+        ),
+        _row(
+            "44b",
+            f"{SOME_FRAMES} frames of the private streams damaged",
+            private,
+            Safe.TENDED,
+            Bounds(detected_s=1.0, quoting_s=QUOTING_S),
+            told,
+        ),
+    )
 
 
 def _row(key: str, fault: str, network: Network, safe: Safe, bounds: Bounds, alerts: tuple[AlertCode, ...] = ()) -> Row:

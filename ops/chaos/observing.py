@@ -32,8 +32,9 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What the row was played on, and its instants.
 
     `fault_ns` and `fault_t` are one instant on both clocks. `back_t` is when what was taken away was given back (the venue listens
-    again, the stop is lifted). `end_t` is the end of watching, before anything is drained. `names` are the actors of the row's victims.
-    `hurt` are the symbols that the fault stops. `touched` is what the proxy treated and the journal must show in the end.
+    again, the stop is lifted); `over_t` when the fault itself was over; `end_t` the end of watching, before anything is drained. `names`
+    are the actors of the row's victims, `hurt` the symbols that the fault stops. `touched` is what the proxy treated and the journal
+    must show in the end.
     """
 
     symbols: tuple[str, ...]
@@ -45,6 +46,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     fault_t: int
     end_t: int
     back_t: int | None = None
+    over_t: int = 0
     touched: tuple[Touched, ...] = ()
 
 

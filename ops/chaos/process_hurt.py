@@ -6,8 +6,9 @@ import time
 
 import msgspec
 
+from actors.runtime.ray_cluster import is_alive
 from ops.chaos import faults
-from ops.chaos.live import Live, Told, later, seconds_after, verdict
+from ops.chaos.live import Live, Told, ended, later, seconds_after, verdict
 from ops.chaos.measuring import first_alert
 from ops.chaos.rows import Row
 from ops.launch import status_of
@@ -16,6 +17,8 @@ from protocols.messages.control import ActorStatus
 
 STARVED_S = 8.0
 PER_CORE = 2
+STOPPED_S_MAX = 10.0
+HALTED_S = 5.0
 LOOP_S_MAX = 45.0
 """How long a restart loop may take until the shard is given up."""
 
@@ -51,8 +54,15 @@ def die_at(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None
 
 
 def full_disk(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
-    """Every file of the process is as long as it may be."""
+    """Every file of the process is as long as it may be. A failed journal stops everything until a person resumes."""
     faults.fill_disk(victims[0].pid)
+    stopped = live.wait(
+        STOPPED_S_MAX,
+        lambda: first_alert(live.alerts(), (AlertCode.EMERGENCY_STOP,), (), told.scene.fault_ns) is not None,
+    )
+    told.checks.append(verdict("the stop", stopped, f"no emergency stop within {STOPPED_S_MAX:.0f} s"))
+    _lift(live, told)
+    told.checks.append(verdict("the process", not is_alive(victims[0].pid), f"{victims[0].name} lived on"))
 
 
 def starve(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
@@ -79,6 +89,7 @@ def kill_always(row: Row, live: Live, victims: list[ActorStatus], told: Told) ->
             live.wait(0.05)
     told.notes.append(f"killed {killed} times in {seconds_after(told.scene):.1f} s")
     told.checks.append(verdict("given up", _given_up(live, told), "the shard was not HALTED"))
+    _lift(live, told)
 
 
 def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
@@ -89,6 +100,16 @@ def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> No
         given_up = live.wait(LOOP_S_MAX, lambda: _given_up(live, told))
     told.notes.append(f"given up after {seconds_after(told.scene):.1f} s" if given_up else "never given up")
     told.checks.append(verdict("given up", given_up, "the shard was not HALTED"))
+    _lift(live, told)
+
+
+def _lift(live: Live, told: Told) -> None:
+    """A person lifts the halt, some time after the book of quotes was seen empty."""
+    live.wait(HALTED_S)
+    resumed_t = time.time_ns()
+    output, code = ended(live.stage.raymaker("resume", "--state", str(live.state.path)))
+    told.scene = msgspec.structs.replace(told.scene, back_t=resumed_t)
+    told.checks.append(verdict("the resume", code == 0, output))
 
 
 def _given_up(live: Live, told: Told) -> bool:

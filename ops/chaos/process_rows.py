@@ -105,8 +105,7 @@ def process_rows(settings: Settings) -> tuple[Row, ...]:
             victims=("strategy",),
             alerts=DIED,
             safe=Safe.EMPTY,
-            quotes_again=False,
-            bounds=Bounds(detected_s=NOTICED_S, safe_s=30.0),
+            bounds=Bounds(detected_s=NOTICED_S, safe_s=30.0, quoting_s=fenced_s),
         ),
         Row(
             key="12b",
@@ -115,8 +114,7 @@ def process_rows(settings: Settings) -> tuple[Row, ...]:
             victims=("order_manager",),
             alerts=DIED,
             safe=Safe.EMPTY,
-            quotes_again=False,
-            bounds=Bounds(detected_s=NOTICED_S, safe_s=30.0),
+            bounds=Bounds(detected_s=NOTICED_S, safe_s=30.0, quoting_s=fenced_s),
         ),
         Row(
             key="26",
@@ -150,13 +148,12 @@ def process_rows(settings: Settings) -> tuple[Row, ...]:
         ),
         Row(
             key="54",
-            fault="disk full under the order manager",
+            fault="disk full under the order manager: everything stops; then resume",
             injection=Injection.FULL_DISK,
             victims=("order_manager",),
-            alerts=(AlertCode.JOURNAL_FAILED, *DIED),
-            safe=Safe.GONE,
-            restarted="order_manager",
-            bounds=Bounds(detected_s=2.0, safe_s=OTHER_S, quoting_s=2.0 + fenced_s),
+            alerts=(AlertCode.JOURNAL_FAILED,),
+            safe=Safe.EMPTY,
+            bounds=Bounds(detected_s=2.0, safe_s=2.0, quoting_s=fenced_s),
         ),
         Row(
             key="57",

@@ -35,6 +35,7 @@ class Injection(enum.StrEnum):
     NO_FILES = "RLIMIT_NOFILE on the live process, its private socket reset"
     NODE = "a node, or the head, of a system on two local nodes"
     WEBHOOK = "a local webhook that fails"
+    ASKED = "a fault that the venue is asked for"
     STRANGER = "another program with the same key"
 
 
@@ -75,8 +76,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row. `victims` are the roles that are hurt; `alerts` the codes of which one must name each victim or, without victims, be raised.
 
     `key` is the number in the matrix, with a letter for a variant of it. `quotes_again` says whether the system has to quote after the
-    fault. `restarted` is the role whose replacement gives quotes a new reason (None: none is replaced). `variant` is for the injection to
-    understand. `watch_s` is how long at most is waited for what has to be seen.
+    fault. `restarted` is the role whose replacement gives quotes a new reason (None: none is replaced). `asked` is what the venue is
+    asked to do wrong (actors/exchange/README.md), `variant` is for the injection to understand. `watch_s` is how long at most is waited
+    for what has to be seen.
     """
 
     key: str
@@ -89,6 +91,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     restarted: Role | None = None
     quotes_again: bool = True
     network: Network | None = None
+    asked: dict[str, object] = {}
     variant: str = ""
     watch_s: float = 25.0
 

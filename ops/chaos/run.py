@@ -24,6 +24,8 @@ from ops.chaos.observing import check_alerted, check_quoting_again, observe, shu
 from ops.chaos.proxy.handle import ProxyFailed
 from ops.chaos.rows import Injection, Row
 from ops.chaos.stage import Stage, StageFailed, chaos_settings
+from ops.chaos.stranger import is_strangers
+from ops.chaos.timeline import timeline_of
 from ops.chaos.verdicts import RowRun
 from ops.invariants.all import check_all
 from ops.invariants.history import Findings
@@ -156,7 +158,7 @@ def _run_of(row: Row, stage: Stage, told: Told, ending: Ending) -> RowRun:
         checks.append(check_quoting_again(row, scene, history.ledger, alerts, history.is_ours))
     if row.injection is Injection.STOP:
         detected_s = round(shut_s(scene, history), 3)
-    live = len(live_order_ids(history.ledger))
+    live = len(live_order_ids(record for record in history.ledger if not is_strangers(record)))
     checks.append(verdict("no order at the end", live == 0 and ending.confirmed, f"{live} live: {ending.text}"))
     return RowRun(
         key=row.key,
@@ -167,6 +169,7 @@ def _run_of(row: Row, stage: Stage, told: Told, ending: Ending) -> RowRun:
         orders_per_second=figures.orders_per_second,
         checks=tuple(checks),
         notes=tuple(told.notes),
+        timeline=timeline_of(scene, history, alerts),
     )
 
 

@@ -124,7 +124,11 @@ class Stage:
             arguments = ("--port", str(self._port), "--ledger", str(self.ledger), "--seed", str(self._seed))
             symbols = ("--symbols", ",".join(chaos_settings().symbols))
             self._venue = subprocess.Popen(
-                [*COMMAND, "exchange", *arguments, *symbols], cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+                [*COMMAND, "exchange", "--faults", *arguments, *symbols],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.venue_pid_file.write_text(str(self._venue.pid), "ascii")
         deadline = time.monotonic() + LISTEN_S_MAX

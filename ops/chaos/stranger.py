@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from actors.exchange.ledger import LedgerRecord
 from configs.keys import ApiKeys
 from protocols.binance_usdm.requests import API_KEY_HEADER
 from protocols.binance_usdm.signing import signed_query
@@ -19,6 +20,11 @@ PREFIX = "stranger-"
 
 class StrangerRefused(Exception):
     """The venue refused what the stranger wanted; the text is the venue's."""
+
+
+def is_strangers(record: LedgerRecord) -> bool:
+    """Whether a record is of an order that a stranger placed."""
+    return getattr(record, "client_order_id", "").startswith(PREFIX)
 
 
 class Stranger:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -16,13 +18,16 @@ import psutil
 from actors.runtime.ray_cluster import ClusterError, stop_cluster
 from actors.runtime.state_dir import StateDir
 from ops.chaos.matrix import NOT_RUN, rows
+from ops.chaos.nemesis import Struck
+from ops.chaos.page import page
 from ops.chaos.rows import Row, order_of
 from ops.chaos.stage import ROOT, chaos_settings
-from ops.chaos.verdicts import Judged, Outcome, RowRun, checked_in_all, judge, not_run, passed
+from ops.chaos.verdicts import Judged, Outcome, RowRun, checked_in_all, judge, judge_run_for, not_run, passed
 from ops.machine import commit, machine
 
 ROW_S_MAX = 180.0
 SEED = 1
+KEY = "for"
 
 
 class UnknownRow(Exception):
@@ -68,6 +73,42 @@ def run_rows(keys: Sequence[str], keep: bool, say: Callable[[str], None]) -> Ite
         yield judged
 
 
+def run_for(seconds: float, seed: int, keep: bool, say: Callable[[str], None]) -> tuple[Judged, list[Struck]]:
+    """Strokes on one system for so long; `say` is told each, and where the files are kept."""
+    folder = Path(tempfile.mkdtemp(prefix="raymaker-chaos-for-"))
+    command = [sys.executable, "-m", "ops.chaos.run_for", str(seconds), str(folder), str(seed)]
+    struck: list[Struck] = []
+    last = b""
+    try:
+        with (folder / "row.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    last = line
+                    with contextlib.suppress(msgspec.DecodeError):
+                        struck.append(msgspec.json.decode(line, type=Struck))
+                        say(_told(struck[-1]))
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+    finally:
+        _clear(folder)
+    run = _decoded(KEY, last, process.returncode, folder)
+    judged = judge_run_for(f"strokes of seed {seed} for {seconds:g} s", run)
+    if keep or judged.outcome is Outcome.FAILED:
+        say(f"its files are kept in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return judged, struck
+
+
+def _told(struck: Struck) -> str:
+    back = "did not come back" if struck.back_s is None else f"quoting again {struck.back_s:.1f} s later"
+    return f"{struck.at_s:6.1f} s  row {struck.stroke.key}: {struck.fault}: {back}"
+
+
 def write_results(path: Path, judged: Sequence[Judged]) -> None:
     """The rows as JSON, with the machine and the commit."""
     content = {
@@ -78,6 +119,12 @@ def write_results(path: Path, judged: Sequence[Judged]) -> None:
         "rows": msgspec.to_builtins(judged),
     }
     path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+
+def write_page(path: Path, judged: Sequence[Judged]) -> None:
+    """The rows as a page of HTML."""
+    style = files("ops.chaos").joinpath("page.css").read_text("utf-8")
+    path.write_text(page(judged, machine(), commit(), style), "utf-8")
 
 
 def _in_a_process(row: Row, folder: Path) -> RowRun:
@@ -92,12 +139,16 @@ def _in_a_process(row: Row, folder: Path) -> RowRun:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+    return _decoded(row.key, output.strip().splitlines()[-1] if output.strip() else b"", process.returncode, folder)
+
+
+def _decoded(key: str, line: bytes, code: int, folder: Path) -> RowRun:
     try:
-        return msgspec.json.decode(output.strip().splitlines()[-1] if output.strip() else b"", type=RowRun)
+        return msgspec.json.decode(line, type=RowRun)
     except msgspec.DecodeError:
         said = (folder / "row.log").read_text(errors="replace").strip().splitlines()
         text = said[-1] if said else "it said nothing"
-        return RowRun(key=row.key, failures=(f"its process ended with {process.returncode}: {text}",))
+        return RowRun(key=key, failures=(f"its process ended with {code}: {text}",))
 
 
 def _clear(folder: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ops.chaos.rows import Bounds, Row
+from ops.chaos.rows import Bounds, Injection, Row, Safe
+from ops.chaos.timeline import Timeline
 from ops.invariants.history import Verdict
 
 FAILS_BEYOND = 3.0
@@ -35,6 +36,7 @@ class RowRun(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Verdict, ...] = ()
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    timeline: Timeline | None = None
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +85,12 @@ def judge(row: Row, run: RowRun) -> Judged:
         outcome=outcome,
         reasons=(*failures, *late),
     )
+
+
+def judge_run_for(name: str, run: RowRun) -> Judged:
+    """Judge a run of many faults: by its checks alone."""
+    row = Row(key=run.key, fault=name, injection=Injection.KILL, bounds=Bounds(), safe=Safe.NONE, quotes_again=False)
+    return judge(row, run)
 
 
 def not_run(key: str, fault: str, why: str) -> Judged:

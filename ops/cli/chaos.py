@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ops.chaos.verdicts import Judged
 
 
+FOR_S_MAX = 86_400
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(chaos)
@@ -29,6 +32,16 @@ def chaos(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON, with machine and commit.")
     ] = None,
+    page_file: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="Write the results as a page with a timeline per run.")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="10m", help="Instead of rows: faults of chance on one system for so long (s, m, h)."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="With --for: which faults come.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the files of every row, not of failed ones only.")] = False,
 ) -> None:
     """Inject faults into live systems.
@@ -36,11 +49,17 @@ def chaos(
     Each row starts a whole system on the simulated venue, breaks it once, and checks bounds and invariants. Fails on an invariant, and on
     a bound only beyond three times its value.
     """
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise bad_usage(f"the folder of --json {json_file} does not exist.")
+    for option, file in (("--json", json_file), ("--page", page_file)):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise bad_usage(f"the folder of {option} {file} does not exist.")
     keys = _keys(rows)
+    if duration is not None:
+        if rows is not None:
+            raise bad_usage("--for draws its own rows: leave out --rows.")
+        _run_for(_seconds(duration), seed, keep, json_file, page_file)
+        return
 
-    from ops.chaos.suite import UnknownRow, chosen, run_rows, write_results
+    from ops.chaos.suite import UnknownRow, chosen, run_rows, write_page, write_results
     from ops.chaos.verdicts import Outcome, checked_in_all, passed
     from ops.cli.table import progress
 
@@ -56,12 +75,40 @@ def chaos(
     _print(judged)
     if json_file is not None:
         write_results(json_file, judged)
+    if page_file is not None:
+        write_page(page_file, judged)
     if not passed(judged):
         failed = [each.key for each in judged if each.outcome is Outcome.FAILED]
         never = [name for name, count in checked_in_all(judged).items() if not count]
         told = [f"rows failed: {', '.join(failed)}"] if failed else []
         told += [f"never checked: {', '.join(never)}"] if never else []
         raise unconfirmed(f"{'; '.join(told) or 'no row could be run'}.")
+
+
+def _run_for(seconds: float, seed: int, keep: bool, json_file: Path | None, page_file: Path | None) -> None:
+    from ops.chaos.suite import run_for, write_page, write_results
+    from ops.chaos.verdicts import Outcome
+    from ops.cli.table import progress
+
+    judged, struck = run_for(seconds, seed, keep, progress)
+    print(f"{len(struck)} strokes of seed {seed}: {judged.outcome.value}{_told(judged.reasons)}")
+    for note in judged.run.notes:
+        print(note)
+    print("checked: " + ", ".join(f"{check.name} {check.checked}" for check in judged.run.checks))
+    if json_file is not None:
+        write_results(json_file, [judged])
+    if page_file is not None:
+        write_page(page_file, [judged])
+    if judged.outcome is Outcome.FAILED or not struck:
+        raise unconfirmed(f"seed {seed} failed; raymaker chaos --for {seconds:g}s --seed {seed} draws the same faults.")
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,6})(s|m|h)", text)
+    seconds = int(found[1]) * {"s": 1, "m": 60, "h": 3_600}[found[2]] if found else 0
+    if not 0 < seconds <= FOR_S_MAX:
+        raise bad_usage(f"--for {text} is not a time like 90s, 10m or 1h, of at most a day.")
+    return float(seconds)
 
 
 def _keys(text: str | None) -> list[str] | None:

@@ -30,6 +30,10 @@ def ran(*arguments: str) -> tuple[int, str, str]:
     [
         (("--rows", "1,two"), "raymaker: --rows 1,two is not a list of rows like 1,2,30b.\n"),
         (("--rows", "99"), "raymaker: row 99 is none of 1, 2, 3, 3b, 4"),
+        (("--rows", "1", "--for", "10m"), "raymaker: --for draws its own rows: leave out --rows.\n"),
+        (("--for", "10"), "raymaker: --for 10 is not a time like 90s, 10m or 1h, of at most a day.\n"),
+        (("--for", "25h"), "raymaker: --for 25h is not a time like 90s, 10m or 1h, of at most a day.\n"),
+        (("--page", "/nowhere/a.html"), "raymaker: the folder of --page /nowhere/a.html does not exist.\n"),
         (("--json", "/nowhere/chaos.json"), "raymaker: the folder of --json /nowhere/chaos.json does not exist.\n"),
     ],
 )

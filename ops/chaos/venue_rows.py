@@ -1,0 +1,114 @@
+"""Rows that are faults of the venue: what it is asked to do wrong (actors/exchange/README.md)."""
+
+from __future__ import annotations
+
+from configs.schema import Settings
+from ops.chaos.network_rows import SOME_ORDERS, SPELL_S
+from ops.chaos.rows import QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
+from protocols.messages.alerts import AlertCode
+
+THROTTLED_S = 5
+BANNED_S = 20
+MINUTE_S = 60.0
+SKEW_MS = 5_000
+RENEWED_S = 8.0
+"""Within this the next renewal of the countdown meets the fault that waits for it."""
+
+ORDERS = ["place", "amend"]
+LIMITED = (AlertCode.RATE_LIMITED,)
+
+
+def venue_rows(settings: Settings) -> tuple[Row, ...]:
+    """The rows, with the bounds that follow from the settings."""
+    resolved = Bounds(safe_s=resolved_s(settings))
+    unknown: dict[str, object] = {"kind": "unknown_outcome", "calls": ORDERS, "count": SOME_ORDERS}
+    return (
+        _asked(
+            "41",
+            f"429 with Retry-After {THROTTLED_S} s",
+            {"kind": "throttled", "calls": ["countdown"], "retry_after_s": THROTTLED_S},
+            Safe.NONE,
+            Bounds(detected_s=1.0, quoting_s=THROTTLED_S + QUOTING_S),
+            LIMITED,
+        ),
+        _asked(
+            "41b",
+            "429 without Retry-After",
+            {"kind": "throttled_bare", "calls": ["countdown"]},
+            Safe.NONE,
+            Bounds(detected_s=1.0, quoting_s=MINUTE_S + QUOTING_S),
+            LIMITED,
+            watch_s=90.0,
+        ),
+        _asked(
+            "41c",
+            "429 -1015: too many orders",
+            {"kind": "orders_throttled", "calls": ORDERS, "retry_after_s": THROTTLED_S},
+            Safe.NONE,
+            Bounds(detected_s=1.0, quoting_s=10.0 + QUOTING_S),
+            LIMITED,
+        ),
+        _asked(
+            "42",
+            f"418: banned for {BANNED_S} s",
+            {"kind": "banned", "calls": ["countdown"], "retry_after_s": BANNED_S},
+            Safe.EMPTY,
+            Bounds(detected_s=1.0, safe_s=countdown_s(settings), quoting_s=BANNED_S + 2 * QUOTING_S),
+            LIMITED,
+            watch_s=60.0,
+        ),
+        _asked(
+            "43",
+            f"503: unknown outcome of {SOME_ORDERS} orders that were done",
+            {**unknown, "executed": True},
+            Safe.RESOLVED,
+            resolved,
+        ),
+        _asked(
+            "43b",
+            f"503: unknown outcome of {SOME_ORDERS} orders that were not done",
+            {**unknown, "executed": False},
+            Safe.RESOLVED,
+            resolved,
+        ),
+        _asked(
+            "43c",
+            "403 with a page of HTML",
+            {"kind": "forbidden", "calls": ORDERS, "count": 1},
+            Safe.TENDED,
+            Bounds(quoting_s=30.0),
+            watch_s=40.0,
+        ),
+        _asked(
+            "47",
+            f"the venue's clock {SKEW_MS / 1_000:g} s ahead for {SPELL_S:.0f} s",
+            {"kind": "clock_skew", "skew_ms": SKEW_MS, "duration_ms": round(SPELL_S * 1_000)},
+            Safe.NONE,
+            Bounds(quoting_s=SPELL_S + 2 * QUOTING_S),
+            watch_s=40.0,
+            lasts_s=SPELL_S,
+        ),
+    )
+
+
+def _asked(
+    key: str,
+    fault: str,
+    asked: dict[str, object],
+    safe: Safe,
+    bounds: Bounds,
+    alerts: tuple[AlertCode, ...] = (),
+    watch_s: float = 25.0,
+    lasts_s: float = 0.0,
+) -> Row:
+    return Row(
+        key=key,
+        fault=fault,
+        injection=Injection.ASKED,
+        bounds=bounds,
+        safe=safe,
+        alerts=alerts,
+        asked=asked,
+        watch_s=watch_s,
+        network=Network(for_s=lasts_s),
+    )
