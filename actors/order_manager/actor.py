@@ -116,7 +116,7 @@ class OrderManagerActor:
         assert self._journal is not None and self._host is not None
         copy = read_shard_events(state_dir.inventory_journal, AnyOrderEvent | AnyAccountEvent, self._spec.shard)
         try:
-            events = list(copy)
+            events = list(self._spec.second_copy or copy)
         except JournalError as error:
             self._host.log.warning("inventory's copy is of no use: {}", error)
             return

@@ -16,12 +16,12 @@ import psutil
 from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify, write_durably
 from actors.runtime.state_dir import StateDir
 
-BEAT_AGE_S_MAX = 6.0
+BEAT_AGE_S_MAX = 2.0
 """A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
 
-WATCH_PERIOD_S = 0.5
+WATCH_PERIOD_S = 0.25
 KILL_TIMEOUT_S = 2.0
-LATE_S = 1.0
+LATE_S = 0.5
 """When the agent's own loop is later than this, the node is starved and a missing beat proves nothing."""
 
 

@@ -12,6 +12,8 @@ import msgspec
 
 from actors.runtime import ray_host
 from actors.runtime.epochs import EpochError
+from actors.runtime.journal_error import JournalError
+from actors.runtime.journal_reading import read_shard_events
 from actors.runtime.ray_host import ActorGone, ActorRef, CallFailed, RayHostError, at_head
 from actors.runtime.state_dir import StateDir
 from actors.supervisor.commands import (
@@ -50,7 +52,9 @@ from actors.supervisor.commands import (
     VenueFlattened,
     WatchChild,
 )
+from actors.supervisor.second_copy import newest_positions
 from protocols.messages.control import AnyAnswer
+from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent, VenuePosition
 
 CALL_SLACK_S = 0.2
 LOOP_SHARE = 0.8
@@ -182,12 +186,23 @@ class ChildGateway:
     async def _start(self, request: StartChild) -> None:
         spec = request.child.spec
         try:
+            if spec.role == "order_manager" and spec.node != self._home:
+                spec = msgspec.structs.replace(spec, second_copy=await asyncio.to_thread(self._second_copy, spec.shard))
             actor = self._actors[spec.name] = await ray_host.place(request.child.shell, spec)
             pid = await actor.start(request.wait_ms / 1_000)
         except RayHostError as error:
             self._deliver(ChildFailed(name=spec.name, epoch=spec.epoch, text=str(error)))
         else:
             self._deliver(ChildStarted(name=spec.name, epoch=spec.epoch, pid=pid))
+
+    def _second_copy(self, shard: int) -> tuple[VenuePosition, ...]:
+        """Inventory is at home, as we are. A copy that cannot be read is as good as none."""
+        try:
+            return newest_positions(
+                read_shard_events(self._state.inventory_journal, AnyOrderEvent | AnyAccountEvent, shard)
+            )
+        except JournalError:
+            return ()
 
     async def _watch(self, request: WatchChild) -> None:
         """Wait in bounded calls until one of them breaks."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,7 +95,7 @@ class Stage:
             keep_cluster_secret(state.cluster_secret, make=True, environ={VARIABLE: CHAOS_SECRET})
         net = f"127.{random.randint(1, 250)}.{random.randint(0, 250)}"
         nodes = [{"name": "first", "host": f"{net}.2"}, {"name": "second", "host": f"{net}.3", "shards": [0]}]
-        return {"cluster": {"nodes": nodes}}
+        return {"cluster": {"nodes": nodes, "ray_port": _free_ray_port()}}
 
     def start_node(self) -> None:
         """Start the second node; it waits for the head of the system to come."""
@@ -188,6 +190,14 @@ class Stage:
 def chaos_settings() -> Settings:
     """What every row runs with, the venue's addresses excepted: the demo's configuration."""
     return load_settings(ROOT / "configs" / "demo.yaml", {})
+
+
+def _free_ray_port() -> int:
+    """Ray's head listens on every address of the machine, and not where it expects ports of workers (above 10,000)."""
+    while True:
+        port = random.randint(6_400, 9_900)
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 class LedgerTail:

@@ -4,102 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import msgspec
 import psutil
 import pytest
+from tiny_system import CHILDREN, FOLDER, SETTINGS, System, all_run, spec_of
 
 from actors.runtime import ray_cluster, ray_host
 from actors.runtime.state_dir import StateDir
-from configs.schema import Settings, VenueSettings
 from protocols.messages.control import (
-    ActorSpec,
-    ActorState,
-    ActorStatus,
     Answer,
     ChildSpec,
     EmergencyStop,
-    GetStatus,
     RestartActor,
     Resume,
-    Role,
     Shutdown,
     SystemPlan,
-    SystemStatus,
 )
 
 pytestmark = pytest.mark.processes
-
-FOLDER = Path(__file__).parent
-CHILDREN: tuple[tuple[Role, str], ...] = (
-    ("alerting", "alerting"),
-    ("risk_monitor", "risk_monitor"),
-    ("order_manager", "order_manager-0"),
-    ("strategy", "strategy-0"),
-)
-PATIENCE_S = 20.0
-SETTINGS = Settings(
-    symbols=("BTCUSDC",),
-    venue=VenueSettings(
-        rest_url="http://127.0.0.1:9", stream_url="ws://127.0.0.1:9", ws_api_url="ws://127.0.0.1:9/ws-fapi/v1"
-    ),
-)
-
-
-def spec_of(state: StateDir, role: Role, name: str, account: str = "main") -> ActorSpec:
-    return ActorSpec(
-        name=name,
-        role=role,
-        shard=0,
-        epoch=0,
-        install="1",
-        account=account,
-        address=state.socket(name),
-        peers={},
-        instruments=(),
-        symbol_codes={},
-        shards=(),
-        state_dir=str(state.path),
-        config_json=SETTINGS.model_dump_json(),
-    )
-
-
-class System:
-    """One running system, seen through the supervisor as the command line sees it."""
-
-    def __init__(self, state: StateDir) -> None:
-        self.state = state
-        self.client = ray_host.SupervisorClient("supervisor")
-
-    def status(self) -> SystemStatus:
-        status = self.client.ask(GetStatus())
-        assert isinstance(status, SystemStatus)
-        return status
-
-    def actors(self) -> dict[str, ActorStatus]:
-        return {actor.name: actor for actor in self.status().actors}
-
-    def until(self, holds: Callable[[dict[str, ActorStatus]], bool]) -> dict[str, ActorStatus]:
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            actors = self.actors()
-            if holds(actors):
-                return actors
-            time.sleep(0.02)
-        raise AssertionError(f"not seen within {PATIENCE_S} s: {self.status()}")
-
-    def until_replaced(self, name: str, pid: int) -> ActorStatus:
-        actors = self.until(lambda now: now[name].pid not in (0, pid) and now[name].state is ActorState.RUNNING)
-        assert not ray_cluster.is_alive(pid)
-        return actors[name]
-
-
-def all_run(actors: dict[str, ActorStatus]) -> bool:
-    return all(actor.state is ActorState.RUNNING for actor in actors.values())
 
 
 @pytest.fixture(scope="module")
