@@ -329,6 +329,17 @@ class LinkSettings(Section):
     acknowledge_delay_ms: Milliseconds = 50
 
 
+class RecordingSettings(Section):
+    """Flight recordings of mailboxes, for `raymaker replay --recording`: of the actors or roles named; of none unless told.
+
+    At most `files_max` files of about `file_bytes_max` for each actor; the oldest goes.
+    """
+
+    actors: tuple[Annotated[str, Field(pattern=r"^[a-z_]{1,20}(-\d{1,2})?$")], ...] = ()
+    file_bytes_max: int = Field(default=33_554_432, ge=65_536, le=1_073_741_824)
+    files_max: int = Field(default=2, ge=1, le=100)
+
+
 class LogSettings(Section):
     """One rotating JSON file per actor."""
 
@@ -489,6 +500,7 @@ class Settings(Section):
     alerting: AlertingSettings = AlertingSettings()
     links: LinkSettings = LinkSettings()
     logs: LogSettings = LogSettings()
+    recording: RecordingSettings = RecordingSettings()
     cluster: ClusterSettings | None = None
 
     @field_validator("symbols")

@@ -17,6 +17,7 @@ import msgspec
 
 from actors.runtime.clock import BootClock
 from actors.runtime.exit_codes import ExitCode
+from actors.runtime.flight_recording import FlightRecorder
 from actors.runtime.journal_error import JournalFailed
 from actors.runtime.links.alert_spool import AlertSpool
 from actors.runtime.links.frames import FROM_NOW, VERSION, Hello
@@ -135,6 +136,7 @@ class ActorProcess:
             self._bad_data,
         )
         self._readers = self._make_readers()
+        self._recorder = self._make_recorder()
         self._carried_out = shell.carried_out if isinstance(shell, Gathers) else None
 
     async def start(self) -> None:
@@ -153,7 +155,7 @@ class ActorProcess:
         if self._owns_process:
             self._watch.tune_garbage_collection()
         self._watch.start()
-        self._carry_out(self._shell.core.start(self.clock.now_ns()))
+        self._begin()
         self._handling = False
         self._look_around()
         self._drain_waiting()
@@ -240,6 +242,14 @@ class ActorProcess:
         kind, _, name = address.partition(":")
         return self._state.socket(name) if kind == "local" else address
 
+    def _make_recorder(self) -> FlightRecorder | None:
+        """None unless the configuration names this actor or its role."""
+        spec, wanted = self._spec, self._settings.recording
+        if spec.name not in wanted.actors and spec.role not in wanted.actors:
+            return None
+        folder, mailbox = self._state.recordings, self._shell.mailbox
+        return FlightRecorder(folder, spec.name, spec.role, spec.epoch, wanted, mailbox, self.log)
+
     def _received(self, envelope: Envelope[Any]) -> None:
         if self._handling:
             self._accept(envelope.body, envelope.origin_ns, envelope.cause)
@@ -268,15 +278,30 @@ class ActorProcess:
         self._handling = True
         self.origin_ns = origin_ns
         self._cause = cause
+        now_ns = self.clock.now_ns()
         try:
-            self._carry_out(self._shell.core.handle(message, self.clock.now_ns()))
+            effects = self._shell.core.handle(message, now_ns)
+            self._carry_out(effects)
+            if self._recorder is not None:
+                self._recorder.handled(self._shell.core, message, now_ns, effects)
         except JournalFailed as error:
             self._die(ExitCode.JOURNAL_FAILED, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the state is torn
+            if self._recorder is not None:
+                self._recorder.failed(message, now_ns, error)
             self._die(ExitCode.CORE_FAILED, error)
         finally:
             self._handling = False
             self.origin_ns = 0
+
+    def _begin(self) -> None:
+        core, now_ns = self._shell.core, self.clock.now_ns()
+        if self._recorder is not None:
+            self._recorder.begin(core)
+        effects = core.start(now_ns)
+        self._carry_out(effects)
+        if self._recorder is not None:
+            self._recorder.started(now_ns, effects)
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         lines: list[Log] = []

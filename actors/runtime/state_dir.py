@@ -139,6 +139,11 @@ class StateDir:
         return self._spools / f"{name}.alerts"
 
     @property
+    def recordings(self) -> Path:
+        """Flight recordings; made when the first one begins."""
+        return self.path / "recordings"
+
+    @property
     def _journals(self) -> Path:
         return self.path / "journals"
 

@@ -16,6 +16,7 @@ from actors.runtime.ray_cluster import running_cluster
 from actors.runtime.ray_host import detach
 from configs.schema import Settings
 from ops.chaos import faults
+from ops.chaos.flights import check_flights
 from ops.chaos.injections import PROXIED, inject
 from ops.chaos.live import COMMAND_S_MAX, Live, Told, alerts_of, ended, seconds_after, verdict
 from ops.chaos.matrix import rows
@@ -150,7 +151,7 @@ def _run_of(row: Row, stage: Stage, told: Told, ending: Ending) -> RowRun:
     alerts = alerts_of(stage.state)
     scene = told.scene
     figures = observe(row, scene, history.ledger, alerts, history.is_ours)
-    checks = [*check_all(history), *told.checks]
+    checks = [*check_all(history), check_flights(stage.state), *told.checks]
     detected_s = figures.detected_s if told.detected_s is None else told.detected_s
     if row.alerts:
         checks.append(check_alerted(row, scene, alerts))

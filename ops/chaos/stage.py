@@ -20,6 +20,7 @@ from configs.cluster_secret import VARIABLE, keep_cluster_secret
 from configs.keys import write_key_file
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
+from ops.chaos.flights import RECORDED
 from ops.chaos.proxy.handle import Proxy
 from ops.chaos.webhook import LocalWebhook
 
@@ -168,7 +169,9 @@ class Stage:
             "keys": {"file": str(self._keys), "kind": "hmac"},
         }
         settings = with_changes(
-            chaos_settings(), {"name": "chaos", "exchange": None, "venue": venue, **changes}, source="chaos"
+            chaos_settings(),
+            {"name": "chaos", "exchange": None, "venue": venue, "recording": {"actors": RECORDED}, **changes},
+            source="chaos",
         )
         self.config.write_text(settings.model_dump_json(), "utf-8")
         return settings
