@@ -151,9 +151,12 @@ class OrderManagerActor:
         Raises:
             JournalFailed: the intents could not be written; no order of them leaves, and the process must end.
         """
+        has_intents = bool(self._intents)
         self._keep_intents()
         if self._gateway is not None:
             self._gateway.flush()
+        if has_intents:
+            self._settle_soon()
 
     def _keep_intents(self) -> None:
         if not self._intents:
@@ -165,7 +168,6 @@ class OrderManagerActor:
         except JournalFailed:
             self._cancel_from_memory()
             raise
-        self._settle_soon()
 
     def state(self) -> ActorState:
         """Where the actor is in its life."""

@@ -14,6 +14,9 @@ from protocols.messages.orders import DenialCode
 from protocols.messages.quoting import QuoteTargets
 from protocols.values import Instrument, InstrumentId, Side
 
+PRICES_MAX = 1_000
+"""Prices remembered as decimals."""
+
 NOTIONAL_SCALE = 10**12
 """Notional on the order path is an integer in 10^-12 of the quote currency."""
 
@@ -81,6 +84,7 @@ class Symbol:
         self.buy_ticks_max = instrument.price_ticks_max
         self.sell_ticks_min = instrument.price_ticks_min
         self.reference_ticks = 0
+        self._prices: dict[int, Decimal] = {}
 
     def next_client_order_id(self) -> str:
         """Allocate the next id of this incarnation. All but its last digit is made once for 36 of them."""
@@ -89,6 +93,15 @@ class Symbol:
         if block != self._id_block:
             self._id_block, self._id_head = block, self.prefix + base36(block)
         return self._id_head + base36(digit)
+
+    def exact_price(self, price_ticks: int) -> Decimal:
+        """Ticks to quote currency; the prices of late are remembered."""
+        known = self._prices.get(price_ticks)
+        if known is None:
+            if len(self._prices) >= PRICES_MAX:
+                self._prices.clear()
+            known = self._prices[price_ticks] = self.instrument.price(price_ticks)
+        return known
 
     def take_top(self, top: BookTop) -> None:
         """Take the newest book; the price band around its middle moves with it."""

@@ -89,6 +89,7 @@ class LinkWriter:
         self._name = name
         self._epoch = epoch
         self._settings = settings
+        self._frame_bytes_max = settings.frame_bytes_max
         self._clock = clock
         self._now_ns = clock.now_ns
         self._log = log
@@ -192,11 +193,14 @@ class LinkWriter:
         self._spool.close()
 
     def _publish_latest(self, body: Message, route: Route, origin_ns: int, cause: str, to: str) -> None:
-        """The readers first, then what keeps the value for those that come later."""
+        """The readers first, then what keeps the value for those that come later. Few calls: each order waits for two of these."""
         now_ns = self._now_ns()
         self._seq = seq = self._seq + 1
-        envelope = Envelope(self._name, self._epoch, seq, now_ns, origin_ns, cause or self._chain(), body)
-        frame = self._checked(envelope_frame(_LATEST_KIND, seq, envelope), body)
+        chain = cause or f"{self._chain_prefix}{seq}"
+        envelope = Envelope(self._name, self._epoch, seq, now_ns, origin_ns, chain, body)
+        frame = envelope_frame(_LATEST_KIND, seq, envelope)
+        if len(frame) > self._frame_bytes_max:
+            self._checked(frame, body)
         message_type = type(body)
         key = (message_type, route.key(body) if route.key is not None else "", to)
         instrument_id = getattr(body, "instrument_id", None)
