@@ -29,6 +29,9 @@ FEED_RATE_MIN = 60_000
 GATE_P99_US_MAX = 20.0
 JOURNAL_P99_US_MAX = 100.0
 MEMORY_MB_MAX = 800.0
+Row = tuple[str, str, str, str]
+"""What was measured, its bar, the figure and the verdict."""
+
 FLOOR_SPREAD_MAX = 2.0
 """Where the floor's own p99 varies more than this between blocks, the ratio of p99 is printed and judged by nobody."""
 
@@ -38,6 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--blocks", type=int, default=BLOCKS)
     parser.add_argument("--block-seconds", type=float, default=BLOCK_S)
+    parser.add_argument("--only", choices=("tick-to-order", "costs"), help="measure one half; the whole without it")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
     capture = Path(os.environ.get("RAYMAKER_SHARED", "../shared")) / CAPTURE
@@ -48,31 +52,23 @@ def main() -> int:
     capture = capture.resolve()
     demo = load_settings(Path(str(files("configs").joinpath("demo.yaml"))), {})
     say = console.print
-    say("feed: decode, apply, publish ...")
-    feed = measure_feed(capture)
-    say("gate and journal ...")
-    gate, journal = measure_gate(demo), measure_journal()
-    say(f"tick to order: {options.blocks} blocks of {options.block_seconds:.0f} s of three variants ...")
-    blocks = run_blocks(capture, say, options.blocks, options.block_seconds)
-    ratios = _ratios(blocks)
-    rows = _rows(ratios, feed.frames_per_second, gate.p99_us, journal.p99_us)
+    found: dict[str, Any] = {"machine": machine(), "commit": commit()}
+    rows: list[Row] = []
+    if options.only != "costs":
+        say(f"tick to order: {options.blocks} blocks of {options.block_seconds:.0f} s of three variants ...")
+        blocks = run_blocks(capture, say, options.blocks, options.block_seconds)
+        found |= {"blocks": msgspec.to_builtins(blocks), "ratios": _ratios(blocks)}
+        rows += _order_rows(found["ratios"])
+    if options.only != "tick-to-order":
+        say("feed: decode, apply, publish; gate and journal ...")
+        feed, gate, journal = measure_feed(capture), measure_gate(demo), measure_journal()
+        found |= {
+            name: msgspec.to_builtins(cost) for name, cost in (("feed", feed), ("gate", gate), ("journal", journal))
+        }
+        rows += _cost_rows(feed.frames_per_second, gate.p99_us, journal.p99_us)
     _print(console, rows)
-    options.out.write_text(
-        json.dumps(
-            {
-                "machine": machine(),
-                "commit": commit(),
-                "feed": msgspec.to_builtins(feed),
-                "gate": msgspec.to_builtins(gate),
-                "journal": msgspec.to_builtins(journal),
-                "blocks": msgspec.to_builtins(blocks),
-                "ratios": ratios,
-                "bars": [{"what": row[0], "bar": row[1], "measured": row[2], "verdict": row[3]} for row in rows],
-            },
-            indent=2,
-        ),
-        "utf-8",
-    )
+    found["bars"] = [{"what": row[0], "bar": row[1], "measured": row[2], "verdict": row[3]} for row in rows]
+    options.out.write_text(json.dumps(found, indent=2), "utf-8")
     say(f"written to {options.out}")
     return 1 if any(row[3] == "missed" for row in rows) else 0
 
@@ -102,10 +98,7 @@ def _ratios(blocks: list[Block]) -> dict[str, Any]:
     }
 
 
-def _rows(
-    ratios: dict[str, Any], feed_rate: float, gate_us: float, journal_us: float
-) -> list[tuple[str, str, str, str]]:
-    """What was measured, its bar, the figure and the verdict."""
+def _order_rows(ratios: dict[str, Any]) -> list[Row]:
     steady = ratios["floor_p99_spread"] <= FLOOR_SPREAD_MAX
     p99_bar = f"at most {P99_RATIO_MAX:g} x the floor"
     if not steady:
@@ -132,6 +125,24 @@ def _rows(
             _verdict(ratios["ray_ratio"] >= RAY_RATIO_MIN),
         ),
         (
+            "memory of our actors (PSS)",
+            f"at most {MEMORY_MB_MAX:g} MB",
+            f"{ratios['memory_mb']:.0f} MB",
+            _verdict(ratios["memory_mb"] <= MEMORY_MB_MAX),
+        ),
+        ("processor time of our actors", "printed", f"{ratios['cpu_share'] * 100:.0f} % of a core", "printed"),
+        (
+            "longest collection pause, order manager",
+            "printed",
+            f"{ratios['gc_pause_us_max'] / 1_000:.2f} ms",
+            "printed",
+        ),
+    ]
+
+
+def _cost_rows(feed_rate: float, gate_us: float, journal_us: float) -> list[Row]:
+    return [
+        (
             "frames decoded, applied, published",
             f"at least {FEED_RATE_MIN:,} a second",
             f"{feed_rate:,.0f}",
@@ -149,19 +160,6 @@ def _rows(
             f"{journal_us:.1f} us",
             _verdict(journal_us <= JOURNAL_P99_US_MAX),
         ),
-        (
-            "memory of our actors (PSS)",
-            f"at most {MEMORY_MB_MAX:g} MB",
-            f"{ratios['memory_mb']:.0f} MB",
-            _verdict(ratios["memory_mb"] <= MEMORY_MB_MAX),
-        ),
-        ("processor time of our actors", "printed", f"{ratios['cpu_share'] * 100:.0f} % of a core", "printed"),
-        (
-            "longest collection pause, order manager",
-            "printed",
-            f"{ratios['gc_pause_us_max'] / 1_000:.2f} ms",
-            "printed",
-        ),
     ]
 
 
@@ -169,7 +167,7 @@ def _verdict(met: bool) -> str:
     return "met" if met else "missed"
 
 
-def _print(console: Console, rows: list[tuple[str, str, str, str]]) -> None:
+def _print(console: Console, rows: list[Row]) -> None:
     facts = machine()
     console.print(
         f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gb']} GB, {facts['system']}, "
