@@ -6,6 +6,8 @@ PYTHON ?=
 ROWS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Other people's clients for the tests of the simulated venue, apart from ours because of what they hold back.
+CLIENTS := .clients/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage check bench chaos clean
@@ -23,11 +25,11 @@ help:
 demo: $(STAMP)
 	@if [ -t 0 ]; then set -m; fi; $(BIN)/raymaker demo --duration $(DURATION); exit $$?
 
-test: $(STAMP)
+test: $(STAMP) $(CLIENTS)
 	@$(BIN)/python -m pytest
 
 # What runs in the processes of Ray and of the demo is not seen by it.
-coverage: $(STAMP)
+coverage: $(STAMP) $(CLIENTS)
 	@$(BIN)/python -m pytest --cov=protocols --cov=configs --cov=actors --cov=ops --cov-report=term-missing:skip-covered
 
 check: $(STAMP)
@@ -43,7 +45,7 @@ chaos: $(STAMP)
 	@$(BIN)/raymaker chaos $(if $(ROWS),--rows $(ROWS)) --json chaos.json --page chaos.html
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf .venv .clients build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
 $(STAMP): pyproject.toml constraints.txt
 	@python=; \
@@ -58,4 +60,10 @@ $(STAMP): pyproject.toml constraints.txt
 	echo "Setting up .venv with $$($$python --version) (once; some minutes on a slow line)"; \
 	rm -rf .venv && $$python -m venv .venv && \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]' && \
+	touch $@
+
+$(CLIENTS): tests/exchange/clients/requirements.txt | $(STAMP)
+	@echo "Setting up .clients with other people's clients (once; some minutes on a slow line)"; \
+	rm -rf .clients && $(BIN)/python -m venv .clients && \
+	.clients/bin/python -m pip install --quiet --disable-pip-version-check -r $< && \
 	touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.exchange.accounts import Income
+from actors.exchange.accounts import Account, Income
 from actors.exchange.brackets import LEVERAGE_MAX
 from actors.exchange.endpoint import Call, Desk, Route, Security, weight_by_symbol
 from actors.exchange.errors import VenueRefusal, invalid_parameter, mandatory, unsupported
@@ -205,7 +205,33 @@ def force_orders(desk: Desk, call: Call) -> Any:
 
 
 def trading_status(desk: Desk, call: Call) -> Any:
-    return {"indicators": {}, "updateTime": desk.venue.now_ms}
+    account, named = call.account(desk), call.market_if_named(desk)
+    markets = [named] if named else desk.venue.markets.values()
+    rows = {market.contract.symbol: _indicators(account, market.contract.symbol) for market in markets}
+    return {"indicators": rows, "updateTime": desk.venue.now_ms}
+
+
+def _indicators(account: Account, symbol: str) -> list[dict[str, Any]]:
+    """The quantitative rules' ratios over the orders that are remembered; this venue locks nobody out for them."""
+    orders = [order for order in account.orders.values() if order.symbol == symbol]
+    immediate = [order for order in orders if order.time_in_force in ("IOC", "FOK")]
+    resting = [order for order in orders if order.time_in_force == "GTC" and order.type == "LIMIT"]
+    ratios = {
+        "UFR": (sum(not order.executed_lots for order in orders), len(orders), 0.995),
+        "IFER": (sum(order.status == "EXPIRED" for order in immediate), len(immediate), 0.99),
+        "GCR": (sum(order.status == "CANCELED" for order in resting), len(resting), 0.99),
+        "DR": (0, 1, 0.99),
+    }
+    return [
+        {
+            "isLocked": False,
+            "plannedRecoverTime": 0,
+            "indicator": name,
+            "value": round(part / whole, 4) if whole else 0.0,
+            "triggerValue": trigger,
+        }
+        for name, (part, whole, trigger) in ratios.items()
+    ]
 
 
 def start_listen_key(desk: Desk, call: Call) -> Any:

@@ -256,7 +256,7 @@ def _call_kind(admitted: Admitted) -> CallKind:
     route = admitted.route
     if route.trades:
         return CallKind(route.trades)
-    if route.security is Security.NONE:
+    if route.security is Security.NONE or route.path == "/fapi/v1/historicalTrades":
         return CallKind.SNAPSHOT if route.path == "/fapi/v1/depth" else CallKind.PUBLIC
     if route.security is Security.KEY:
         return CallKind.LISTEN_KEY

@@ -12,8 +12,10 @@ import msgspec
 from actors.exchange.accounts import CENT
 from actors.exchange.book import Book, Level
 from actors.exchange.brackets import brackets_of
+from actors.exchange.candle_shapes import candle_event, day_event, mini_day_event
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import MarkFrame
+from actors.exchange.klines import INTERVALS_MS, Candle, Candles
 from actors.exchange.matching import Matcher
 from actors.exchange.reference_prices import ReferencePrices
 from actors.exchange.scenarios import TRADING
@@ -33,6 +35,8 @@ from actors.exchange.streams import (
 HOUR_NS = 3_600 * 1_000_000_000
 FUNDING_INTERVAL_NS = 8 * HOUR_NS
 TRADES_KEPT_MAX = 1_000
+TICKER_MS = 2_000
+DAY_MS = 86_400_000
 FUNDINGS_KEPT_MAX = 1_000
 DIRECT_FLUSH_NS = 10_000_000
 """How long a change by our own orders waits at most for the recording's next diff on `@depth@0ms`."""
@@ -86,6 +90,10 @@ class Market:
         self.tick_multiple = 1
         self.brackets = brackets_of(contract.base_asset)
         self.liquidations: list[dict[str, Any]] = []
+        self.candles: Candles[int] = Candles()
+        self.mark_candles: Candles[float] = Candles()
+        self.index_candles: Candles[float] = Candles()
+        self.premium_candles: Candles[float] = Candles()
         self._publisher = publisher
         self._ids = ids
         self._trade_id = trade_id
@@ -95,6 +103,7 @@ class Market:
         self._feeds: dict[str, DepthFeed] = {}
         self._partial_id = 0
         self._name = contract.symbol.lower()
+        self._candle_trade_id = 0
 
     def next_trade_id(self) -> int:
         """A new trade id; ids of a symbol grow by one."""
@@ -150,6 +159,11 @@ class Market:
         hours_left = Decimal(max(0, self.next_funding_ns - now_ns)) / HOUR_NS
         last_price = self.contract.price(last) if last is not None else None
         self._reference.sample(self.mid_price, last_price, hours_left, self.book.bids, self.book.asks)
+        mark, index, now_ms = float(self.mark_price), float(self.index_price), now_ns // 1_000_000
+        if mark:
+            self.mark_candles.sample(now_ms, mark)
+            self.index_candles.sample(now_ms, index)
+            self.premium_candles.sample(now_ms, mark / index - 1)
 
     def fund(self, now_ns: int) -> Funding:
         """A funding time: what was paid at, remembered; the next one is planned."""
@@ -209,6 +223,10 @@ class Market:
         for suffix, interval_ms in (("@100ms", 100), ("", 250), ("@500ms", 500)):
             if elapsed_ms % interval_ms == 0:
                 self._publish_partial(now_ns, suffix)
+        if elapsed_ms % 250 == 0:
+            self._publish_candles(now_ns // 1_000_000)
+        if elapsed_ms % TICKER_MS == 0:
+            self._publish_day(now_ns // 1_000_000)
 
     def publish_mark(self, now_ns: int, *, every_third: bool) -> str | None:
         """Send the mark price streams; returns the payload for the all-symbols stream."""
@@ -240,6 +258,7 @@ class Market:
         """A public trade happened."""
         now_ms = now_ns // 1_000_000
         self.trades.append(PublicTrade(trade_id, price_ticks, lots, buyer_is_maker, now_ms))
+        self.candles.trade(now_ms, price_ticks, lots, price_ticks * lots, trade_id, taken=not buyer_is_maker)
         wants = self._publisher.wants
         plain, aggregated = f"{self._name}@trade", f"{self._name}@aggTrade"
         if wants(plain) or wants(aggregated):
@@ -269,6 +288,42 @@ class Market:
     def _flush(self, feed: DepthFeed, now_ns: int) -> None:
         payload = feed.flush(self.contract.symbol, self.matcher, self.numbers, now_ns // 1_000_000)
         self._publisher.publish(feed.stream, payload)
+
+    def _publish_candles(self, now_ms: int) -> None:
+        """Candles that are open, while a trade has changed them since."""
+        if self._candle_trade_id == self._trade_id or not self.trades:
+            return
+        self._candle_trade_id = self._trade_id
+        for interval, interval_ms in INTERVALS_MS.items():
+            plain = f"{self._name}@kline_{interval}"
+            continuous = f"{self._name}_perpetual@continuousKline_{interval}"
+            if not self._publisher.wants(plain) and not self._publisher.wants(continuous):
+                continue
+            candle = self.candles.last(interval_ms)
+            if candle is not None:
+                body = candle_event(candle, self.contract, self.numbers, interval)
+                symbol = self.contract.symbol
+                event: dict[str, Any] = {"e": "kline", "E": now_ms, "s": symbol, "k": {"s": symbol} | body}
+                self._publisher.publish_if_wanted(plain, msgspec.json.encode(event).decode())
+                event = {"e": "continuous_kline", "E": now_ms, "ps": symbol, "ct": "PERPETUAL", "k": body}
+                self._publisher.publish_if_wanted(continuous, msgspec.json.encode(event).decode())
+
+    def _publish_day(self, now_ms: int) -> None:
+        """The day's statistics, long and short."""
+        for kind, build in (("ticker", day_event), ("miniTicker", mini_day_event)):
+            stream, everybody = f"{self._name}@{kind}", f"!{kind}@arr"
+            if self._publisher.wants(stream) or self._publisher.wants(everybody):
+                payload = msgspec.json.encode(build(self.day(now_ms), self.contract, self.numbers, now_ms)).decode()
+                self._publisher.publish_if_wanted(stream, payload)
+                self._publisher.publish_if_wanted(everybody, f"[{payload}]")
+
+    def day(self, now_ms: int) -> Candle[int]:
+        """The last 24 hours as one candle; without trades one of the mark price."""
+        found = self.candles.since(now_ms - DAY_MS)
+        if found is not None:
+            return found
+        ticks = int(self.mark_price / self.contract.tick_size)
+        return Candle(now_ms, ticks, ticks, ticks, ticks)
 
     def _publish_partial(self, now_ns: int, suffix: str) -> None:
         for levels in PARTIAL_LEVELS:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
+from actors.exchange.candle_shapes import day_statistics, kline_row, price_row
 from actors.exchange.endpoint import Call, Desk, Route, Security, weight_by_symbol
-from actors.exchange.errors import VenueRefusal, invalid_parameter
-from actors.exchange.market import FUNDING_INTERVAL_NS, Market
-from actors.exchange.order_checks import read_int
+from actors.exchange.errors import VenueRefusal, invalid_parameter, invalid_symbol
+from actors.exchange.klines import INTERVALS_MS, Candle, Candles, Price
+from actors.exchange.market import FUNDING_INTERVAL_NS, Market, PublicTrade
+from actors.exchange.order_checks import read_int, required
 from actors.exchange.shapes import symbol_row
 from actors.exchange.user_stream import money, plain
 
 DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 DEPTH_LIMIT = 500
+KLINES_MAX = 1_500
 DEPTH_LIMIT_MAX = 1_000
 
 
@@ -67,24 +70,34 @@ def depth_body(market: Market, limit: int, now_ms: int) -> dict[str, Any]:
 
 def trades(desk: Desk, call: Call) -> Any:
     market = call.market(desk)
-    return [
-        {
-            "id": trade.trade_id,
-            "price": market.numbers.price_text(trade.price_ticks),
-            "qty": market.numbers.quantity_text(trade.lots),
-            "quoteQty": plain(market.contract.price(trade.price_ticks) * market.contract.quantity(trade.lots)),
-            "time": trade.time_ms,
-            "isBuyerMaker": trade.buyer_is_maker,
-            "isRPITrade": False,
-        }
-        for trade in _newest(market, _limit(call, 500, 1000))
-    ]
+    return [_trade_row(market, trade) for trade in _newest(market, _limit(call, 500, 1000))]
+
+
+def _trade_row(market: Market, trade: PublicTrade) -> dict[str, Any]:
+    return {
+        "id": trade.trade_id,
+        "price": market.numbers.price_text(trade.price_ticks),
+        "qty": market.numbers.quantity_text(trade.lots),
+        "quoteQty": plain(market.contract.price(trade.price_ticks) * market.contract.quantity(trade.lots)),
+        "time": trade.time_ms,
+        "isBuyerMaker": trade.buyer_is_maker,
+        "isRPITrade": False,
+    }
 
 
 def aggregate_trades(desk: Desk, call: Call) -> Any:
-    market = call.market(desk)
+    market, limit = call.market(desk), _limit(call, 500, 1000)
+    from_id = read_int(call.params, "fromId")
+    start_ms, end_ms = read_int(call.params, "startTime"), read_int(call.params, "endTime")
+    chosen = [
+        trade
+        for trade in market.trades
+        if (from_id is None or trade.trade_id >= from_id)
+        and (start_ms is None or trade.time_ms >= start_ms)
+        and (end_ms is None or trade.time_ms <= end_ms)
+    ]
     rows = []
-    for trade in _newest(market, _limit(call, 500, 1000)):
+    for trade in chosen[:limit] if from_id is not None or start_ms is not None else chosen[-limit:]:
         quantity = market.numbers.quantity_text(trade.lots)
         rows.append(
             {
@@ -172,40 +185,24 @@ def price_ticker(desk: Desk, call: Call) -> Any:
 
 
 def day_ticker(desk: Desk, call: Call) -> Any:
-    """Statistics over the trades that the venue remembers, which may be less than a day."""
+    """Statistics of the last 24 hours, or of as long as the venue has run."""
     named = call.market_if_named(desk)
     rows = [_day_row(desk, market) for market in ([named] if named else desk.venue.markets.values())]
     return rows[0] if named else rows
 
 
 def _day_row(desk: Desk, market: Market) -> dict[str, Any]:
-    contract, numbers = market.contract, market.numbers
-    last = _last_price(market)
-    prices = [trade.price_ticks for trade in market.trades] or [last]
-    lots = sum(trade.lots for trade in market.trades)
-    quote = sum(trade.price_ticks * trade.lots for trade in market.trades) * contract.tick_size * contract.lot_size
-    change = last - prices[0]
     now_ms = desk.venue.now_ms
-    return {
-        "symbol": contract.symbol,
-        "priceChange": plain(contract.price(change)),
-        "priceChangePercent": f"{100 * change / prices[0] if prices[0] else 0:.3f}",
-        "weightedAvgPrice": plain((quote / contract.quantity(lots)).quantize(contract.tick_size))
-        if lots
-        else numbers.price_text(last),
-        "lastPrice": numbers.price_text(last),
-        "lastQty": numbers.quantity_text(market.trades[-1].lots if market.trades else 0),
-        "openPrice": numbers.price_text(prices[0]),
-        "highPrice": numbers.price_text(max(prices)),
-        "lowPrice": numbers.price_text(min(prices)),
-        "volume": numbers.quantity_text(lots),
-        "quoteVolume": plain(quote),
-        "openTime": market.trades[0].time_ms if market.trades else now_ms,
-        "closeTime": now_ms,
-        "firstId": market.trades[0].trade_id if market.trades else 0,
-        "lastId": market.trades[-1].trade_id if market.trades else 0,
-        "count": len(market.trades),
-    }
+    candle = market.day(now_ms)
+    return (
+        {"symbol": market.contract.symbol}
+        | day_statistics(candle, market.contract, market.numbers)
+        | {
+            "lastQty": market.numbers.quantity_text(market.trades[-1].lots if market.trades else 0),
+            "openTime": candle.open_ms,
+            "closeTime": now_ms,
+        }
+    )
 
 
 def _book_ticker_row(desk: Desk, market: Market) -> dict[str, Any]:
@@ -220,6 +217,122 @@ def _book_ticker_row(desk: Desk, market: Market) -> dict[str, Any]:
         "askPrice": numbers.price_text(ask[0]),
         "askQty": numbers.quantity_text(ask[1]),
         "time": desk.venue.now_ms,
+    }
+
+
+def klines(desk: Desk, call: Call) -> Any:
+    market = call.market(desk)
+    return _kline_rows(call, market.candles, lambda c, ms: kline_row(c, market.contract, market.numbers, ms))
+
+
+def continuous_klines(desk: Desk, call: Call) -> Any:
+    market = _pair(desk, call)
+    if required(call.params, "contractType") != "PERPETUAL":
+        raise VenueRefusal(-4104, "Invalid contract type.")
+    return _kline_rows(call, market.candles, lambda c, ms: kline_row(c, market.contract, market.numbers, ms))
+
+
+def mark_klines(desk: Desk, call: Call) -> Any:
+    return _kline_rows(call, call.market(desk).mark_candles, price_row)
+
+
+def index_klines(desk: Desk, call: Call) -> Any:
+    return _kline_rows(call, _pair(desk, call).index_candles, price_row)
+
+
+def premium_klines(desk: Desk, call: Call) -> Any:
+    return _kline_rows(call, call.market(desk).premium_candles, price_row)
+
+
+def _pair(desk: Desk, call: Call) -> Market:
+    return desk.venue.market(required(call.params, "pair"))
+
+
+def _kline_rows(call: Call, candles: Candles[Price], row: Callable[[Candle[Price], int], list[Any]]) -> list[Any]:
+    interval_ms = INTERVALS_MS.get(required(call.params, "interval"))
+    if interval_ms is None:
+        raise VenueRefusal(-1120, "Invalid interval.")
+    limit = _limit(call, 500, KLINES_MAX)
+    start_ms, end_ms = read_int(call.params, "startTime"), read_int(call.params, "endTime")
+    if start_ms is not None and end_ms is not None and start_ms > end_ms:
+        raise VenueRefusal(-1023, "Start time is greater than end time.")
+    found = [
+        candle
+        for candle in candles.rows(interval_ms)
+        if (start_ms is None or candle.open_ms >= start_ms) and (end_ms is None or candle.open_ms <= end_ms)
+    ]
+    return [row(candle, interval_ms) for candle in (found[:limit] if start_ms is not None else found[-limit:])]
+
+
+def historical_trades(desk: Desk, call: Call) -> Any:
+    market, limit = call.market(desk), _limit(call, 100, 500)
+    from_id = read_int(call.params, "fromId")
+    if from_id is None:
+        return [_trade_row(market, trade) for trade in _newest(market, limit)]
+    return [_trade_row(market, trade) for trade in market.trades if trade.trade_id >= from_id][:limit]
+
+
+def open_interest(desk: Desk, call: Call) -> Any:
+    """What the venue's accounts hold; the recorded market's own is unknown."""
+    market = call.market(desk)
+    symbol = market.contract.symbol
+    held = sum(abs(account.position(symbol).amount) for account in desk.venue.accounts.values())
+    return {"openInterest": plain(held) if held else "0", "symbol": symbol, "time": desk.venue.now_ms}
+
+
+def asset_index(desk: Desk, call: Call) -> Any:
+    """Rates of margin assets in USD: par, less or more the buffers."""
+    assets = sorted({market.contract.margin_asset for market in desk.venue.markets.values()})
+    rows = [
+        {
+            "symbol": f"{asset}USD",
+            "time": desk.venue.now_ms,
+            "index": "1.00000000",
+            "bidBuffer": "0.00000000",
+            "askBuffer": "0.00000000",
+            "bidRate": "1.00000000",
+            "askRate": "1.00000000",
+            "autoExchangeBidBuffer": "0.00000000",
+            "autoExchangeAskBuffer": "0.00000000",
+            "autoExchangeBidRate": "1.00000000",
+            "autoExchangeAskRate": "1.00000000",
+        }
+        for asset in assets
+    ]
+    wanted = call.params.get("symbol")
+    if not wanted:
+        return rows
+    named = [row for row in rows if row["symbol"] == wanted]
+    if not named:
+        raise invalid_symbol()
+    return named[0]
+
+
+def index_constituents(desk: Desk, call: Call) -> Any:
+    market = call.market(desk)
+    symbol = market.contract.symbol
+    part = {"exchange": "simulated", "symbol": symbol, "price": money(market.index_price), "weight": "1.00000000"}
+    return {"symbol": symbol, "time": desk.venue.now_ms, "constituents": [part]}
+
+
+def adl_risk(desk: Desk, call: Call) -> Any:
+    rows = [
+        {"symbol": symbol, "adlRisk": "low", "updateTime": desk.venue.now_ms}
+        for symbol in ([call.market(desk).contract.symbol] if call.params.get("symbol") else desk.venue.markets)
+    ]
+    return rows[0] if call.params.get("symbol") else rows
+
+
+def insurance_balance(desk: Desk, call: Call) -> Any:
+    now_ms, markets = desk.venue.now_ms, desk.venue.markets.values()
+    assets = sorted({market.contract.margin_asset for market in markets})
+    funds, opening = desk.venue.insurance_funds, desk.venue.settings.insurance_fund
+    return {
+        "symbols": [market.contract.symbol for market in markets],
+        "assets": [
+            {"asset": asset, "marginBalance": plain(funds.get(asset, opening)), "updateTime": now_ms}
+            for asset in assets
+        ],
     }
 
 
@@ -244,6 +357,12 @@ def _depth_weight(params: Mapping[str, str]) -> int:
     return DEPTH_WEIGHTS.get(int(text), 2) if text.isascii() and text.isdigit() and len(text) < 8 else 2
 
 
+def _klines_weight(params: Mapping[str, str]) -> int:
+    text = params.get("limit") or "500"
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 500
+    return next((weight for most, weight in ((99, 1), (499, 2), (1_000, 5)) if limit <= most), 10)
+
+
 def _public(path: str, handler: Any, weight: Any = 1, *, funding_pool: bool = False) -> Route:
     return Route(
         method="GET",
@@ -262,6 +381,23 @@ ROUTES = [
     _public("/fapi/v1/depth", depth, _depth_weight),
     _public("/fapi/v1/trades", trades, 5),
     _public("/fapi/v1/aggTrades", aggregate_trades, 20),
+    Route(
+        method="GET",
+        path="/fapi/v1/historicalTrades",
+        handler=historical_trades,
+        security=Security.KEY,
+        weight=200,
+    ),
+    _public("/fapi/v1/klines", klines, _klines_weight),
+    _public("/fapi/v1/continuousKlines", continuous_klines, _klines_weight),
+    _public("/fapi/v1/markPriceKlines", mark_klines, _klines_weight),
+    _public("/fapi/v1/indexPriceKlines", index_klines, _klines_weight),
+    _public("/fapi/v1/premiumIndexKlines", premium_klines, _klines_weight),
+    _public("/fapi/v1/openInterest", open_interest),
+    _public("/fapi/v1/assetIndex", asset_index, weight_by_symbol(1, 10)),
+    _public("/fapi/v1/constituents", index_constituents, 2),
+    _public("/fapi/v1/symbolAdlRisk", adl_risk),
+    _public("/fapi/v1/insuranceBalance", insurance_balance),
     _public("/fapi/v1/premiumIndex", premium_index, weight_by_symbol(1, 10)),
     _public("/fapi/v1/fundingRate", funding_rate, 0, funding_pool=True),
     _public("/fapi/v1/fundingInfo", funding_info, 0, funding_pool=True),

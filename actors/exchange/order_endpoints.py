@@ -191,6 +191,7 @@ def _amend(desk: Desk, call: Call, params: Params) -> Any:
     timestamp_ms, window_ms = _timing(call)
     desk.venue.amend(account, order, price_ticks, lots, read_int(params, "modifyId"), timestamp_ms, window_ms)
     row = order_row(order, market)
+    row |= {"pair": order.symbol, "cumBase": row["executedQty"]}
     modify_id = read_int(params, "modifyId")
     return row if modify_id is None else row | {"modifyId": modify_id}
 

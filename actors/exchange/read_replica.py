@@ -53,4 +53,6 @@ def _copied(account: Account) -> Account:
         trades=copy.copy(account.trades),
         income=copy.copy(account.income),
         closed=copy.copy(account.closed),
+        amendments=copy.copy(account.amendments),
+        forced=copy.copy(account.forced),
     )

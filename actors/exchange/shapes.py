@@ -129,7 +129,7 @@ def symbol_row(market: Market) -> dict[str, Any]:
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
-        "underlyingSubType": [],
+        "underlyingSubType": ["PoW" if contract.base_asset == "BTC" else "Layer-1"],
         "triggerProtect": "0.0500",
         "liquidationFee": f"{contract.liquidation_fee:.6f}",
         "marketTakeBound": plain(contract.market_take_bound),
@@ -165,7 +165,7 @@ def symbol_row(market: Market) -> dict[str, Any]:
         ],
         "orderTypes": ["LIMIT", "MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
-        "permissionSets": [],
+        "permissionSets": ["GRID", "COPY"],
     }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 STREAMS_MAX = 1_024
 MESSAGES_PER_SECOND_MAX = 10
+REQUEST_ID_CHARS_MAX = 36
 _PUBLIC_KINDS = ("depth", "bookTicker", "rpiDepth", "trade")
 
 
@@ -76,8 +77,8 @@ def control(frame: str | bytes, subscribed: list[str], *, combined: bool) -> Con
         return ControlReply(_error(3, f"Invalid JSON: {error}", None), close=True)
     if not isinstance(message, dict):
         return ControlReply(_error(2, "Invalid request: it must be an object", None))
-    request_id = message.get("id")
-    if isinstance(request_id, bool) or not isinstance(request_id, int) or request_id < 0:
+    request_id: Any = message.get("id")
+    if not _is_request_id(request_id):
         return ControlReply(_error(2, "Invalid request: request ID must be an unsigned integer", None))
     params = message.get("params", [])
     if not isinstance(params, list):
@@ -103,7 +104,14 @@ def control(frame: str | bytes, subscribed: list[str], *, combined: bool) -> Con
             return ControlReply(_error(2, f"Invalid request: unknown variant `{unknown}`", request_id))
 
 
-def _change(method: str, params: list[Any], subscribed: list[str], request_id: int) -> ControlReply:
+def _is_request_id(value: Any) -> bool:
+    """An unsigned integer, by the letter of the rules; the venue's own SDK sends short texts, so they are taken as well."""
+    if isinstance(value, str):
+        return 0 < len(value) <= REQUEST_ID_CHARS_MAX
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _change(method: str, params: list[Any], subscribed: list[str], request_id: Any) -> ControlReply:
     if not params or not all(isinstance(name, str) and name for name in params):
         return ControlReply(_error(2, "Invalid request: params must be a list of stream names", request_id))
     reply = ControlReply(_result(None, request_id))
@@ -129,9 +137,9 @@ def _listen_keys(raw_query: str) -> list[Wanted]:
     return found
 
 
-def _result(result: Any, request_id: int) -> bytes:
+def _result(result: Any, request_id: Any) -> bytes:
     return msgspec.json.encode({"result": result, "id": request_id})
 
 
-def _error(code: int, text: str, request_id: int | None) -> bytes:
+def _error(code: int, text: str, request_id: Any) -> bytes:
     return msgspec.json.encode({"error": {"code": code, "msg": text}, "id": request_id})

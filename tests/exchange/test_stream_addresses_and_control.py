@@ -74,6 +74,13 @@ def test_subscribing_listing_and_unsubscribing() -> None:
     assert reply({"method": "UNSUBSCRIBE", "params": ["a"], "id": 2}, ["a"])[2] == ["a"]
 
 
+def test_the_official_sdk_may_use_texts_as_ids() -> None:
+    assert reply({"method": "SUBSCRIBE", "params": ["a"], "id": "737bf3bf-1d2e-4280"})[0] == {
+        "result": None,
+        "id": "737bf3bf-1d2e-4280",
+    }
+
+
 def test_properties() -> None:
     frame = msgspec.json.encode({"method": "SET_PROPERTY", "params": ["combined", True], "id": 4})
     assert control(frame, [], combined=False).combined is True
@@ -85,7 +92,9 @@ def test_properties() -> None:
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        ({"method": "SUBSCRIBE", "params": ["a"], "id": "1"}, 2),
+        ({"method": "SUBSCRIBE", "params": ["a"], "id": ""}, 2),
+        ({"method": "SUBSCRIBE", "params": ["a"], "id": "x" * 37}, 2),
+        ({"method": "SUBSCRIBE", "params": ["a"], "id": True}, 2),
         ({"method": "SUBSCRIBE", "params": ["a"]}, 2),
         ({"params": ["a"], "id": 1}, 2),
         ({"method": "DANCE", "id": 1}, 2),

@@ -1,0 +1,175 @@
+"""Other people's clients, unmodified, with the settings of the facts (section 11) and nothing else, each through a full round.
+
+They live in an environment of their own (`make test` sets it up in .clients): what they demand is not ours to bear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import ccxt.pro
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from loopback_venue import serving
+
+from actors.exchange.authentication import Credential
+from actors.exchange.server import DEMO_ACCOUNT, DEMO_KEY, DEMO_SECRET, VenueServer, demo_credentials
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".clients/bin/python"
+ED_KEY = "ed25519-key"
+CLIENT_S_MAX = 90.0
+
+
+def ed25519_key(folder: Path) -> tuple[Credential, Path]:
+    """A key pair: the venue's side, and the private part as a file."""
+    private = Ed25519PrivateKey.generate()
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "ed25519.pem"
+    file.write_bytes(pem)
+
+    def accepts(message: bytes, signature: str) -> bool:
+        return base64.b64encode(private.sign(message)).decode() == signature
+
+    return Credential(api_key=ED_KEY, account=DEMO_ACCOUNT, accepts=accepts, is_ed25519=True), file
+
+
+async def round_of(script: str, server: VenueServer, *arguments: str) -> dict[str, Any]:
+    """Run a client's script against the venue and take what it saw."""
+    if not PYTHON.exists():
+        pytest.skip("the other clients are not installed: make .clients/.installed (make test does)")
+    process = await asyncio.create_subprocess_exec(
+        str(PYTHON),
+        str(Path(__file__).parent / "clients" / script),
+        str(server.port),
+        DEMO_KEY,
+        DEMO_SECRET,
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(CLIENT_S_MAX):
+        out, err = await process.communicate()
+    result = [line for line in out.decode().splitlines() if line.startswith("RESULT ")]
+    assert result, err.decode()[-3_000:] + out.decode()[-3_000:]
+    found: dict[str, Any] = json.loads(result[-1].removeprefix("RESULT "))
+    return found
+
+
+async def test_python_binance_sync_async_and_sockets(tmp_path: Path) -> None:
+    async with serving(tmp_path / "l") as server:
+        seen = await round_of("python_binance_round.py", server)
+    assert seen["sync"] | {"income": None} == {
+        "time": True,
+        "filters": [
+            "PRICE_FILTER",
+            "LOT_SIZE",
+            "MARKET_LOT_SIZE",
+            "MAX_NUM_ORDERS",
+            "MIN_NOTIONAL",
+            "PERCENT_PRICE",
+            "POSITION_RISK_CONTROL",
+        ],
+        "trades": True,
+        "mark": "BTCUSDC",
+        "klines": True,
+        "status": ["NEW", "CANCELED"],
+        "amended": "0.020",
+        "open": ["pb:1/a"],
+        "gtd": True,
+        "batch": 2,
+        "countdown": "60000",
+        "left": 0,
+        "IOC": "NEW",
+        "FOK": -5021,
+        "position": "0.006",
+        "account trades": True,
+        "orders": True,
+        "balance": ["USDC", "USDT"],
+        "account": True,
+        "income": None,
+        "commission": "0.00040000",
+        "brackets": 10,
+        "leverage": 10,
+        "mode": False,
+        "margin type": -4046,
+    }
+    assert "COMMISSION" in seen["sync"]["income"]
+    assert seen["async"] == {"user": ["NEW", "CANCELED"]} | dict.fromkeys(
+        ("depth", "mark", "aggregate", "several"), "BTCUSDC"
+    )
+
+
+async def test_nautilus_trader_quotes_amends_trades_and_reconciles(tmp_path: Path) -> None:
+    async with serving(tmp_path / "l") as server:
+        seen = await round_of("nautilus_round.py", server)
+    assert seen["step"] == 6
+    assert seen["orders"] == [["LIMIT", "CANCELED"], ["MARKET", "FILLED"], ["MARKET", "FILLED"]]
+    assert {"quote", "trade", "book", "mark", "OrderUpdated", "PositionOpened", "PositionClosed"} <= set(seen["seen"])
+
+
+async def test_the_official_sdk_on_rest_streams_and_the_websocket_api(tmp_path: Path) -> None:
+    credential, file = ed25519_key(tmp_path)
+    async with serving(tmp_path / "l", credentials=[*demo_credentials(), credential]) as server:
+        seen = await round_of("sdk_round.py", server, ED_KEY, str(file))
+    for name in ("rest", "rest ed25519"):
+        rest = seen[name]
+        assert (rest["status"], rest["amended"], rest["open"]) == (["NEW", "CANCELED"], "0.020", ["sdk-1"])
+        assert (rest["countdown"], rest["leverage"], rest["commission"]) == ("60000", 10, "0.00040000")
+        assert rest["trades"]
+        assert rest["listen key"]
+    assert seen["streams"] == {"depth": True, "trade": True, "user": True}
+    for name in ("ws hmac", "ws ed25519"):
+        assert seen[name] == {"status": ["NEW", "CANCELED"], "balance": True}
+
+
+def ccxt_pro(port: int) -> Any:
+    client = ccxt.pro.binanceusdm(
+        {"apiKey": DEMO_KEY, "secret": DEMO_SECRET, "options": {"fetchCurrencies": False, "fetchMargins": False}}
+    )
+    for name, version in (
+        ("fapiPublic", 1),
+        ("fapiPublicV2", 2),
+        ("fapiPublicV3", 3),
+        ("fapiPrivate", 1),
+        ("fapiPrivateV2", 2),
+        ("fapiPrivateV3", 3),
+    ):
+        client.urls["api"][name] = f"http://127.0.0.1:{port}/fapi/v{version}"
+    client.urls["api"]["ws"]["linear"] = f"ws://127.0.0.1:{port}/ws"
+    client.urls["api"]["ws"]["ws-api"]["linear"] = f"ws://127.0.0.1:{port}/ws-fapi/v1"
+    return client
+
+
+async def test_ccxt_pro_watches_and_trades(tmp_path: Path) -> None:
+    symbol = "BTC/USDC:USDC"
+    async with serving(tmp_path / "l") as server:
+        client = ccxt_pro(server.port)
+        try:
+            await client.load_markets()
+            book = await client.watch_order_book(symbol)
+            assert 0 < book["bids"][0][0] < book["asks"][0][0]
+            trades = await client.watch_trades(symbol)
+            ticker = await client.watch_ticker(symbol)
+            mark = await client.watch_mark_price(symbol)
+            candles = await client.watch_ohlcv(symbol, "1m")
+            assert trades[-1]["symbol"] == ticker["symbol"] == mark["symbol"] == symbol
+            assert len(candles[-1]) == 6
+            watching = asyncio.ensure_future(client.watch_orders(symbol))
+            await asyncio.sleep(0)
+            while server.connections()["user_sessions"] == 0:
+                await asyncio.wait({watching}, timeout=0.05)
+            order = await client.create_order_ws(symbol, "limit", "buy", 0.01, 60_900.0, {"timeInForce": "GTX"})
+            told = await watching
+            assert [(each["id"], each["status"]) for each in told] == [(order["id"], "open")]
+            canceled = await client.cancel_order_ws(order["id"], symbol)
+            assert canceled["status"] == "canceled"
+        finally:
+            await client.close()

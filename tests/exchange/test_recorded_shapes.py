@@ -1,0 +1,316 @@
+"""Every recorded payload of a call that the venue serves has its shape: the same keys, values of the same JSON types."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import pytest
+from shared_data import shared_path, shared_root
+from venue_rig import KEY, MS, SYMBOL, WireRig, body, limit_order, sign
+
+from actors.exchange.api import RestRequest, WsSession
+from actors.exchange.endpoint import Security
+from actors.exchange.faults import Fault, FaultKind
+from actors.exchange.frames import ContractFrame
+
+NET = "data/payloads-binance-net"
+
+
+def lived_in() -> WireRig:
+    """A venue whose account has everything that calls can show: orders, amendments, trades, income, a liquidation."""
+    rig = WireRig(balances={"USDC": "100000", "BNB": "1"})
+    rig.exchange.subscribe("btcusdc@bookTicker")
+    rig.apply(rig.market.bought(640_001, 3), rig.market.sold(640_000, 2))
+    order = "/fapi/v1/order"
+    rig.send("POST", order, {"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.010"})
+    rig.send("POST", order, limit_order(newClientOrderId="rests", price="63900.0"))
+    named = {"symbol": SYMBOL, "origClientOrderId": "rests"}
+    rig.send("PUT", order, named | {"side": "BUY", "quantity": "0.020", "price": "63900.0"})
+    rig.send("POST", order, limit_order(newClientOrderId="other", price="63900.0"))
+    account = rig.exchange.venue.account("main")
+    account.forced.append(next(iter(account.orders)))
+    rig.exchange.venue.markets[SYMBOL].next_funding_ns = rig.now_ns + 1_000 * MS
+    rig.exchange.venue._plan_funding(rig.exchange.venue.markets[SYMBOL])
+    rig.wait(3_000)
+    return rig
+
+
+@cache
+def served() -> set[tuple[str, str]]:
+    return set(lived_in().exchange.api._routes)
+
+
+def recorded_calls() -> Iterator[tuple[str, str, str, Any]]:
+    """Name, method, path and answer of what Binance.Net and GoCryptoTrader recorded or copied from the venue."""
+    root = shared_root()
+    for file in sorted((root / NET / "Endpoints/UsdFutures").rglob("*.txt")):
+        method, path, _, text = file.read_text(encoding="utf-8-sig").split("\n", 3)
+        yield file.stem, method.strip(), path.strip(), loose_json(text)
+    routes = root / "data/payloads-gct/futures_routes.json"
+    if routes.exists():
+        for path, methods in json.loads(routes.read_text())["routes"].items():
+            for method, answers in methods.items():
+                for number, answer in enumerate(answers):
+                    yield f"gct{path}#{number}", method, path, answer.get("data")
+
+
+def loose_json(text: str) -> Any:
+    """JSON with the comments and commas that people leave in it, about our symbol."""
+    text = text.replace('"BTCUSDT"', f'"{SYMBOL}"')
+    text = re.sub(r"(?<!:)//.*", "", text)
+    text = re.sub(r",(\s*[}\]])", r"\1", text)
+    return json.JSONDecoder().raw_decode(text.strip())[0] if text.strip() else None
+
+
+def is_error(answer: Any) -> bool:
+    return isinstance(answer, dict) and answer.get("code", 0) < 0
+
+
+CALLS = [call for call in recorded_calls() if (call[1], call[2]) in served() and not is_error(call[3])]
+
+ORDER = {"symbol": SYMBOL, "origClientOrderId": "rests"}
+AMENDED = {"symbol": SYMBOL, "side": "BUY", "quantity": "0.030", "price": "63800.0"}
+KLINES = {"symbol": SYMBOL, "interval": "1m"}
+PARAMS: dict[str, dict[str, Any]] = {
+    "GET /fapi/v1/klines": KLINES,
+    "GET /fapi/v1/markPriceKlines": KLINES,
+    "GET /fapi/v1/premiumIndexKlines": KLINES,
+    "GET /fapi/v1/indexPriceKlines": {"pair": SYMBOL, "interval": "1m"},
+    "GET /fapi/v1/continuousKlines": {"pair": SYMBOL, "interval": "1m", "contractType": "PERPETUAL"},
+    "GET /fapi/v1/order": ORDER,
+    "GET /fapi/v1/openOrder": ORDER,
+    "GET /fapi/v1/orderAmendment": ORDER,
+    "DELETE /fapi/v1/order": ORDER,
+    "DELETE /fapi/v1/batchOrders": {"symbol": SYMBOL, "origClientOrderIdList": '["rests","nobody"]'},
+    "PUT /fapi/v1/order": ORDER | AMENDED,
+    "PUT /fapi/v1/batchOrders": {"batchOrders": json.dumps([ORDER | AMENDED, ORDER | AMENDED])},
+    "POST /fapi/v1/order": limit_order(price="63700.0", selfTradePreventionMode="EXPIRE_TAKER"),
+    "POST /fapi/v1/batchOrders": {"batchOrders": json.dumps([limit_order(price="63700.0"), limit_order(quantity="0")])},
+    "POST /fapi/v1/leverage": {"symbol": SYMBOL, "leverage": "21"},
+    "POST /fapi/v1/countdownCancelAll": {"symbol": SYMBOL, "countdownTime": "100000"},
+    "POST /fapi/v1/feeBurn": {"feeBurn": "true"},
+    "GET /fapi/v1/income": {},
+    "GET /fapi/v1/exchangeInfo": {},
+    "GET /fapi/v1/assetIndex": {},
+    "GET /fapi/v1/constituents": {"symbol": SYMBOL},
+    "POST /fapi/v1/marginType": {"symbol": SYMBOL, "marginType": "CROSSED"},
+    "POST /fapi/v1/positionSide/dual": {"dualSidePosition": "false"},
+    "POST /fapi/v1/multiAssetsMargin": {"multiAssetsMargin": "false"},
+}
+REFUSED = {
+    "POST /fapi/v1/marginType": -4046,
+    "POST /fapi/v1/positionSide/dual": -4059,
+    "POST /fapi/v1/multiAssetsMargin": -4171,
+}
+"""Already so: the recorded success cannot be had where another mode is refused."""
+
+TRAILING = {"activatePrice", "priceRate"}
+OLD: dict[str, set[str]] = {
+    "GET /fapi/v1/exchangeInfo": {"settlePlan", "autoAssetExchange"},
+    "GET /fapi/v1/apiTradingStatus": {"ETHUSDT"},
+    "GET /fapi/v1/adlQuantile": {"HEDGE"},
+    "GET /fapi/v1/income": {"tranId"},
+    "GET /fapi/v1/symbolConfig": {"isAutoAddMargin"},
+    "GET /fapi/v1/fundingInfo": {"updateTime"},
+    "GET /fapi/v3/positionRisk": {"leverage", "maxNotionalValue", "marginType", "isAutoAddMargin"},
+    "GET /fapi/v1/orderAmendment": {"priceMatch"},
+} | dict.fromkeys(
+    (
+        *(f"{method} /fapi/v1/order" for method in ("GET", "POST", "DELETE")),
+        *(f"{method} /fapi/v1/batchOrders" for method in ("POST", "DELETE")),
+        *(f"GET /fapi/v1/{name}" for name in ("openOrder", "openOrders", "allOrders")),
+    ),
+    TRAILING,
+)
+"""Keys of trailing stops and of hedge mode, keys that the venue no longer sends, and those whose type the facts know better."""
+
+
+def ask(rig: WireRig, method: str, path: str) -> Any:
+    key = f"{method} {path}"
+    route = rig.exchange.api._routes[method, path]
+    params = PARAMS.get(key, {"symbol": SYMBOL} if route.security is not Security.KEY or "rades" in path else {})
+    if route.security is Security.SIGNED:
+        return body(rig.send(method, path, params))
+    query = "&".join(f"{name}={value}" for name, value in params.items())
+    return body(rig.send_raw(RestRequest(method=method, path=path, raw_query=query, api_key=KEY)))
+
+
+def kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "flag"
+    return "number" if isinstance(value, int | float) else type(value).__name__
+
+
+def differences(recorded: Any, ours: Any, where: str, old: set[str]) -> Iterator[str]:
+    """What of the recorded shape is not in ours."""
+    if recorded is None:
+        return
+    if kind(recorded) != kind(ours):
+        yield f"{where}: {kind(ours)} where {kind(recorded)} was recorded"
+    elif isinstance(recorded, dict):
+        for name, value in recorded.items():
+            if name not in ours:
+                if name not in old:
+                    yield f"{where}.{name} is missing"
+            elif name not in old:
+                yield from differences(value, ours[name], f"{where}.{name}", old)
+    elif isinstance(recorded, list):
+        if recorded and not ours:
+            yield f"{where} is empty"
+        elif recorded and isinstance(recorded[0], list) and len(recorded[0]) != len(ours[0]):
+            yield f"{where}: {len(ours[0])} columns where {len(recorded[0])} were recorded"
+        elif recorded and where.endswith("klines"):
+            for number, (one, other) in enumerate(zip(recorded[0], ours[0], strict=True)):
+                yield from differences(one, other, f"{where}[{number}]", old)
+        elif recorded:
+            yield from differences(recorded[0], ours[0], f"{where}[0]", old)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=[call[0] for call in CALLS])
+def test_a_recorded_answer_of_a_served_call_is_reproduced_in_shape(call: tuple[str, str, str, Any]) -> None:
+    _, method, path, recorded = call
+    key = f"{method} {path}"
+    ours = ask(lived_in(), method, path)
+    if key in REFUSED:
+        assert ours["code"] == REFUSED[key]
+        return
+    if isinstance(recorded, dict) and isinstance(ours, list):
+        ours = ours[0]
+    if isinstance(recorded, list) and isinstance(ours, dict):
+        ours = [ours]
+    found = list(differences(recorded, ours, path.rsplit("/", 1)[1], OLD.get(key, set())))
+    assert not found, found
+
+
+def recorded_frames() -> Iterator[tuple[str, Any]]:
+    """Stream and user events as published by others, with where they come from."""
+    root = shared_root() / "data"
+    for file in sorted((root / "payloads-binance-net/Subscriptions/UsdFutures").glob("*.txt")):
+        frame = loose_json("{" + file.read_text(encoding="utf-8-sig").split("\n=", 1)[1].split("{", 1)[1])
+        yield file.stem, frame["data"]
+    for line in (root / "payloads-tardis-node/binance-futures.jsonl").read_text().splitlines():
+        frame = json.loads(line)
+        if isinstance(frame.get("data"), dict):
+            yield "tardis", frame["data"]
+    for line in (root / "user-events-and-errors/events.jsonl").read_text().splitlines()[1:]:
+        row = json.loads(line)
+        if row["kind"] == "user":
+            yield row["src"], row["raw"] if isinstance(row["raw"], dict) else json.loads(row["raw"])
+    for line in (root / "metacodi-sequences/raw_reconstructed.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        yield row["name"], row["raw"]
+
+
+STREAMS = (
+    "depth@100ms bookTicker aggTrade trade markPrice@1s kline_1m ticker miniTicker forceOrder",
+    "btcusdc_perpetual@continuousKline_1m !contractInfo",
+)
+
+
+def our_frames() -> dict[str, dict[str, Any]]:
+    """One of each kind that the venue sends, fills before other orders' events."""
+    rig = lived_in()
+    for name in STREAMS[0].split():
+        rig.exchange.subscribe(f"btcusdc@{name}")
+    for name in STREAMS[1].split():
+        rig.exchange.subscribe(name)
+    key = body(rig.send("POST", "/fapi/v1/listenKey"))["listenKey"]
+    rig.exchange.open_user_session(key, None)
+    rig.send("POST", "/fapi/v1/leverage", {"symbol": SYMBOL, "leverage": "100"})
+    rig.apply(ContractFrame(SYMBOL, rig.now_ns, "TRADING", 1))
+    rig.apply(rig.market.bought(640_002, 3), rig.market.depth(asks=[(640_002, 90)], bids=[(639_999, 33)]))
+    rig.send("POST", "/fapi/v1/order", {"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.010"})
+    rig.wait(2_100)
+    rig.exchange.venue.account("main").wallets["USDC"] = Decimal(6)
+    rig.wait(200)
+    rig.exchange.venue.account("main").wallets["USDC"] = Decimal(3)
+    rig.wait(1_200)
+    rig.exchange.inject(Fault(kind=FaultKind.LISTEN_KEY_EXPIRED))
+    rig.wait(10)
+    found: dict[str, dict[str, Any]] = {}
+    for payload in [frame.payload for frame in (*rig.output.stream_frames, *rig.output.user_frames)]:
+        event = json.loads(payload)
+        better = event["e"] == "ORDER_TRADE_UPDATE" and event["o"]["x"] == "TRADE"
+        if event["e"] not in found or better:
+            found[event["e"]] = event
+    return found
+
+
+FRAMES_OLD = {
+    "ORDER_TRADE_UPDATE": {"AP", "cr", "W", "E"},
+    "listenKeyExpired": {"E"},
+    "ACCOUNT_CONFIG_UPDATE": {"ai"},
+    "contractInfo": {"bks"},
+    "ACCOUNT_UPDATE": {"E"},
+}
+"""Fields of trailing stops, of multi-assets mode, of a change of brackets; event times as texts in one publication."""
+
+
+def test_recorded_frames_are_reproduced_in_shape() -> None:
+    shared_path("data/payloads-binance-net")
+    ours, seen, unserved = our_frames(), Counter[str](), Counter[str]()
+    wrong: dict[str, list[str]] = {}
+    for source, frame in recorded_frames():
+        recorded = frame[0] if isinstance(frame, list) else frame
+        name = recorded.get("e", "")
+        if name not in ours:
+            unserved[name] += 1
+            continue
+        seen[name] += 1
+        found = list(differences(recorded, ours[name], name, FRAMES_OLD.get(name, set())))
+        found = [text for text in found if not text.endswith("is empty")]
+        if found:
+            wrong.setdefault(f"{source} {name}", found)
+    assert not wrong, wrong
+    assert set(unserved) <= {
+        "ALGO_UPDATE",
+        "assetIndexUpdate",
+        "compositeIndex",
+        "CONDITIONAL_ORDER_TRIGGER_REJECT",
+    } | {
+        "STRATEGY_UPDATE",
+        "GRID_UPDATE",
+        "openInterest",
+        "",
+    }, unserved
+    assert len(seen) >= 15, seen
+
+
+WS_CALLS = {
+    "PlaceOrder": ("order.place", limit_order(price="63700.0")),
+    "EditOrder": ("order.modify", ORDER | AMENDED),
+    "CancelOrder": ("order.cancel", ORDER),
+    "GetOrder": ("order.status", ORDER),
+    "GetPositions": ("v2/account.position", {"symbol": SYMBOL}),
+    "GetAccountInfo": ("v2/account.status", {}),
+    "GetBalances": ("v2/account.balance", {}),
+    "GetBookPrice": ("ticker.book", {"symbol": SYMBOL}),
+    "GetBookPrices": ("ticker.book", {}),
+    "GetOrderBook": ("depth", {"symbol": SYMBOL}),
+    "GetPrice": ("ticker.price", {"symbol": SYMBOL}),
+    "GetPrices": ("ticker.price", {}),
+}
+
+
+@pytest.mark.parametrize("name", WS_CALLS)
+def test_a_recorded_answer_of_the_websocket_api_is_reproduced_in_shape(name: str) -> None:
+    (file,) = shared_path(f"{NET}/Socket/UsdFutures").rglob(f"{name}.txt")
+    text = file.read_text(encoding="utf-8-sig").split("\n=", 1)[1].lstrip()
+    recorded = loose_json(text.replace("|1|", "1"))
+    rig = lived_in()
+    method, params = WS_CALLS[name]
+    if name not in ("GetBookPrice", "GetBookPrices", "GetOrderBook", "GetPrice", "GetPrices"):
+        named = params | {"apiKey": KEY, "timestamp": rig.now_ns // MS}
+        params = named | {"signature": sign("&".join(f"{each}={named[each]}" for each in sorted(named)))}
+    frame = json.dumps({"id": "1", "method": method, "params": params})
+    rig.exchange.receive_ws(1, WsSession(address="127.0.0.1", connected_ms=0), frame, rig.now_ns)
+    rig.wait(0)
+    ours = json.loads(rig.output.ws_answers.pop()[1])
+    found = list(differences(recorded, ours, name, {"id", "unrealizedProfit"} | TRAILING))
+    assert not found, found
