@@ -28,8 +28,6 @@ SURVIVED = frozenset(
         Injection.BLOCK,
         Injection.HOG,
         Injection.DIE_AT,
-        Injection.KILL_ALWAYS,
-        Injection.NO_START,
         Injection.FULL_DISK,
         Injection.STARVE,
         Injection.STOP,
@@ -42,7 +40,7 @@ SURVIVED = frozenset(
         Injection.STRANGER,
     )
 )
-"""Injections that leave a system to go on with, on one stage for all."""
+"""Injections that leave a system to go on with, on one stage for all, and some of its restarts."""
 
 
 class Stroke(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +53,16 @@ class Stroke(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Struck(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a stroke that began `at_s` after the first quotes. `back_s` is when every symbol quoted again; None: it did not."""
+    """What became of a stroke that began `at_s` after the first quotes.
+
+    `back_s` is when every symbol quoted again; None: it did not. `halted`: a shard had died too often, and was resumed.
+    """
 
     stroke: Stroke
     at_s: float
     fault: str
     back_s: float | None
+    halted: bool = False
 
 
 class Differences(msgspec.Struct, frozen=True, kw_only=True):

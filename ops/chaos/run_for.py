@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from ops.chaos import faults
 from ops.chaos.injections import inject
-from ops.chaos.live import Live, Told, alerts_of, verdict
+from ops.chaos.live import Live, Told, alerts_of, ended, verdict
 from ops.chaos.matrix import rows
-from ops.chaos.measuring import quotes_now
+from ops.chaos.measuring import first_alert, quotes_now
 from ops.chaos.nemesis import RETURN_S_MAX, Nemesis, Stroke, Struck, check_came_back, differences
 from ops.chaos.proxy.handle import ProxyFailed
 from ops.chaos.rows import Row
@@ -29,6 +30,7 @@ from ops.launch import Ending, LaunchFailed, RayHostError, launch, shut_down, st
 from ops.preparation import prepare
 from ops.report import live_order_ids
 from ops.run_files import read_history
+from protocols.messages.alerts import AlertCode
 from protocols.messages.control import SystemStatus
 
 STATUS_S_MAX = 30.0
@@ -62,9 +64,12 @@ class Strokes:
         live, row = self._live, self._rows[stroke.key]
         for note in ("blocked", "hogged", "died"):
             (live.state.path / note).unlink(missing_ok=True)
-        at_s = time.monotonic() - self._began
-        told = inject(row, live, self._status())
+        at_s, at_ns = time.monotonic() - self._began, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         fault = row.fault
+        try:
+            told = inject(row, live, self._status())
+        except (LookupError, psutil.Error) as error:
+            return Struck(stroke=stroke, at_s=round(at_s, 1), fault=f"{fault}: it found nobody ({error})", back_s=0.0)
         if stroke.second:
             second = self._rows[stroke.second]
             fault = f"{fault}; then {second.fault}"
@@ -73,13 +78,23 @@ class Strokes:
         live.proxy.rules()
         self.checks += [check for check in told.checks if not check.held and check.name not in _CHANCE]
         struck_s = time.monotonic()
-        back = live.wait(RETURN_S_MAX, self._quotes)
+        back = live.wait(RETURN_S_MAX, lambda: self._quotes() or self._given_up(at_ns))
+        halted = self._given_up(at_ns)
+        if halted:
+            output, code = ended(live.stage.raymaker("resume", "--state", str(live.state.path)))
+            self.checks += [] if code == 0 else [verdict("the resume", False, output)]
+            back = live.wait(RETURN_S_MAX, self._quotes)
         return Struck(
             stroke=stroke,
             at_s=round(at_s, 1),
             fault=fault,
             back_s=round(time.monotonic() - struck_s, 2) if back else None,
+            halted=halted,
         )
+
+    def _given_up(self, since_ns: int) -> bool:
+        """A shard that died too often is HALTED with an alert, and a person resumes it."""
+        return first_alert(self._live.alerts(), (AlertCode.RESTART_INTENSITY,), (), since_ns) is not None
 
     def _quotes(self) -> bool:
         """Every symbol rests on both sides, and did so STEADY_S ago and since."""

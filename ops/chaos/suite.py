@@ -106,6 +106,8 @@ def run_for(seconds: float, seed: int, keep: bool, say: Callable[[str], None]) -
 
 def _told(struck: Struck) -> str:
     back = "did not come back" if struck.back_s is None else f"quoting again {struck.back_s:.1f} s later"
+    if struck.halted:
+        back = f"HALTED with an alert, resumed, {back}"
     return f"{struck.at_s:6.1f} s  row {struck.stroke.key}: {struck.fault}: {back}"
 
 
