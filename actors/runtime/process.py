@@ -7,6 +7,7 @@ clean one. What comes from outside and cannot be understood never gets as far as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections import deque
@@ -104,7 +105,7 @@ class ActorProcess:
         self._settings = settings
         self._state = StateDir(spec.state_dir)
         self._owns_process = on_fatal is None
-        self._on_fatal = on_fatal or _end_process
+        self._on_fatal = on_fatal or end_process
         self.clock: Clock = clock or BootClock()
         self.log: Any = log if log is not None else open_log(self._state.log(spec.name), spec.name, settings.logs)
         self.origin_ns = 0
@@ -422,14 +423,22 @@ class ActorProcess:
             self._writer.publish(alert, 0, "")
 
     def _die(self, code: ExitCode, error: BaseException) -> None:
+        """Say why, and end. On a full disk no word of it may find a place; the end does not depend on that."""
         self._dead = True
-        self.log.opt(exception=error).critical("{} ends itself: {}", self._spec.name, error)
-        if code is ExitCode.JOURNAL_FAILED:
-            self._raise_alert(AlertCode.JOURNAL_FAILED, self._spec.name, str(error))
-            self._shut_node(f"the journal failed: {error}")
-        self._on_fatal(code, error)
+        with contextlib.suppress(OSError):
+            self.log.opt(exception=error).critical("{} ends itself: {}", self._spec.name, error)
+        try:
+            if code is ExitCode.JOURNAL_FAILED:
+                self._raise_alert(AlertCode.JOURNAL_FAILED, self._spec.name, str(error))
+                self._shut_node(f"the journal failed: {error}")
+        finally:
+            self._on_fatal(code, error)
 
 
-def _end_process(code: ExitCode, error: BaseException) -> None:
-    print(f"ended by {type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    os._exit(code)
+def end_process(code: ExitCode, error: BaseException) -> None:
+    """End this process now, with a word on its standard error where that takes it."""
+    try:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"ended by {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)

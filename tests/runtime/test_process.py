@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -590,3 +592,16 @@ async def test_vitals_and_snapshot_tell_what_the_host_knows(folder: Path) -> Non
             "snapshot": {"messages": len(strategy.core.heard)},
             "io": {"records": 0},
         }
+
+
+def test_a_process_ends_although_its_last_words_find_no_place() -> None:
+    """As on a full disk: standard error refuses what is written to it."""
+    program = (
+        "import sys\n"
+        "from actors.runtime.exit_codes import ExitCode\n"
+        "from actors.runtime.process import end_process\n"
+        "sys.stderr = open('/dev/full', 'w')\n"
+        "end_process(ExitCode.JOURNAL_FAILED, OSError('no space left'))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False, timeout=60)
+    assert ended.returncode == ExitCode.JOURNAL_FAILED
