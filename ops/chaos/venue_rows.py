@@ -73,11 +73,12 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
         ),
         _asked(
             "43c",
-            "403 with a page of HTML",
+            "403 with a page of HTML: nothing is sent for minutes",
             {"kind": "forbidden", "calls": ORDERS, "count": 1},
-            Safe.TENDED,
-            Bounds(quoting_s=30.0),
-            watch_s=40.0,
+            Safe.EMPTY,
+            Bounds(detected_s=1.0, safe_s=countdown_s(settings)),
+            LIMITED,
+            quotes_again=False,
         ),
         _asked(
             "47",
@@ -100,6 +101,7 @@ def _asked(
     alerts: tuple[AlertCode, ...] = (),
     watch_s: float = 25.0,
     lasts_s: float = 0.0,
+    quotes_again: bool = True,
 ) -> Row:
     return Row(
         key=key,
@@ -109,6 +111,7 @@ def _asked(
         safe=safe,
         alerts=alerts,
         asked=asked,
+        quotes_again=quotes_again,
         watch_s=watch_s,
         network=Network(for_s=lasts_s),
     )
