@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from configs.schema import Settings
 from ops.chaos.network_rows import SOME_ORDERS, SPELL_S
-from ops.chaos.rows import QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
+from ops.chaos.rows import OTHER_S, QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
 from protocols.messages.alerts import AlertCode
 
 THROTTLED_S = 5
@@ -28,7 +28,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             f"429 with Retry-After {THROTTLED_S} s",
             {"kind": "throttled", "calls": ["countdown"], "retry_after_s": THROTTLED_S},
             Safe.NONE,
-            Bounds(detected_s=1.0, quoting_s=THROTTLED_S + QUOTING_S),
+            Bounds(detected_s=OTHER_S, quoting_s=THROTTLED_S + QUOTING_S),
             LIMITED,
         ),
         _asked(
@@ -36,7 +36,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "429 without Retry-After",
             {"kind": "throttled_bare", "calls": ["countdown"]},
             Safe.NONE,
-            Bounds(detected_s=1.0, quoting_s=MINUTE_S + QUOTING_S),
+            Bounds(detected_s=OTHER_S, quoting_s=MINUTE_S + QUOTING_S),
             LIMITED,
             watch_s=90.0,
         ),
@@ -45,7 +45,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "429 -1015: too many orders",
             {"kind": "orders_throttled", "calls": ORDERS, "retry_after_s": THROTTLED_S},
             Safe.NONE,
-            Bounds(detected_s=1.0, quoting_s=10.0 + QUOTING_S),
+            Bounds(detected_s=OTHER_S, quoting_s=10.0 + QUOTING_S),
             LIMITED,
         ),
         _asked(
@@ -53,7 +53,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             f"418: banned for {BANNED_S} s",
             {"kind": "banned", "calls": ["countdown"], "retry_after_s": BANNED_S},
             Safe.EMPTY,
-            Bounds(detected_s=1.0, safe_s=countdown_s(settings), quoting_s=BANNED_S + 2 * QUOTING_S),
+            Bounds(detected_s=OTHER_S, safe_s=countdown_s(settings), quoting_s=BANNED_S + 2 * QUOTING_S),
             LIMITED,
             watch_s=60.0,
         ),
@@ -76,7 +76,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "403 with a page of HTML: nothing is sent for minutes",
             {"kind": "forbidden", "calls": ORDERS, "count": 1},
             Safe.EMPTY,
-            Bounds(detected_s=1.0, safe_s=countdown_s(settings)),
+            Bounds(detected_s=OTHER_S, safe_s=countdown_s(settings)),
             LIMITED,
             quotes_again=False,
         ),
