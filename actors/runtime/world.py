@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -72,6 +72,14 @@ class Inhabitant(msgspec.Struct, kw_only=True):
     disk: Disk | None = None
     busy_until_ns: int = 0
     fan_out: dict[type[Message], tuple[tuple[Link, int], ...]] = {}
+
+
+class Backlog(NamedTuple):
+    """Messages between a writer and a reader that have not arrived."""
+
+    writer: str
+    reader: str
+    messages: int
 
 
 class World:
@@ -180,6 +188,17 @@ class World:
         actor = self._inhabitants[name]
         self.at(self.now_ns + delay_ns, self._deliver, actor, message, actor.epoch)
 
+    def backlogs(self) -> list[Backlog]:
+        """What waits on every link that was ever used."""
+        return [
+            Backlog(link.writer, link.reader, len(link.held) + len(link.flying) + len(link.waiting))
+            for link in self._links.values()
+        ]
+
+    def timer_counts(self) -> dict[str, int]:
+        """Timers that are set, by actor."""
+        return {actor.name: len(actor.timers) for actor in self._inhabitants.values()}
+
     def say(self, name: str, message: Message) -> None:
         """Let an actor's host publish something on its own."""
         self._publish(self._inhabitants[name], message)
@@ -228,6 +247,10 @@ class World:
             return
         if effects:
             self._carry_out(actor, effects)
+
+    def route_calls(self, name: str, call: Callable[[str, int, Message], None]) -> None:
+        """Let somebody else carry out an actor's venue requests."""
+        self._inhabitants[name].call = call
 
     def doom(self, name: str, messages: int, share: float, then: Callable[[], None]) -> None:
         """Let an actor die at one of its next messages; `then` has to crash it."""

@@ -10,6 +10,7 @@ import msgspec
 from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderFilled
 from protocols import client_order_id as ids
 from protocols.envelope import Message
+from protocols.messages.alerts import Alert
 from protocols.values import Instrument
 
 VIOLATIONS_SHOWN_MAX = 20
@@ -24,10 +25,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     violations: tuple[str, ...]
 
 
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A symbol that quoted while its order manager's position (signed lots) was not the venue's, and for how long at the longest."""
+
+    symbol: str
+    ours: int
+    theirs: int
+    lasted_ns: int
+
+
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end.
 
-    `stops` are the emergency stops as (shut, lifted) in the venue's time; lifted is 0 for one that still holds.
+    `stops` are the emergency stops as (shut, lifted) in the venue's time; lifted is 0 for one that still holds. What follows is None where
+    nobody looked: `copied` is inventory's journal, `raised` every alert of an actor and `told` those that alerting has recorded, `peaks`
+    the highest count of each queue with its bound, `differences` how long each symbol quoted on a position that was not the venue's.
     """
 
     ledger: tuple[LedgerRecord, ...]
@@ -36,6 +48,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     install: str
     claimed_positions: dict[str, int] = {}
     stops: tuple[tuple[int, int], ...] = ()
+    copied: tuple[Message, ...] | None = None
+    raised: tuple[Alert, ...] | None = None
+    told: tuple[Alert, ...] | None = None
+    peaks: dict[str, tuple[int, int]] | None = None
+    differences: tuple[Difference, ...] | None = None
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an order at the venue carries an id of this installation."""

@@ -20,9 +20,15 @@ from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdo
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import symbol_of
 
+MOTION_NS = 12_000_000_000
+"""An execution that the private stream lost is found by comparison within 10 s (the audit), and told within 2 s more."""
+
 
 def check_positions_agree(history: History) -> Verdict:
-    """I3 at rest: opening record + all trades in our journals = the venue's position = what inventory claims."""
+    """I3 at rest: opening record + all trades in our journals = the venue's position = what inventory claims.
+
+    In motion: no symbol has quoted on while its position differed from the venue's for longer than a comparison takes.
+    """
     findings = Findings("I3")
     venue: dict[str, Decimal] = {}
     for record in history.ledger:
@@ -36,6 +42,11 @@ def check_positions_agree(history: History) -> Verdict:
         if symbol in history.claimed_positions:
             claimed = instrument.quantity(history.claimed_positions[symbol])
             findings.check(claimed == at_venue, f"{symbol}: inventory says {claimed}, the venue {at_venue}")
+    for seen in history.differences or ():
+        findings.check(
+            seen.lasted_ns <= MOTION_NS,
+            f"{seen.symbol}: quoted on for {seen.lasted_ns / 1e9:.1f} s with {seen.ours} lots where the venue had {seen.theirs}",
+        )
     return findings.verdict()
 
 

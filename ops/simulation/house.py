@@ -95,6 +95,7 @@ class House:
             by_wire=by_wire,
         )
         self.alerts: Counter[AlertCode] = Counter()
+        self._raised: list[Alert] = []
         self._stops: list[tuple[int, int]] = []
         self._resume_owed: set[str] = set()
         self.world.observers.append(self._observe)
@@ -258,7 +259,16 @@ class House:
             install=self.settings.install,
             claimed_positions=positions,
             stops=tuple(self._stops),
+            copied=tuple(self.world.journal_of("inventory")),
+            raised=tuple(self._raised),
+            told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
         )
+
+    def from_journal(self, name: str, times: int) -> bytes:
+        """The checkpoint of an order manager made from its journal, read so many times in a row."""
+        core = self._make_core(self.specs[name], self.world.epoch_of(name), self.world.journal_of(name) * times)
+        assert isinstance(core, OrderManagerCore)
+        return core.checkpoint()
 
     def _inhabit(self, spec: ActorSpec) -> None:
         envelope: Any = Envelope
@@ -335,6 +345,7 @@ class House:
     def _observe(self, name: str, body: Message) -> None:
         if isinstance(body, Alert):
             self.alerts[body.code] += 1
+            self._raised.append(body)
 
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""

@@ -30,6 +30,16 @@ _HALT_ALERTS = frozenset(
 )
 
 
+def replayed_twice(house: House) -> list[str]:
+    """I4: an order manager made from its journal is the same when every record is read once more."""
+    violations = []
+    for name in house.order_managers:
+        once, twice = (house.from_journal(name, times) for times in (1, 2))
+        if once != twice:
+            violations.append(f"I4: {name} made from its journal read twice differs from one made from it read once")
+    return violations
+
+
 class Observation:
     """Looks at the order managers of a house, and notes what takes too long."""
 
@@ -92,6 +102,7 @@ class Observation:
                 continue
             for symbol, view in core.snapshot().symbols.items():
                 is_halted = bool(view.halted) and bool(_HALT_ALERTS & self._house.alerts.keys())
-                if not is_halted and not (view.gate_open and view.open_orders):
-                    idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {view.open_orders} orders"
+                resting = self._house.venue.resting(symbol)
+                if not is_halted and not (view.gate_open and resting):
+                    idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {resting} orders rest at the venue"
         return idle

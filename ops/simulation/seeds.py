@@ -18,7 +18,8 @@ from ops.simulation.fault_draws import draw_schedule
 from ops.simulation.faults import Fault, FaultKind
 from ops.simulation.house import SECOND_NS, House
 from ops.simulation.injection import plan
-from ops.simulation.observation import Observation
+from ops.simulation.observation import Observation, replayed_twice
+from ops.simulation.watch import Watch
 
 WARM_UP_S = 10.0
 """Longest time until everything quotes for the first time."""
@@ -99,8 +100,9 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
     """Run a case and judge it."""
     drawn, flow = _drawn(case.seed, settings)
     house = House(drawn, case.seed, flow=flow, by_wire=case.seed % WIRE_EVERY == 0)
-    observed = Observation(house)
+    observed, watch = Observation(house), Watch(house)
     house.start()
+    watch.begin()
     began_ns = house.world.now_ns
     observed.until_quoting(WARM_UP_S, "the start")
     injected: Counter[str] = Counter()
@@ -115,9 +117,9 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
         recovered_s = observed.until_quoting(QUOTING_AGAIN_S, "the last fault")
         house.run_s(max(case.trading_ms / 1_000 - (house.world.now_ns - began_ns) / SECOND_NS, 0.0))
     observed.drain()
-    history = house.history()
+    history = watch.complete(house.history())
     verdicts = check_all(history)
-    violations = list(observed.violations)
+    violations = [*observed.violations, *replayed_twice(house)]
     for verdict in verdicts:
         violations += [f"{verdict.name}: {text}" for text in verdict.violations[:VIOLATIONS_TOLD_MAX]]
     live = live_order_ids(history.our_ledger())

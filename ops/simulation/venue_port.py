@@ -192,6 +192,18 @@ class VenuePort:
         if key is not None:
             self.exchange.venue.tell(listen_key_expired(ACCOUNT, key, self._venue_ns() // 1_000_000))
 
+    def position_lots(self, symbol: str) -> int:
+        """The account's position at the venue, in signed lots."""
+        account = self.exchange.venue.accounts.get(ACCOUNT)
+        if account is None:
+            return 0
+        return int(account.position(symbol).amount / self.exchange.venue.markets[symbol].contract.lot_size)
+
+    def resting(self, symbol: str) -> int:
+        """How many orders of a symbol rest at the venue."""
+        account = self.exchange.venue.accounts.get(ACCOUNT)
+        return len(account.live_orders(symbol)) if account is not None else 0
+
     def clear_faults(self) -> None:
         """End everything that is wrong with the wire and with the venue."""
         self.faults.clear()

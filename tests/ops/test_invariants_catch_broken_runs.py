@@ -16,10 +16,11 @@ from actors.exchange.ledger import (
     RequestThrottled,
 )
 from ops.invariants.all import check_all
-from ops.invariants.history import History
+from ops.invariants.history import Difference, History
 from ops.report import build_report
 from protocols.client_order_id import ClientOrderId
 from protocols.envelope import Message
+from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.journal import GateChanged, OrderIntended, OrderWritten, PositionAdopted
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import Instrument, Side, TimeInForce, make_instrument_id
@@ -200,7 +201,7 @@ def broken(run: History) -> set[str]:
 def test_a_sound_run_holds_and_every_check_looked_at_something() -> None:
     verdicts = check_all(history(*sound_run(), BTCUSDC=10))
     assert {v.name: v.held for v in verdicts} == dict.fromkeys(
-        ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I10", "I13", "I14"), True
+        ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I10", "I13", "I14", "I15"), True
     )
     assert all(v.checked > 0 for v in verdicts)
 
@@ -319,6 +320,48 @@ def test_an_order_while_the_gate_is_shut_breaks_i7() -> None:
 def test_an_order_that_no_journal_knows_breaks_i8() -> None:
     ledger, journal = sound_run()
     assert "I8" in broken(history((*ledger, accepted(7, order_id(7))), journal))
+
+
+def test_an_event_that_inventory_has_and_the_journal_has_not_breaks_i4() -> None:
+    ledger, journal = sound_run()
+    fill = booked(1, order_id(1), 501)
+    copied = msgspec.structs.replace(history(ledger, journal), copied=(fill,))
+    assert broken(copied) == set()
+    for other in (msgspec.structs.replace(fill, quantity_lots=9), msgspec.structs.replace(fill, event_seq=777)):
+        assert broken(msgspec.structs.replace(copied, copied=(other,))) == {"I4"}
+
+
+def test_a_position_that_differs_for_longer_than_a_comparison_takes_breaks_i3() -> None:
+    run = history(*sound_run())
+    short, long = (
+        Difference(symbol="BTCUSDC", ours=1, theirs=2, lasted_ns=lasted_s * SECOND_NS) for lasted_s in (11, 13)
+    )
+    assert broken(msgspec.structs.replace(run, differences=(short,))) == set()
+    assert broken(msgspec.structs.replace(run, differences=(short, long))) == {"I3"}
+
+
+def test_a_queue_above_its_bound_breaks_i11() -> None:
+    run = history(*sound_run())
+    assert broken(msgspec.structs.replace(run, peaks={"link": (10, 10)})) == set()
+    assert broken(msgspec.structs.replace(run, peaks={"link": (11, 10)})) == {"I11"}
+
+
+def test_an_alert_that_never_arrived_and_an_incident_that_raised_none_break_i12() -> None:
+    ledger, journal = sound_run()
+    limited = Alert(code=AlertCode.RATE_LIMITED, severity=Severity.WARNING, subject="main", text="", raised_ns=1)
+    run = history((*ledger, throttled(4 * SECOND_NS)), journal)
+    told = msgspec.structs.replace(run, raised=(limited,), told=(limited,))
+    assert broken(told) == set()
+    assert broken(msgspec.structs.replace(told, told=())) == {"I12"}
+    assert broken(msgspec.structs.replace(told, raised=())) == {"I12"}
+
+
+def test_a_lot_that_is_worth_another_quantity_in_the_same_version_breaks_i15() -> None:
+    first, second = order_id(1), order_id(2)
+    ledger = (armed(), accepted(1, first))
+    other = intended(second, quantity=Decimal("0.020"))
+    assert broken(history(ledger, (intended(first), other))) == {"I15"}
+    assert broken(history(ledger, (intended(first), msgspec.structs.replace(other, instrument_version=2)))) == set()
 
 
 def test_a_fill_booked_twice_breaks_i13() -> None:

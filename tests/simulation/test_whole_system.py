@@ -76,10 +76,9 @@ def test_a_quiet_run_quotes_both_sides_is_filled_and_ends_with_nothing_live() ->
         assert report["symbols"][symbol]["quoted_both_share"] > 0.8
         assert report["symbols"][symbol]["fills"] >= 3
     assert report["live_orders_at_end"] == 0
-    assert {name: verdict["held"] for name, verdict in report["invariants"].items()} == dict.fromkeys(
-        ("I1", "I2", "I3", "I5", "I6", "I7", "I8", "I10", "I13", "I14"), True
-    )
-    assert all(verdict["checked"] > 0 for verdict in report["invariants"].values())
+    assert all(verdict["held"] for verdict in report["invariants"].values())
+    looked_at = {name for name, verdict in report["invariants"].items() if verdict["checked"] > 0}
+    assert looked_at >= {"I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I10", "I13", "I14", "I15"}
 
 
 def test_limits_that_the_venue_has_lowered_are_obeyed_without_a_refusal() -> None:

@@ -1,0 +1,46 @@
+"""Checks about what is written down: I4 (nothing acknowledged is lost) and I15 (units hold)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ops.invariants.history import Findings, History, Verdict
+from protocols.messages.journal import AmendIntended, OrderIntended
+from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, OrderEvent, VenuePosition
+
+Numbered = OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled
+"""What an order manager tells under a number."""
+
+
+def check_nothing_acknowledged_is_lost(history: History) -> Verdict:
+    """I4: every event that inventory has booked is in the journal of its shard, the same to the letter and under the same number."""
+    findings = Findings("I4")
+    written: dict[int, dict[int, Numbered]] = {}
+    for shard, records in history.journals.items():
+        events = {r.event_seq: r for r in records if isinstance(r, Numbered)}
+        count = sum(isinstance(r, Numbered) for r in records)
+        findings.check(len(events) == count, f"shard {shard}: {count - len(events)} numbers were given twice")
+        written[shard] = events
+    for event in history.copied or ():
+        if isinstance(event, Numbered) and event.shard in written:
+            ours = written[event.shard].get(event.event_seq)
+            findings.check(
+                ours == event,
+                f"shard {event.shard}: inventory has booked event {event.event_seq}, the journal has {ours}",
+            )
+    return findings.verdict()
+
+
+def check_units_hold(history: History) -> Verdict:
+    """I15: in every version of an instrument a tick is worth the same in all records, and a lot is."""
+    findings = Findings("I15")
+    units: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
+    for _, record in history.journaled():
+        if isinstance(record, OrderIntended | AmendIntended) and record.price_ticks and record.quantity_lots:
+            tick, lot = record.price / record.price_ticks, record.quantity / record.quantity_lots
+            known = units.setdefault((record.instrument_id, record.instrument_version), (tick, lot))
+            findings.check(
+                known == (tick, lot),
+                f"{record.client_order_id}: a tick of {tick} and a lot of {lot}, before in this version {known[0]} and {known[1]}",
+            )
+    return findings.verdict()

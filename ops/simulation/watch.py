@@ -1,0 +1,72 @@
+"""Looks at a house all through a run: how full everything is (I11), and how long positions differ while symbols quote (I3 in motion)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.order_manager.core import OrderManagerCore
+from actors.runtime.timers import TIMERS_MAX
+from ops.invariants.history import Difference, History
+from ops.simulation.house import SECOND_NS, House
+
+LOOK_NS = 2 * SECOND_NS
+
+
+class Watch:
+    """A look every few seconds of virtual time; it changes nothing."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        settings = house.settings
+        self._links_max = settings.links.ordered_messages_max
+        self._bounds = {
+            "requests in flight": settings.order_manager.requests_in_flight_max,
+            "live orders": settings.order_manager.live_orders_max,
+        }
+        self._peaks: dict[str, tuple[int, int]] = {}
+        self._since_ns: dict[str, int] = {}
+        self._differences: dict[str, Difference] = {}
+
+    def begin(self) -> None:
+        """Look now, and again and again."""
+        self._look()
+        self._house.world.at(self._house.world.now_ns + LOOK_NS, self.begin)
+
+    def complete(self, history: History) -> History:
+        """The history with what was seen."""
+        return msgspec.structs.replace(
+            history,
+            peaks=dict(self._peaks),
+            differences=tuple(self._differences[name] for name in sorted(self._differences)),
+        )
+
+    def _look(self) -> None:
+        house = self._house
+        for backlog in house.world.backlogs():
+            self._note(f"link {backlog.writer} to {backlog.reader}", backlog.messages, self._links_max)
+        for name, count in house.world.timer_counts().items():
+            self._note(f"timers of {name}", count, TIMERS_MAX)
+        for name in house.order_managers:
+            core = house.world.core_of(name)
+            if isinstance(core, OrderManagerCore):
+                self._look_at(name, core)
+
+    def _look_at(self, name: str, core: OrderManagerCore) -> None:
+        seen = core.snapshot()
+        self._note(f"requests in flight of {name}", seen.requests_in_flight, self._bounds["requests in flight"])
+        self._note(f"live orders of {name}", len(seen.orders), self._bounds["live orders"])
+        now_ns = self._house.world.now_ns
+        for symbol, view in seen.symbols.items():
+            theirs = self._house.venue.position_lots(symbol)
+            if not view.gate_open or view.position_lots == theirs:
+                self._since_ns.pop(symbol, None)
+                continue
+            lasted_ns = now_ns - self._since_ns.setdefault(symbol, now_ns)
+            worst = self._differences.get(symbol)
+            if worst is None or worst.lasted_ns < lasted_ns:
+                ours = view.position_lots
+                self._differences[symbol] = Difference(symbol=symbol, ours=ours, theirs=theirs, lasted_ns=lasted_ns)
+
+    def _note(self, name: str, count: int, bound: int) -> None:
+        if count > self._peaks.get(name, (-1, 0))[0]:
+            self._peaks[name] = (count, bound)
