@@ -114,7 +114,7 @@ def launch(
     try:
         with _readable():
             _step(go_on)
-            attach(state)
+            marker = attach(state).marker
             _step(go_on)
             if settings.cluster is not None:
                 _await_nodes(settings.cluster, say, go_on)
@@ -131,7 +131,7 @@ def launch(
             _step(go_on)
             say("starting actors")
             start_supervisor(SHELLS["supervisor"], supervisor_spec(settings, found.epoch_floor, state))
-            return SupervisorClient("supervisor")
+            return SupervisorClient("supervisor", marker)
     except BaseException:
         detach()
         stop_cluster(state)
@@ -199,18 +199,21 @@ def shut_down(client: SupervisorClient, state: StateDir, settings: Settings | No
     finally:
         client.close()
     say("stopping Ray")
-    clear_away(state)
+    clear_away(state, client.marker)
     return ending
 
 
-def clear_away(state: StateDir) -> None:
+def clear_away(state: StateDir, marker: str = "") -> None:
     """End every process of the Ray on `state`, also those that a killed Ray left behind.
+
+    Args:
+        marker: of the Ray that is meant, so that a later one on the same directory is let be; empty means whichever is there.
 
     Raises:
         LaunchFailed: a process could not be ended.
     """
     try:
-        stop_cluster(state)
+        stop_cluster(state, marker)
     except ClusterError as error:
         raise LaunchFailed(str(error)) from error
 

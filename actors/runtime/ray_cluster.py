@@ -155,14 +155,17 @@ def running_cluster(state: StateDir) -> RayCluster:
     return cluster
 
 
-def stop_cluster(state: StateDir) -> None:
+def stop_cluster(state: StateDir, marker: str = "") -> None:
     """End every process of the Ray of `state` and verify that none is left; without one this does nothing.
+
+    Args:
+        marker: of the one that is meant: a later one on the same directory is let be. Empty means whichever is there.
 
     Raises:
         ClusterError: a process survived SIGKILL.
     """
     cluster = _read(state)
-    if cluster is None:
+    if cluster is None or (marker and cluster.marker != marker):
         return
     if is_alive(cluster.head_pid, cluster.head_started_s):
         head = psutil.Process(cluster.head_pid)

@@ -331,8 +331,10 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
 class SupervisorClient:
     """The command line's way to the supervisor."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, marker: str = "") -> None:
+        """Args: marker: of the Ray that it leads to."""
         self._name = name
+        self.marker = marker
 
     def ask(self, command: AnyCommand, timeout_s: float = 30.0) -> AnyAnswer:
         """Give one command and return its answer. Questions are repeated while the supervisor is being restarted; orders never.
@@ -371,8 +373,7 @@ def connect(state_dir: Path | str, supervisor: str = "supervisor") -> Supervisor
         NotRunning: nothing runs there.
         RayHostError: it runs and does not answer.
     """
-    attach(StateDir(state_dir))
-    return SupervisorClient(supervisor)
+    return SupervisorClient(supervisor, attach(StateDir(state_dir)).marker)
 
 
 def _remote(actor_class: type[HostedActor]) -> Any:

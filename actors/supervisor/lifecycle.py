@@ -198,6 +198,8 @@ class Lifecycle:
                 child.enter(Phase.ABSENT, self._state.now_ns)
             elif child.phase in (Phase.STARTING, Phase.UP, Phase.DRAINING):
                 self.note_died(ChildDied(name=child.name, epoch=child.epoch, text=f"its node {node} is lost"))
+            elif child.phase in (Phase.KILLING, Phase.STOPPING):
+                self._request_kill(child)  # the agent that was asked to verify it is lost as well
 
     def _adopt(self, child: Child, found: FoundChild) -> None:
         state = self._state

@@ -25,6 +25,7 @@ from protocols.messages.journal import OrderIntended
 
 FROZEN_S = 10.0
 BLOCKED_S = 30.0
+END_S_MAX = 10.0
 BEGIN_S_MAX = 10.0
 FILE_BYTES_MAX = 4_096
 """A journal is longer than this from its beginning: no file of the process may grow past it any more."""
@@ -45,6 +46,14 @@ def kill_marked(marker: str) -> None:
     while found := [process for process in psutil.process_iter() if _is_marked(process, marker)]:
         kill([process.pid for process in found])
         psutil.wait_procs(found, timeout=1.0)
+
+
+def kill_store(head_pid: int) -> None:
+    """SIGKILL the GCS of a head, and return when the head has ended everything else."""
+    head = psutil.Process(head_pid)
+    store = next(child for child in head.children() if child.name() == "gcs_server")
+    kill([store.pid])
+    psutil.wait_procs([head], timeout=END_S_MAX)
 
 
 def _is_marked(process: psutil.Process, marker: str) -> bool:

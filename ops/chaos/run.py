@@ -113,11 +113,14 @@ def _died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]
     try:
         wait_until_quoting(live.client, settings, _silent, lambda: False)
         live.await_quotes()
-        marker = running_cluster(stage.state).marker
+        cluster = running_cluster(stage.state)
         live.client.close()
         detach()
         told.scene = live.scene(row, ())
-        faults.kill_marked(marker)
+        if row.variant == "gcs":
+            faults.kill_store(cluster.head_pid)
+        else:
+            faults.kill_marked(cluster.marker)
         told.notes.append(f"every process was gone {seconds_after(told.scene):.2f} s after the first SIGKILL")
         deadline = time.monotonic() + row.watch_s
         while empty_t(live.ledger(), live.is_ours, settings.symbols, told.scene.fault_t) is None:

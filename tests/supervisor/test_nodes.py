@@ -146,6 +146,19 @@ def test_processes_of_a_frozen_node_are_left_to_the_fence_and_replaced() -> None
     assert nodes_of(world, SHARD_0) == {"right"}
 
 
+def test_a_kill_that_nobody_can_verify_any_more_is_not_waited_for() -> None:
+    """The processes of a dying node are noticed before the node is: their agent does not answer either."""
+    world = world_of(HOME, LEFT, RIGHT)
+    world.hook = lambda request: isinstance(request, c.KillChild) and request.verify
+    for name in SHARD_0:
+        world.die(name)
+    world.run(500)
+    assert world.state_of("order_manager-0") is ActorState.DEAD
+    lose(world, "left")
+    world.run(500)
+    assert nodes_of(world, SHARD_0) == {"right"}
+
+
 def test_a_node_that_is_lost_while_an_actor_is_being_started_there_does_not_hold_it_up() -> None:
     world = world_of(HOME, LEFT, RIGHT)
     world.hook = lambda request: isinstance(request, c.StartChild) and request.child.spec.node == "left"
