@@ -392,6 +392,8 @@ class ExchangeSettings(Section):
         "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),
         "USDT": FeeSettings(maker=Decimal("0.0002"), taker=Decimal("0.0005")),
     }
+    queue_model: Literal["pessimistic", "probabilistic"] = "pessimistic"
+    """Pessimistic: only prints shorten the queue. Probabilistic: cancellations do, in proportion to what stands ahead and behind."""
     fee_tier: int = Field(default=0, ge=0, le=9)
     """VIP tier; `fees` are those of tier 0."""
     fee_burn: bool = False

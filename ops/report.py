@@ -23,6 +23,7 @@ from actors.exchange.ledger import (
 )
 from ops.invariants.all import check_all
 from ops.invariants.history import History, signed
+from ops.queue_report import by_queue_model, plain_fees
 from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.values import symbol_of
 
@@ -87,9 +88,11 @@ def tick_to_order_us(journal: Iterable[object]) -> dict[str, float | int | None]
 
 
 class _SymbolRun:
-    """One symbol's part of the ledger."""
+    """One symbol's part of the ledger. `fees_plain` is what an account without tier, programme or promotion would pay."""
 
     def __init__(self, symbol: str, ledger: tuple[LedgerRecord, ...]) -> None:
+        self._symbol = symbol
+        self._ledger = ledger
         self._records = [record for record in ledger if getattr(record, "symbol", None) == symbol]
         self._fills = [record for record in self._records if isinstance(record, OrderFilled)]
         self._tops = [record for record in self._records if isinstance(record, TopSampled) and record.mid is not None]
@@ -113,6 +116,7 @@ class _SymbolRun:
             "volume": str(volume),
             "position": str(self._position()),
             "pnl": self._pnl(),
+            "queue_models": by_queue_model(self._symbol, self._ledger, self._tops[-1].mid if self._tops else None),
             "quoted_both_share": self._quoted_both_share(),
             "markout_bps": {f"{horizon}s": self._markout_bps(horizon) for horizon in MARKOUT_HORIZONS_S},
         }
@@ -137,11 +141,14 @@ class _SymbolRun:
         funding = sum((r.amount for r in self._records if isinstance(r, FundingPaid)), Decimal(0))
         seam = sum((r.realized_pnl for r in self._records if isinstance(r, SeamClosed)), Decimal(0))
         gross = realised + seam + self._unrealised()
+        fees_plain = plain_fees(self._symbol, self._fills)
         return {
             "gross": str(gross),
             "fees": str(fees),
             "funding": str(funding),
             "net": str(gross - fees + funding),
+            "fees_plain": str(fees_plain),
+            "net_plain": str(gross - fees_plain + funding),
             "seam": str(seam),
         }
 

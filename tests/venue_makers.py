@@ -171,7 +171,7 @@ class Desk:
                     self._filled(record)
                 case ledger.OrderExpired() | ledger.OrderCanceled():
                     self._forget(record.client_order_id)
-                case ledger.SeamClosed():
+                case ledger.SeamClosed() | ledger.OtherModelFilled():
                     self.records.append(record)
                 case _:
                     pass

@@ -37,6 +37,7 @@ class VenueStarted(Record, frozen=True, kw_only=True, gc=False):
     order_latency_ms: Decimal
     feed_latency_ms: Decimal
     restart: bool
+    queue_model: str = "pessimistic"
     version: int = 1
 
 
@@ -155,6 +156,17 @@ class OrderFilled(Record, frozen=True, kw_only=True, gc=False):
     entry_cost_after: Decimal
     wallet_after: Decimal
     bnb_after: Decimal | None = None
+
+
+class OtherModelFilled(Record, frozen=True, kw_only=True, gc=False):
+    """The queue model that gives no fills would have filled an order by `quantity` now. Nothing was traded; it is for the report."""
+
+    account: str
+    symbol: str
+    order_id: int
+    side: str
+    price: Decimal
+    quantity: Decimal
 
 
 class FundingPaid(Record, frozen=True, kw_only=True, gc=False):
@@ -289,6 +301,7 @@ LedgerRecord: TypeAlias = (
     | OrderCanceled
     | OrderExpired
     | OrderFilled
+    | OtherModelFilled
     | FundingPaid
     | InsuranceCleared
     | SeamClosed

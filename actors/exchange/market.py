@@ -76,11 +76,20 @@ class UpdateIds:
 class Market:
     """One symbol."""
 
-    def __init__(self, contract: Contract, publisher: Publisher, ids: UpdateIds, trade_id: int, now_ns: int) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        publisher: Publisher,
+        ids: UpdateIds,
+        trade_id: int,
+        now_ns: int,
+        *,
+        probabilistic: bool = False,
+    ) -> None:
         self.contract = contract
         self.numbers = WireNumbers(contract)
         self.book = Book()
-        self.matcher = Matcher(self.book)
+        self.matcher = Matcher(self.book, probabilistic=probabilistic)
         self.update_id = ids.last
         self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT_MAX)
         self.fundings: deque[Funding] = deque(maxlen=FUNDINGS_KEPT_MAX)

@@ -14,10 +14,15 @@ from actors.exchange.queue_position import join_queue, level_changed, print_at_p
 
 
 class Execution(NamedTuple):
-    """A resting order of ours trades `lots` at its own price."""
+    """A resting order of ours trades `lots` at its own price.
+
+    `other_lots` is what the other queue model gives it of the same print; `certain` is what the market went through, by any model.
+    """
 
     order: Order
     lots: int
+    other_lots: int = 0
+    certain: bool = False
 
 
 class Take(NamedTuple):
@@ -43,8 +48,9 @@ class TakePlan(NamedTuple):
 class Matcher:
     """Our resting orders of one symbol, with the recorded book they stand in."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, *, probabilistic: bool = False) -> None:
         self.book = book
+        self._probabilistic = probabilistic
         self._bids: dict[int, list[Order]] = {}
         self._asks: dict[int, list[Order]] = {}
 
@@ -145,15 +151,17 @@ class Matcher:
                 through = order.price_ticks > price_ticks if bids else order.price_ticks < price_ticks
                 if through:
                     if market_ns > order.since_market_ns:
-                        executions.append(Execution(order, order.remaining_lots))
+                        executions.append(Execution(order, order.remaining_lots, certain=True))
                         left = max(0, left - order.remaining_lots)
                     continue
                 if order.price_ticks != price_ticks or bids != buyer_is_maker:
                     break
-                reached = print_at_price(order, left, market_ns)
-                if reached:
-                    executions.append(Execution(order, reached))
-                    left -= reached
+                reach = print_at_price(order, left, market_ns)
+                given, other = (reach.likely, reach.sure) if self._probabilistic else (reach.sure, reach.likely)
+                given = min(given, order.remaining_lots)
+                if given or other:
+                    executions.append(Execution(order, given, other))
+                    left -= given
         return executions
 
     def on_book(self) -> list[Execution]:
@@ -171,7 +179,7 @@ class Matcher:
                 reached = best_opposite is not None and (best_opposite <= price if is_bid else best_opposite >= price)
                 for order in own[price]:
                     if reached:
-                        executions.append(Execution(order, order.remaining_lots))
+                        executions.append(Execution(order, order.remaining_lots, certain=True))
                     else:
                         level_changed(order, side.lots(price), market_ns)
         return executions

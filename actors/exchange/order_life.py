@@ -57,7 +57,7 @@ class OrderLife:
                 continue
             lots = step.lots
             if step.maker is not None:
-                lots = self._fill_resting(market, Execution(step.maker, lots), publish=False)
+                lots = self._fill_resting(market, Execution(step.maker, lots, other_lots=lots), publish=False)
             if lots == 0:
                 continue
             if step.maker is None:
@@ -102,11 +102,30 @@ class OrderLife:
     def execute(self, market: Market, executions: list[Execution]) -> int:
         return sum(self._fill_resting(market, execution, publish=True) for execution in executions)
 
+    def _follow_other_model(self, market: Market, execution: Execution) -> None:
+        """Keep what the other queue model would have given, for the report."""
+        order = execution.order
+        given = order.lots if execution.certain else min(order.lots, order.other_lots + execution.other_lots)
+        if given > order.other_lots:
+            self._state.record(
+                ledger.OtherModelFilled(
+                    t=self._state.now_ns,
+                    account=order.account,
+                    symbol=order.symbol,
+                    order_id=order.order_id,
+                    side=order.side,
+                    price=market.contract.price(order.price_ticks),
+                    quantity=market.contract.quantity(given - order.other_lots),
+                )
+            )
+            order.other_lots = given
+
     def _fill_resting(self, market: Market, execution: Execution, *, publish: bool) -> int:
         """Fill a resting order at its own price; a reduce-only order is cut at the position. Returns the lots that traded."""
-        order, lots = execution
+        order, lots = execution.order, execution.lots
         if not order.is_live:
             return 0
+        self._follow_other_model(market, execution)
         account = self._state.accounts[order.account]
         if order.reduce_only:
             lots = min(lots, self._state.reducible_lots(account, order))

@@ -16,7 +16,8 @@ FORCED_NAMES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 class Order:
     """One order. `executed_quote` is the sum of price times quantity of its fills.
 
-    While it rests, `lots_ahead` is the recorded size in front of it, `since_market_ns` the newest transaction time of the recording when
+    While it rests, `lots_ahead` is the recorded size in front of it by the pessimistic model, `likely_ahead` by the probabilistic one,
+    `shown_lots` the level's recorded size, `since_market_ns` the newest transaction time of the recording when
     it joined the queue, and `falls` the recent shrinkages of the level that no print has explained yet: (transaction time, lots).
     """
 
@@ -40,8 +41,14 @@ class Order:
     executed_quote: Decimal = Decimal(0)
     amendments: int = 0
     lots_ahead: int = 0
+    likely_ahead: float = 0.0
+    shown_lots: int = 0
+    other_lots: int = 0
+    """What the queue model that gives no fills would have filled of it."""
     since_market_ns: int = 0
     falls: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=FALLS_REMEMBERED_MAX))
+    likely_falls: deque[tuple[int, int, float]] = field(default_factory=lambda: deque(maxlen=FALLS_REMEMBERED_MAX))
+    """The same for the probabilistic model, with what it took off the queue ahead for it."""
 
     @property
     def is_buy(self) -> bool:

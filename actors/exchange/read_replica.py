@@ -43,7 +43,10 @@ def _open(account: Account, order: Order) -> None:
 
 
 def _copied(account: Account) -> Account:
-    orders = {number: replace(order, falls=copy.copy(order.falls)) for number, order in account.orders.items()}
+    orders = {
+        number: replace(order, falls=copy.copy(order.falls), likely_falls=copy.copy(order.likely_falls))
+        for number, order in account.orders.items()
+    }
     return replace(
         account,
         wallets=dict(account.wallets),

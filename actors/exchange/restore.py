@@ -73,7 +73,11 @@ class RecordLoader:
             case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
                 pass
             case (
-                ledger.RequestRefused() | ledger.RequestThrottled() | ledger.FaultInjected() | ledger.ContractChanged()
+                ledger.RequestRefused()
+                | ledger.RequestThrottled()
+                | ledger.FaultInjected()
+                | ledger.OtherModelFilled()
+                | ledger.ContractChanged()
             ):
                 pass
 

@@ -186,6 +186,7 @@ class Settlement:
                 order_latency_ms=Decimal(str(settings.order_latency_ms)),
                 feed_latency_ms=Decimal(str(settings.feed_latency_ms)),
                 restart=restart,
+                queue_model=settings.queue_model,
             )
         )
         for market in self._state.markets.values():

@@ -42,7 +42,10 @@ class VenueState:
         self.insurance_funds: dict[str, Decimal] = {}
         ids = UpdateIds(now_ms * 8)
         self.markets = {
-            contract.symbol: Market(contract, self.publisher, ids, now_ms * 4, now_ns) for contract in contracts
+            contract.symbol: Market(
+                contract, self.publisher, ids, now_ms * 4, now_ns, probabilistic=settings.queue_model == "probabilistic"
+            )
+            for contract in contracts
         }
         self.order_id = now_ms
         self.tran_id = now_ms

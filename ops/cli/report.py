@@ -59,6 +59,10 @@ def _bps(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def _by_model(run: dict[str, Any], name: str, text: Callable[[Any], str]) -> str:
+    return " / ".join(text(figures[name]) for figures in run["queue_models"].values())
+
+
 def _us(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} us"
 
@@ -76,6 +80,9 @@ _ROWS: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
     ("fees", lambda run: _money(run["pnl"]["fees"])),
     ("funding", lambda run: _money(run["pnl"]["funding"])),
     ("PnL net", lambda run: _money(run["pnl"]["net"])),
+    ("PnL net with plain fees", lambda run: _money(run["pnl"]["net_plain"])),
+    ("fills, pessimistic / probabilistic queue", lambda run: _by_model(run, "fills", str)),
+    ("net, pessimistic / probabilistic queue", lambda run: _by_model(run, "net", _money)),
     ("both sides quoted", lambda run: _share(run["quoted_both_share"])),
     ("markout bps 1 s, 5 s, 30 s", lambda run: ", ".join(_bps(value) for value in run["markout_bps"].values())),
 )

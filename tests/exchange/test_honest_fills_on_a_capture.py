@@ -250,3 +250,19 @@ def test_fees_change_no_fill_and_are_taken_from_the_profit_in_full(symbol: str) 
         dear = trade_busily(symbol, both_touches, 2, fees=fees)
         assert fills_of(dear) == fills_of(free)
         assert profit(dear, last_mid) == pytest.approx(profit(free, last_mid) - float(rate) * notional, abs=1e-4)
+
+
+def other_lots(desk: Desk) -> float:
+    """What the model that gave no fills would have given."""
+    records = [record for record in desk.records if isinstance(record, ledger.OtherModelFilled)]
+    return float(sum(record.quantity for record in records))
+
+
+@symbols
+def test_fills_fall_with_the_pessimism_of_the_queue(symbol: str) -> None:
+    """The same rule under each model, and in each run the same orders under both."""
+    pessimistic = hasty_touch_maker(symbol, 2)
+    probabilistic = trade_busily(symbol, both_touches, 2, queue_model="probabilistic")
+    assert 0 < volume(pessimistic) < volume(probabilistic)
+    assert volume(pessimistic) < other_lots(pessimistic)
+    assert other_lots(probabilistic) <= volume(probabilistic)

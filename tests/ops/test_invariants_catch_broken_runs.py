@@ -392,7 +392,22 @@ def test_the_report_tells_the_run_from_its_files() -> None:
         "maker_share": 1.0,
         "volume": "640.0000",
         "position": "0.010",
-        "pnl": {"gross": "0", "fees": "0.0128", "funding": "0", "net": "-0.0128", "seam": "0"},
+        "pnl": {
+            "gross": "0",
+            "fees": "0.0128",
+            "funding": "0",
+            "net": "-0.0128",
+            "seam": "0",
+            "fees_plain": "0.12800000",
+            "net_plain": "-0.12800000",
+        },
+        "queue_models": {
+            model: {"fills": fills, "volume": volume, "gross": gross, "net": gross, "net_plain_fees": net_plain}
+            for model, fills, volume, gross, net_plain in (
+                ("pessimistic", 1, "640.0000", "0.0000", "-0.12800000"),
+                ("probabilistic", 0, "0", "0", "0"),
+            )
+        },
         "quoted_both_share": 0.0,
         "markout_bps": {"1s": None, "5s": None, "30s": None},
     }
