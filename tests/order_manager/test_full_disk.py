@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from order_manager_rig import MID, Rig, settings, spec
 
 from actors.order_manager.actor import OrderManagerActor
@@ -23,7 +25,6 @@ from protocols.messages.alerts import AlertCode
 from protocols.messages.control import PullQuotes
 from protocols.messages.journal import OrderNotSent
 
-LIMIT_BYTES = 400_000
 RECORDS_MAX = 10_000
 
 
@@ -57,7 +58,7 @@ class CancelsOnly:
         assert not self.shut, "an order left after the journal had failed"
 
 
-def run_until_the_disk_is_full(folder: Path, pipe: int) -> None:
+def run_until_the_disk_is_full(folder: Path, pipe: int, limit_bytes: int) -> None:
     rig = Rig().come_up()
     rig.want([(MID - 5, 10)], [(MID + 5, 10)])
     made = settings(dry_run=True)
@@ -70,20 +71,22 @@ def run_until_the_disk_is_full(folder: Path, pipe: int) -> None:
         await process.start()
         shell.core = WritingCore(rig)  # type: ignore[assignment]
         shell._gateway = CancelsOnly(pipe)  # type: ignore[assignment]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, LIMIT_BYTES))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
         for number in range(RECORDS_MAX):
             process.deliver(PullQuotes(reason=str(number), hold_ms=1))
 
     asyncio.run(live())
 
 
-def in_a_child(folder: Path) -> tuple[int, list[str]]:
-    """Exit code of the live process and the cancels that it wrote."""
+def in_a_child(folder: Path, limit_bytes: int) -> tuple[int, list[str]]:
+    """Exit code of the live process and the cancels that it wrote; its standard error is a file too, as under Ray."""
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            run_until_the_disk_is_full(folder, writing)
+            os.dup2(os.open(folder / "stderr", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+            sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115 - for as long as the child lives
+            run_until_the_disk_is_full(folder, writing, limit_bytes)
         finally:
             os._exit(1)
     os.close(writing)
@@ -92,13 +95,17 @@ def in_a_child(folder: Path) -> tuple[int, list[str]]:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), cancels
 
 
-def test_a_full_disk_ends_the_process_after_its_orders_are_cancelled_and_it_has_told_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit_bytes", [400_000, 4_096], ids=["the journal alone", "logs and standard error too"])
+def test_a_full_disk_ends_the_process_after_its_orders_are_cancelled_and_it_has_told_why(
+    tmp_path: Path, limit_bytes: int
+) -> None:
     state = StateDir(tmp_path).create()
-    code, cancels = in_a_child(tmp_path)
+    code, cancels = in_a_child(tmp_path, limit_bytes)
     assert code == ExitCode.JOURNAL_FAILED
     assert sorted(cancels) == ["rm1-7-000-1", "rm1-7-000-2"]
     alerts = AlertSpool(state.spool("order_manager-0"), 1_000_000, 9).queue.after(-1, 10)
     assert [alert.code for _, alert in alerts] == [AlertCode.JOURNAL_FAILED]
+    assert state.stop_file.read_text().startswith("order_manager-0: the journal failed: ")
     assert list(numbers(state)) == [str(number) for number in range(len(list(numbers(state))))]
     Journal(state.journal(0)).close()
 
