@@ -66,15 +66,15 @@ def cancel_everything(
     say: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
     clock_ns: Callable[[], int] = time.monotonic_ns,
-    meanwhile: Callable[[], None] = lambda: None,
+    shut_ns: int | None = None,
 ) -> Cleared:
     """Cancel every open order of `symbols` until the venue twice says that none is left.
 
-    A symbol that cannot be asked never counts as clear. `say` is told each step. Every gate is shut when this begins; what was
-    written just before can be accepted for its window and the error of the clock, and where an answer was missing or an order left
-    also for the slack. `meanwhile` is called once, in the time that passes anyway.
+    A symbol that cannot be asked never counts as clear. `say` is told each step. Every gate was shut at `shut_ns` of the clock (None:
+    as this begins); what was written just before can be accepted for its window and the error of the clock, and where an answer was
+    missing or an order left also for the slack.
     """
-    began_ns = clock_ns()
+    began_ns = clock_ns() if shut_ns is None else shut_ns
     began_ms = _now_ms(venue)
     for number in range(1, ROUNDS_MAX + 1):
         sleep_s = min(venue.wait_s, WAIT_S_MAX)
@@ -84,8 +84,6 @@ def cancel_everything(
         say(f"round {number}: cancel-all sent for {', '.join(symbols)}")
         first, asked = _open(venue, symbols)
         failures += asked
-        if number == 1:
-            meanwhile()
         is_smooth = number == 1 and not failures and not any(first.values())
         certain_ms = manager.window_ms + (manager.clock_error_ms_max if is_smooth else manager.dead_slack_ms)
         sleep(max(ASK_PAUSE_S, certain_ms / 1_000 - (clock_ns() - began_ns) / 1e9))

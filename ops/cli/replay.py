@@ -88,23 +88,23 @@ def _print_json(shown: object) -> None:
 
 
 def _show(replayed: Replayed) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from ops.cli.table import plain_table, wide_console
 
-    console = Console()
     left_out = f" (those before {replayed.first} belong to a snapshot that is not kept)" if replayed.first > 1 else ""
-    console.print(f"{replayed.journal}: {replayed.records} records to {replayed.last}{left_out}", highlight=False)
+    print(f"{replayed.journal}: {replayed.records} records to {replayed.last}{left_out}")
     if replayed.epochs:
-        console.print(f"epochs {', '.join(map(str, replayed.epochs))}", highlight=False)
-    table = Table("symbol", "position", "entry", "realised", "fees", "funding", "net", "fills", "volume", "live")
+        print(f"epochs {', '.join(map(str, replayed.epochs))}")
+    table = plain_table("positions")
+    for column in ("symbol", "position", "entry", "realised", "fees", "funding", "net", "fills", "volume", "live"):
+        table.add_column(column)
     for row in replayed.symbols:
         figures = (row.position, row.entry_price, row.realised, row.fees, row.funding, row.net)
         table.add_row(row.symbol, *figures, str(row.fills), row.volume, str(row.live_orders))
-    console.print(table)
+    wide_console().print(table)
     for order in replayed.orders:
         terms = f"{order.side} {order.quantity} at {order.price}, {order.filled} filled"
-        console.print(f"may live: {order.client_order_id} {order.symbol} {terms}, {order.state}", highlight=False)
+        print(f"may live: {order.client_order_id} {order.symbol} {terms}, {order.state}")
     verdict = "no snapshot to compare with" if not replayed.snapshots else f"{replayed.snapshots} snapshots compared"
-    console.print(f"{verdict}: {len(replayed.differences)} differences", highlight=False)
+    print(f"{verdict}: {len(replayed.differences)} differences")
     for difference in replayed.differences:
-        console.print(f"  {difference}", highlight=False)
+        print(f"  {difference}")

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ops.cli.options import DEFAULT_STATE, StateOption
-from ops.cli.outcome import CommandFailed, bad_usage, not_running, unconfirmed
+from ops.cli.outcome import bad_usage, not_running, unconfirmed
 
 if TYPE_CHECKING:
     from configs.schema import Settings
+    from ops.direct_venue import DirectVenue
 
 STOP_TIMEOUT_S = 20.0
+"""How long the supervisor's answer is waited for; it holds nothing up."""
+
 RESUME_TIMEOUT_S = 20.0
 RESUME_ATTEMPTS_MAX = 3
 RESUME_PAUSE_S = 1.5
@@ -116,29 +118,53 @@ def _stop(
 ) -> None:
     if config is not None and not direct:
         raise bad_usage("--config is for --direct; without it the running system knows its venue.")
-    shut_s = time.monotonic()
     is_here = _shut(state, reason, needed=not (direct and config is not None))
+    began_s = time.monotonic()
     if direct and is_here:
         _kill_order_managers(state)
-    tell = _nothing if direct else lambda: _tell_supervisor(state, reason)
+    shut_ns = time.monotonic_ns()
+    telling = None if direct else _Telling(state, reason)
     try:
         settings = _settings(state, config)
-        _at_the_venue(settings, symbol, urgency, close=close, direct=direct, shut_s=shut_s, meanwhile=tell)
-    except _Untold as untold:
-        tell()
-        raise untold.failure from None
+        with _venue(settings, direct) as venue:
+            _clear(venue, settings, shut_ns, began_s)
+            if telling is not None:
+                telling.end()
+            if close or (direct and settings.flatten.on_emergency):
+                _flatten(venue, settings, symbol, urgency, began_s)
+    finally:
+        if telling is not None:
+            telling.end()
 
 
-class _Untold(Exception):
-    """The venue could not be turned to at all: the supervisor must at least be told."""
+class _Telling:
+    """Tells the supervisor, in a process of its own: neither Ray's slowness nor its death holds up what is done at the venue.
 
-    def __init__(self, failure: CommandFailed) -> None:
-        super().__init__(failure.sentence)
-        self.failure = failure
+    The gates are shut already; the supervisor latches it, tells the actors and lets them cancel. Its silence stops nothing.
+    """
 
+    def __init__(self, state: Path, reason: str) -> None:
+        import subprocess
+        import sys
 
-def _nothing() -> None:
-    pass
+        command = [sys.executable, "-m", "ops.tell_stop", str(state), reason]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self._ended = False
+
+    def end(self) -> None:
+        """Print what came of it, once."""
+        import subprocess
+
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            said, _ = self._process.communicate(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            said = f"the supervisor did not answer within {STOP_TIMEOUT_S:.0f} s; the venue's word stands"
+        print(said.strip())
 
 
 def _shut(state: Path, reason: str, needed: bool) -> bool:
@@ -169,64 +195,46 @@ def _kill_order_managers(state: Path) -> None:
     print(f"{kill_order_managers(StateDir(state)).text}.")
 
 
-def _tell_supervisor(state: Path, reason: str) -> None:
-    """The gates are shut already; the supervisor latches it, tells the actors and lets them cancel. Its silence stops nothing."""
-    from ops.cli.asking import ask
-    from protocols.messages.control import Answer, EmergencyStop
-
-    try:
-        answer = ask(state, EmergencyStop(reason=reason), STOP_TIMEOUT_S)
-    except CommandFailed as failure:
-        print(f"the supervisor was not told ({failure.sentence}); going on at the venue.")
-        return
-    print(f"told the supervisor: {answer.text if isinstance(answer, Answer) else 'no answer'}")
-
-
-def _at_the_venue(
-    settings: Settings,
-    symbol: str | None,
-    urgency: str | None,
-    *,
-    close: bool,
-    direct: bool,
-    shut_s: float,
-    meanwhile: Callable[[], None],
-) -> None:
-    """Cancel at the venue itself, let the venue say that nothing is open, and close what is to be closed."""
+def _venue(settings: Settings, direct: bool) -> DirectVenue:
     from configs.keys import ApiKeyError
     from ops.direct_venue import DirectVenue
-    from ops.emergency_stop import cancel_everything, stop_keys
-    from ops.flatten import flatten as close_positions
+    from ops.emergency_stop import stop_keys
 
     try:
         keys = stop_keys(settings.venue)
     except ApiKeyError as error:
         failed = bad_usage if direct else unconfirmed
-        raise _Untold(failed(f"the venue cannot be asked: {error}.")) from None
-    with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
-        cleared = cancel_everything(venue, settings.symbols, settings.order_manager, say=print, meanwhile=meanwhile)
-        if not cleared.clear:
-            raise unconfirmed(f"{cleared.text}.")
-        print(f"CLEAR after {time.monotonic() - shut_s:.1f} s: {cleared.text}.")
-        if not close and not (direct and settings.flatten.on_emergency):
-            return
-        if settings.dry_run:
-            raise unconfirmed("dry_run is true in the configuration: no position is closed.")
-        chosen = {"urgency": urgency} if urgency is not None else {}
-        changed = settings.model_copy(update={"flatten": settings.flatten.model_copy(update=chosen)})
-        symbols = (symbol,) if symbol is not None else settings.symbols
-        flattened = close_positions(venue, symbols, changed, say=print)
+        raise failed(f"the venue cannot be asked: {error}.") from None
+    return DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms)
+
+
+def _clear(venue: DirectVenue, settings: Settings, shut_ns: int, began_s: float) -> None:
+    """Cancel at the venue itself, and let the venue say that nothing is open."""
+    from ops.emergency_stop import cancel_everything
+
+    cleared = cancel_everything(venue, settings.symbols, settings.order_manager, say=print, shut_ns=shut_ns)
+    if not cleared.clear:
+        raise unconfirmed(f"{cleared.text}.")
+    print(f"CLEAR after {time.monotonic() - began_s:.1f} s: {cleared.text}.", flush=True)
+
+
+def _flatten(venue: DirectVenue, settings: Settings, symbol: str | None, urgency: str | None, began_s: float) -> None:
+    from ops.flatten import flatten as close_positions
+
+    if settings.dry_run:
+        raise unconfirmed("dry_run is true in the configuration: no position is closed.")
+    chosen = {"urgency": urgency} if urgency is not None else {}
+    changed = settings.model_copy(update={"flatten": settings.flatten.model_copy(update=chosen)})
+    symbols = (symbol,) if symbol is not None else settings.symbols
+    flattened = close_positions(venue, symbols, changed, say=print)
     if not flattened.flat:
         raise unconfirmed(f"{flattened.text}.")
-    print(f"FLAT after {time.monotonic() - shut_s:.1f} s: {flattened.text}.")
+    print(f"FLAT after {time.monotonic() - began_s:.1f} s: {flattened.text}.")
 
 
 def _known(symbol: str, state: Path, config: Path | None) -> str:
     """The symbol as the venue writes it; a wrong one stops nothing."""
-    try:
-        symbols = _settings(state, config).symbols
-    except _Untold as untold:
-        raise untold.failure from None
+    symbols = _settings(state, config).symbols
     if symbol.upper() not in symbols:
         raise bad_usage(f"{symbol} is not one of the system's symbols: {', '.join(symbols)}.")
     return symbol.upper()
@@ -236,21 +244,16 @@ def _settings(state: Path, config: Path | None) -> Settings:
     if config is not None:
         from ops.cli.settings import settings_from
 
-        try:
-            return settings_from(config)
-        except CommandFailed as failure:
-            raise _Untold(failure) from None
+        return settings_from(config)
     from actors.runtime.state_dir import StateDir
     from ops.saved_plan import SavedPlanError, saved_settings
 
     try:
         settings = saved_settings(StateDir(state))
     except SavedPlanError as error:
-        raise _Untold(bad_usage(f"{error}; name the venue and the symbols with --direct --config FILE.")) from None
+        raise bad_usage(f"{error}; name the venue and the symbols with --direct --config FILE.") from None
     if settings is None:
-        raise _Untold(
-            not_running(
-                f"{state} holds no plan of a system: name the venue and the symbols with --direct --config FILE."
-            )
+        raise not_running(
+            f"{state} holds no plan of a system: name the venue and the symbols with --direct --config FILE."
         )
     return settings

@@ -6,7 +6,6 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Run:
     """One clearing: what was said and how long it slept, by a clock that stands still but for the sleeping."""
 
-    def __init__(self, venue: ScriptedVenue, settings: Settings, meanwhile: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, venue: ScriptedVenue, settings: Settings, shut_ns: int | None = None) -> None:
         self.said: list[str] = []
         self.slept_s: list[float] = []
         with venue.client() as client:
@@ -34,7 +33,7 @@ class Run:
                 self.said.append,
                 self.slept_s.append,
                 lambda: round(sum(self.slept_s) * 1e9),
-                meanwhile,
+                shut_ns,
             )
 
 
@@ -67,11 +66,9 @@ def test_where_an_answer_was_missing_the_slack_of_the_presumed_dead_is_waited_ou
     assert sum(run.slept_s) >= (manager.window_ms + manager.dead_slack_ms) / 1_000
 
 
-def test_the_supervisor_is_told_while_the_deadline_passes(settings: Settings) -> None:
-    venue, asked = ScriptedVenue(), []
-    Run(venue, settings, meanwhile=lambda: asked.extend(venue.asked))
-    assert [what for what, _ in asked].count("GET /fapi/v1/openOrders") == 2
-    assert [what for what, _ in venue.asked].count("GET /fapi/v1/openOrders") == 4
+def test_the_time_since_the_gates_were_shut_counts(settings: Settings) -> None:
+    assert Run(ScriptedVenue(), settings, shut_ns=-1_000_000_000).slept_s == [0.75]
+    assert Run(ScriptedVenue(), settings, shut_ns=-60_000_000_000).slept_s == [0.5]
 
 
 def test_nothing_is_asked_inside_the_time_for_which_the_venue_wants_to_be_left_alone(settings: Settings) -> None:
