@@ -146,7 +146,7 @@ class OrderManagerSettings(Section):
     audit_period_ms: Milliseconds = 5_000
     foreign_orders: Literal["left", "cancelled"] = "left"
     foreign_orders_accepted: tuple[Symbol, ...] = ()
-    orders_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
+    orders_budget_share: float = Field(default=0.8, gt=0, le=0.8, allow_inf_nan=False)
     weight_budget_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
     requests_in_flight_max: int = Field(default=100, ge=1, le=10_000)
 
@@ -196,6 +196,26 @@ class BehaviourSettings(Section):
     cancel_orders_min: int = Field(default=1_000, ge=1, le=1_000_000)
     orders_min: int = Field(default=2_000, ge=1, le=1_000_000)
     dust_notional: float = Field(default=50.0, ge=0, le=1e6, allow_inf_nan=False)
+    trigger_share: float = Field(default=0.8, gt=0, le=1, allow_inf_nan=False)
+    tolerance_factor: float = Field(default=2.0, ge=1, le=100, allow_inf_nan=False)
+    levels_max: int = Field(default=1, ge=1, le=8)
+
+
+class BreakerSettings(Section):
+    """Circuit breakers: what opens them, how long they stay open, and how many trial orders they let through half open."""
+
+    timeout_ms: Milliseconds = 3_000
+    trial_orders: int = Field(default=2, ge=1, le=100)
+    api_failures_max: int = Field(default=20, ge=1, le=10_000)
+    api_window_ms: Milliseconds = 5_000
+    loss_share_max: float = Field(default=0.003, gt=0, lt=1, allow_inf_nan=False)
+    loss_window_ms: Milliseconds = 60_000
+    loss_timeout_ms: Milliseconds = 60_000
+    jump_sigmas: float = Field(default=15.0, ge=1, le=1_000, allow_inf_nan=False)
+    jump_bps_min: BasisPoints = 15.0
+    gap_bps_max: BasisPoints = 40.0
+    depth_ratio_min: float = Field(default=0.02, ge=0, lt=1, allow_inf_nan=False)
+    depth_ratio_back: float = Field(default=0.2, gt=0, le=1, allow_inf_nan=False)
 
 
 class EyesSettings(Section):
@@ -237,6 +257,7 @@ class RiskSettings(Section):
     levels: LevelSettings = LevelSettings()
     estimators: EstimatorSettings = EstimatorSettings()
     behaviour: BehaviourSettings = BehaviourSettings()
+    breakers: BreakerSettings = BreakerSettings()
     indicators: IndicatorThresholds = IndicatorThresholds.model_validate({})
     symbols: dict[Symbol, SymbolRisk] = {}
 

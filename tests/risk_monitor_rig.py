@@ -128,9 +128,9 @@ class Driver:
         self.refresh(amount)
         return self
 
-    def refresh(self, amount: str = "100000", btc_lots: int = 0) -> None:
+    def refresh(self, amount: str = "100000", btc_lots: int = 0, btc_mark: str = "50000") -> None:
         self.venue_equity, self.venue_lots = Decimal(amount), {BTC: btc_lots, ETH: 0}
-        self.tell(mark("50000", self.now_ns), mark("2500", self.now_ns, ETH))
+        self.tell(mark(btc_mark, self.now_ns), mark("2500", self.now_ns, ETH))
         self.tell(position(btc_lots), position(0, ETH), equity(amount, self.now_ns))
 
     def ask(self, **changes: Any) -> Lease:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from decimal import Decimal
 
 from actors.order_manager.lease import LeaseClient
 from actors.order_manager.rate_budget import RateBudget
@@ -168,12 +169,18 @@ class Limits:
     """Limits in force for one symbol, as integers; made anew when the lease changes them."""
 
     __slots__ = (
+        "bracket_notional_max",
+        "levels_max",
+        "life_ns_min",
+        "margin_notional_max",
         "notional_max",
         "open_orders_max",
         "order_lots_max",
         "order_notional_max",
         "position_lots_max",
         "state",
+        "tolerance_factor_bps",
+        "worst_notional_max",
     )
 
     def __init__(self, limits: SymbolLimits, state: TradingState) -> None:
@@ -182,8 +189,23 @@ class Limits:
         self.order_lots_max = limits.order_lots_max
         self.open_orders_max = limits.open_orders_max
         self.notional_max = scaled_notional(limits.notional_max)
-        most = limits.order_notional_max if limits.order_notional_max is not None else limits.notional_max
-        self.order_notional_max = scaled_notional(most)
+        self.order_notional_max = _scaled_or(limits.order_notional_max, self.notional_max)
+        self.bracket_notional_max = _scaled_or(limits.bracket_notional_max, self.notional_max)
+        self.margin_notional_max = _scaled_or(limits.margin_notional_max, self.notional_max)
+        self.worst_notional_max = min(self.notional_max, self.bracket_notional_max, self.margin_notional_max)
+        self.life_ns_min = limits.quote_life_ms_min * 1_000_000
+        self.tolerance_factor_bps = limits.tolerance_factor_bps
+        self.levels_max = limits.levels_max
+
+    def code_of(self, worst_notional: int) -> DenialCode:
+        """Which bound a worst case that is above `worst_notional_max` or the shard's share is beyond."""
+        if worst_notional > self.bracket_notional_max:
+            return DenialCode.BRACKET
+        return DenialCode.MARGIN if worst_notional > self.margin_notional_max else DenialCode.NOTIONAL
+
+
+def _scaled_or(amount: Decimal | None, default: int) -> int:
+    return default if amount is None else scaled_notional(amount)
 
 
 def check_order(
@@ -240,8 +262,8 @@ def check_order(
     if worst_lots > limits.position_lots_max:
         return DenialCode.POSITION
     worst_notional = worst_lots * max(price_ticks, symbol.reference_ticks) * symbol.notional_unit
-    if worst_notional > 0 and worst_notional > min(limits.notional_max, notional_room):
-        return DenialCode.NOTIONAL
+    if worst_notional > 0 and (worst_notional > limits.worst_notional_max or worst_notional > notional_room):
+        return limits.code_of(worst_notional)
     if added_lots is None and len(table.live) >= min(limits.open_orders_max, instrument.open_orders_max):
         return DenialCode.OPEN_ORDERS
     return None

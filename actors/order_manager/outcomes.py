@@ -40,6 +40,11 @@ PENDING_AMENDMENT = -5043
 FAULTS_IN_A_ROW_MAX = 5
 """So many refusals in a row that are our own fault halt the symbol."""
 
+MARGIN_WAIT_NS = 5_000_000_000
+"""A side that the venue refused for want of margin, or for its bracket, waits for the next look at both."""
+
+_MARGIN_CODES = frozenset((-2018, -2019, -2027, -2028))
+
 _VENUE_FAULTS = frozenset(
     (RefusalKind.CLOCK, RefusalKind.RETRY_LATER, RefusalKind.STOP_ACCOUNT, RefusalKind.STOP_SYMBOL)
 )
@@ -164,7 +169,8 @@ class Outcomes:
                 shard.suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
             case Refused():
                 symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
-                symbol.wait_until_ns[order.side] = now_ns + _refusal_wait_ns(symbol, outcome.kind)
+                wait_ns = MARGIN_WAIT_NS if outcome.venue_code in _MARGIN_CODES else 0
+                symbol.wait_until_ns[order.side] = now_ns + max(_refusal_wait_ns(symbol, outcome.kind), wait_ns)
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))
             case Throttled():
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))

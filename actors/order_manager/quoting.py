@@ -16,11 +16,14 @@ from actors.order_manager.symbol import Symbol
 from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.risk import TradingState
+from protocols.messages.risk import FACTOR_ONE_BPS, TradingState
 from protocols.values import Level, Side, TimeInForce
 
 PENDING_CANCEL_NS = 1_000_000_000
 """A pending order that must go is cancelled without waiting for its answer after this."""
+
+DENIED_WAIT_NS = 250_000_000
+"""A level that was denied is tried again after this at the earliest."""
 
 _WAITS_FOR_CANCELS = {
     DenialCode.POSITION,
@@ -95,7 +98,11 @@ class Quoter:
         table = symbol.table
         orders = _sort_out(table.live.values())
         reference = targets.bids[0][0] if targets.bids else targets.asks[0][0] if targets.asks else 0
-        tolerance = Tolerance(symbol.tolerance_ticks(reference), self._size_share, self._age_ns_min)
+        tolerance = Tolerance(
+            symbol.tolerance_ticks(reference) * limits.tolerance_factor_bps // FACTOR_ONE_BPS,
+            self._size_share,
+            max(self._age_ns_min, limits.life_ns_min),
+        )
         allowed_lots = 0 if limits.state is _REDUCING else limits.position_lots_max
         reduce_only = limits.state is _REDUCING
         cancels: list[Order] = []
@@ -131,6 +138,8 @@ class Quoter:
     def _wanted(self, symbol: Symbol, targets: QuoteTargets, limits: Limits, side: Side) -> tuple[Level, ...] | None:
         """Levels wanted on a side; None when nothing may rest there."""
         levels = targets.bids if side is _BUY else targets.asks
+        if limits.levels_max:
+            levels = levels[: limits.levels_max]
         if limits.state is not _REDUCING:
             return levels
         return _within(levels, -side.sign * symbol.table.position_lots)
@@ -158,6 +167,8 @@ class Quoter:
         book_is_stale = book_age_ns > shard.gate.book_age_ns_max
         for level in missing:
             rank, side, price_ticks, lots = level
+            if symbol.denied_until_ns and now_ns < symbol.denied_until_ns.get((side, rank), 0):
+                continue
             if now_ns < symbol.wait_until_ns[side] or targets.book_update_id <= symbol.wait_for_book[side]:
                 continue
             if book_is_stale:
@@ -328,6 +339,7 @@ class Quoter:
 
     def _deny(self, symbol: Symbol, level: Missing, code: DenialCode, now_ns: int) -> None:
         symbol.denials[code] += 1
+        symbol.denied_until_ns[level.side, level.rank] = now_ns + DENIED_WAIT_NS
         text = f"{level.side.value} {level.lots} lots at {level.price_ticks} ticks"
         subject = f"{symbol.name} {level.side.value}"
         if not self._shard.outbox.log_sometimes(

@@ -73,6 +73,8 @@ class Symbol:
         self.told_lots: int | None = None
         self.told_ns = 0
         self.denials: Counter[DenialCode] = Counter()
+        self.denied_until_ns: dict[tuple[Side, int], int] = {}
+        """By side and rank: a level that was denied is not tried again before."""
         self.wait_for_book: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.wait_until_ns: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.faults_in_a_row = self.overloads_in_a_row = 0
@@ -104,14 +106,11 @@ class Symbol:
         return known
 
     def take_top(self, top: BookTop) -> None:
-        """Take the newest book; the price band around its middle moves with it."""
+        """Take the newest book. Its middle stands for the mark until there is one."""
         self.top = top
-        middle2 = top.bids[0][0] + top.asks[0][0]
-        width = int(middle2 * self._band_share / 2)
-        self.band_low_ticks = middle2 // 2 - width
-        self.band_high_ticks = (middle2 + 1) // 2 + width
         if self.mark is None:
-            self.reference_ticks = middle2 // 2
+            self.reference_ticks = (top.bids[0][0] + top.asks[0][0]) // 2
+            self._set_band()
 
     def take_mark(self, mark: MarkPrice) -> None:
         """Take the newest mark price; the venue's own price bands follow it."""
@@ -122,6 +121,12 @@ class Symbol:
         self.buy_ticks_max = min(up, instrument.price_ticks_max)
         self.sell_ticks_min = max(down, instrument.price_ticks_min)
         self.reference_ticks = instrument.ticks_up(mark.mark_price)
+        self._set_band()
+
+    def _set_band(self) -> None:
+        """Our own price band: what is so far from the mark is a slip, whoever wants it."""
+        width = int(self.reference_ticks * self._band_share)
+        self.band_low_ticks, self.band_high_ticks = self.reference_ticks - width, self.reference_ticks + width
 
     def book_age_ns(self, now_ns: int) -> int:
         """Age of the book behind the targets: since its receipt, or since the feed last confirmed that it is the newest."""

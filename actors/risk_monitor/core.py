@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import assert_never
 
 from actors.risk_monitor.account_watch import AccountWatch
+from actors.risk_monitor.breaker_board import BreakerBoard
 from actors.risk_monitor.capital import Capital
+from actors.risk_monitor.guard import NOTHING, BehaviourGuard, Remedy
 from actors.risk_monitor.judgement import AccountView, SymbolView
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.leases import LeaseDesk
 from actors.risk_monitor.level_desk import STOPPED_BY, LevelDesk
-from actors.risk_monitor.limits import equity_has_moved, symbol_limits, written_limits
+from actors.risk_monitor.limits import Bounds, equity_has_moved, symbol_limits, written_limits
 from actors.risk_monitor.lookout import Lookout
 from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.notices import Notices
@@ -58,6 +60,7 @@ from protocols.messages.orders import (
     VenuePosition,
 )
 from protocols.messages.risk import LeaseRequest, RiskLevel, SymbolLimits
+from protocols.values import InstrumentId
 from protocols.venue import (
     AccountConfigUpdate,
     BadFrame,
@@ -101,6 +104,9 @@ class RiskMonitorCore:
         self._pnl = dict.fromkeys(self._symbols, (0.0, 0.0))
         self._levels = LevelDesk(self._symbols, risk.levels, self._notices)
         self._capital = Capital(risk)
+        self._breakers = BreakerBoard(self._symbols, risk.breakers)
+        self._guards = {i: BehaviourGuard(v.instrument.symbol, risk.behaviour) for i, v in self._symbols.items()}
+        self._remedies: dict[InstrumentId, Remedy] = {}
         self._desk = LeaseDesk(spec.shards, settings, spec.rate_limits)
         self._lookout = Lookout(
             spec,
@@ -145,6 +151,7 @@ class RiskMonitorCore:
                 if watch is None:
                     return []
                 watch.take_book(message, now_ns)
+                self._breakers.take_book(message, watch.depth_ratio, watch.is_warm, now_ns)
                 return self._judge_crossed(watch, now_ns)
             case MarkPrice():
                 return self._on_mark(message, now_ns)
@@ -169,6 +176,7 @@ class RiskMonitorCore:
             case RateUsage():
                 self._desk.use(message)
                 self._account_watch.take_usage(message, now_ns)
+                self._breakers.take_usage(message, now_ns)
                 return self._judge_crossed(None, now_ns)
             case OrderEvent():
                 effects = self._on_order_event(message, now_ns)
@@ -223,6 +231,8 @@ class RiskMonitorCore:
             account_max=self._account_max,
             limits=self._present_limits,
             thresholds=self._risk.indicators,
+            breakers=self._breakers.views(),
+            remedies=self._remedies,
             shards=self._desk.views(),
             bad_data=self._notices.bad_data,
         ).view()
@@ -234,7 +244,7 @@ class RiskMonitorCore:
             # One period after the other, so that a late timer makes no longer period.
             late = now_ns - self._sampled_ns >= 2 * self._risk.estimators.sample_ms * _MS
             self._sampled_ns = now_ns if late else self._sampled_ns + self._risk.estimators.sample_ms * _MS
-            self._account_watch.sample([watch.sample() for watch in self._watches.values()])
+            self._sample(now_ns)
         venue_now_ns = now_ns + self._clock.offset_ns if self._clock is not None else None
         looks = self._lookout.tick(venue_now_ns, now_ns)
         return [
@@ -243,6 +253,15 @@ class RiskMonitorCore:
             *self._levels.repeat_terms(now_ns),
             SetTimer(_JUDGE, now_ns + self._judge_period_ns),
         ]
+
+    def _sample(self, now_ns: int) -> None:
+        """End of a sampling period."""
+        returns = []
+        for instrument_id, watch in self._watches.items():
+            usual = watch.usual_return if watch.is_warm else 0.0
+            returns.append(watch.sample())
+            self._breakers.take_return(instrument_id, returns[-1], usual, now_ns)
+        self._account_watch.sample(returns)
 
     def _on_request(self, request: LeaseRequest, now_ns: int) -> list[Effect]:
         if self._draining or not self._desk.accepts(request):
@@ -302,6 +321,7 @@ class RiskMonitorCore:
         self._follow_limits()
         if not capital.is_settled(self._account.equity_ns):
             return self._judge_crossed(None, now_ns)
+        self._breakers.take_equity(float(changed.equity), now_ns)
         watch.take_equity(changed.equity, capital.day_loss(), capital.loss_max(), now_ns)
         watch.take_drawdown(capital.drawdown_amount(), capital.drawdown_max())
         if not broken:
@@ -339,6 +359,7 @@ class RiskMonitorCore:
             case BalanceChanged():
                 if self._capital.transfer(event, now_ns):
                     self._account_watch.transfer(event.balance_change)
+                    self._breakers.forget_equity()
                 return []
             case MarginCalled():
                 self._levels.latches.set(ACCOUNT, RiskLevel.RESTRICTED, f"margin call: {event.text}")
@@ -416,14 +437,15 @@ class RiskMonitorCore:
                     limits.position_notional_max, self._equity_step or _ZERO, limits.open_orders_max
                 )
         if changed:
-            self._desk.set_limits(
-                self._account_max, {i: view.limits.position_notional_max for i, view in self._symbols.items()}
-            )
+            position_max = {i: view.limits.position_notional_max for i, view in self._symbols.items()}
+            self._levels.notional_max = position_max
+            self._desk.set_limits(self._account_max, position_max)
             self._account_watch.revalue()
 
     def _judge_crossed(self, watch: SymbolWatch | None, now_ns: int) -> list[Effect]:
         """Judge at once when a threshold was crossed; else the timer does it."""
-        if self._account_watch.board.has_crossed or (watch is not None and watch.board.has_crossed):
+        crossed = self._account_watch.board.has_crossed or (watch is not None and watch.board.has_crossed)
+        if crossed or self._breakers.has_opened:
             return self._remember(self._judge(now_ns))
         return []
 
@@ -446,11 +468,15 @@ class RiskMonitorCore:
             instrument_id: [
                 *view.judge(now_ns, mark_age_ns_max, self._watches[instrument_id].board),
                 *self._lookout.verdicts(view.instrument.symbol),
+                *self._breakers.symbol(instrument_id, now_ns),
             ]
             for instrument_id, view in self._symbols.items()
         }
         venue_time_ns = now_ns + self._clock.offset_ns if self._clock is not None else 0
-        account += self._lookout.verdicts(ACCOUNT)
+        account += [*self._lookout.verdicts(ACCOUNT), *self._breakers.account(now_ns)]
+        for instrument_id, guard in self._guards.items():
+            board = self._watches[instrument_id].board
+            self._remedies[instrument_id] = guard.judge(board, self._lookout.eyes.rules, now_ns)
         return self._levels.judge(account, symbols, venue_time_ns, now_ns)
 
     def _remember(self, effects: list[Effect]) -> list[Effect]:
@@ -470,5 +496,14 @@ class RiskMonitorCore:
         return [Append(memory), *effects]
 
     def _present_limits(self, view: SymbolView) -> SymbolLimits:
-        level = self._levels.verdict(view.instrument.instrument_id).level
-        return symbol_limits(view.instrument, view.limits, view.limits_mark, level, self._levels.permissions)
+        instrument_id = view.instrument.instrument_id
+        level = self._levels.verdict(instrument_id).level
+        total = sum((one.limits.position_notional_max for one in self._symbols.values()), _ZERO)
+        part = view.limits.position_notional_max / total if total else _ZERO
+        bounds = Bounds(
+            bracket_notional_max=self._lookout.bracket(instrument_id),
+            margin_notional_max=self._lookout.margin_notional(instrument_id, part),
+            trial_orders=self._breakers.trial_orders(instrument_id),
+            remedy=self._remedies.get(instrument_id, NOTHING),
+        )
+        return symbol_limits(view.instrument, view.limits, view.limits_mark, level, self._levels.permissions, bounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from actors.risk_monitor.latches import ACCOUNT, Latches
 from actors.risk_monitor.levels import Permissions, Standing, Verdict, worst
@@ -36,6 +37,8 @@ class LevelDesk:
         self._symbols = {instrument_id: Standing(quiet_ns, _UNKNOWN) for instrument_id in instrument_ids}
         self._notices = notices
         self._terms_ns = 0
+        self.notional_max: dict[InstrumentId, Decimal] = {}
+        """Hard limit of each symbol's position in quote currency, for strategy."""
 
     @property
     def account(self) -> Verdict:
@@ -166,6 +169,7 @@ class LevelDesk:
             level=level,
             size_factor_bps=allowed.size_factor_bps,
             spread_factor_bps=allowed.spread_factor_bps,
+            notional_max=self.notional_max.get(instrument_id, Decimal(0)),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
+from actors.risk_monitor.guard import NOTHING, Remedy
 from actors.risk_monitor.levels import Permissions
 from configs.schema import Limit, RiskSettings
 from protocols.messages.risk import FACTOR_ONE_BPS, RiskLevel, SymbolLimits
@@ -81,12 +82,22 @@ def lots_within(notional: Decimal, mark_price: Decimal, instrument: Instrument) 
     return int((notional / (mark_price * instrument.lot_size)).to_integral_value(ROUND_FLOOR))
 
 
+class Bounds(NamedTuple):
+    """What else bounds a symbol: the venue's bracket, its part of the margin, trial orders of a breaker, and the behaviour guard."""
+
+    bracket_notional_max: Decimal | None = None
+    margin_notional_max: Decimal | None = None
+    trial_orders: int = 0
+    remedy: Remedy = NOTHING
+
+
 def symbol_limits(
     instrument: Instrument,
     limits: QuoteLimits,
     mark_price: Decimal | None,
     level: RiskLevel,
     permissions: Permissions,
+    bounds: Bounds = Bounds(),  # noqa: B008 - immutable
 ) -> SymbolLimits:
     """The symbol's part of a lease, as far as its level allows. Without a mark price nothing is allowed."""
     allowed = permissions.of(level)
@@ -96,17 +107,23 @@ def symbol_limits(
         careful = limits.position_notional_max * (_BPS - MARK_DRIFT_BPS) / _BPS
         position_lots = lots_within(careful, mark_price, instrument)
         order_lots = min(lots_within(order_notional, mark_price, instrument), instrument.quantity_lots_max)
+    open_orders = min(bounds.trial_orders or limits.open_orders_max, limits.open_orders_max)
     return SymbolLimits(
         instrument_id=instrument.instrument_id,
         state=allowed.state,
         position_lots_max=position_lots,
         order_lots_max=order_lots,
-        open_orders_max=limits.open_orders_max,
+        open_orders_max=open_orders,
         notional_max=limits.position_notional_max,
         level=level,
         size_factor_bps=allowed.size_factor_bps,
         spread_factor_bps=allowed.spread_factor_bps,
         order_notional_max=order_notional,
+        bracket_notional_max=bounds.bracket_notional_max,
+        margin_notional_max=bounds.margin_notional_max,
+        quote_life_ms_min=bounds.remedy.quote_life_ms_min,
+        tolerance_factor_bps=bounds.remedy.tolerance_factor_bps,
+        levels_max=bounds.remedy.levels_max,
     )
 
 

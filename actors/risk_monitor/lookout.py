@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from actors.risk_monitor.account_watch import AccountWatch
 from actors.risk_monitor.differences import Differences
@@ -36,7 +36,11 @@ DISTANCE_MAX = 10.0
 HASTE_AFTER_S = 1.0
 """After a difference of orders has lasted so long the list is asked for again."""
 
+MARGIN_USED = Decimal("0.9")
+"""Part of the free margin that worst cases may use: the rest is for losses and fees."""
+
 _ACCOUNT_RULES = "ACCOUNT"
+_CENT = Decimal("0.01")
 
 
 class Lookout:
@@ -121,6 +125,19 @@ class Lookout:
             for rule in self.eyes.rules
             if rule.locked and rule.symbol == wanted
         ]
+
+    def bracket(self, instrument_id: InstrumentId) -> Decimal | None:
+        """The largest notional that the venue allows at the symbol's leverage (beyond it: -2027); None while unknown."""
+        config = self.eyes.configs.get(instrument_id)
+        return None if config is None else config.notional_max
+
+    def margin_notional(self, instrument_id: InstrumentId, part: Decimal) -> Decimal | None:
+        """What `part` of the margin balance carries at the symbol's leverage, less a reserve; None while unknown."""
+        config, margin = self.eyes.configs.get(instrument_id), self.eyes.margin
+        if config is None or margin is None:
+            return None
+        free = max(margin.balance - margin.maintenance, Decimal(0))
+        return (free * part * config.leverage * MARGIN_USED).quantize(_CENT, ROUND_DOWN)
 
     def differing(self, instrument_id: InstrumentId) -> list[str]:
         """Orders that differ, the longest first."""

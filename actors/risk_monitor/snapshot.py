@@ -10,6 +10,7 @@ import msgspec
 
 from actors.risk_monitor.board import Board
 from actors.risk_monitor.capital import Capital
+from actors.risk_monitor.guard import NOTHING, Remedy
 from actors.risk_monitor.judgement import AccountView, SymbolView
 from actors.risk_monitor.level_desk import LevelDesk
 from actors.risk_monitor.limits import limit_texts
@@ -41,7 +42,7 @@ class LimitView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SymbolRiskView(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol: where it stands and what it may do."""
+    """One symbol: where it stands and what it may do. `guard`: what the behaviour guard asks of its quotes."""
 
     state: str
     level: str
@@ -59,6 +60,7 @@ class SymbolRiskView(msgspec.Struct, frozen=True, kw_only=True):
     position_notional_max: str
     order_notional_max: str
     limits: dict[str, LimitView]
+    guard: str
     indicators: dict[str, IndicatorView]
 
 
@@ -95,6 +97,7 @@ class RiskSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     account_notional_max: str
     limits: dict[str, LimitView]
     latches: dict[str, str]
+    breakers: dict[str, str]
     indicators: dict[str, IndicatorView]
     symbols: dict[str, SymbolRiskView]
     shards: dict[int, ShardLease]
@@ -114,6 +117,8 @@ class Showing:
     account_max: Decimal
     limits: Callable[[SymbolView], SymbolLimits]
     thresholds: IndicatorThresholds
+    breakers: dict[str, str]
+    remedies: Mapping[InstrumentId, Remedy]
     shards: dict[int, ShardLease]
     bad_data: int
 
@@ -139,6 +144,7 @@ class Showing:
                 "drawdown": _limit(capital.drawdown_max(), equity),
             },
             latches=self.levels.latches.texts(),
+            breakers=self.breakers,
             indicators=self._indicators(self.account_board),
             symbols={symbol_of(i): self._symbol(view) for i, view in self.symbols.items()},
             shards=self.shards,
@@ -170,6 +176,7 @@ class Showing:
                 "position": _limit(known.position_notional_max if known else None, equity, mark),
                 "order": _limit(known.order_notional_max if known else None, equity, mark),
             },
+            guard=_guard(self.remedies.get(instrument_id, NOTHING)),
             indicators=self._indicators(self.watches[instrument_id].board),
         )
 
@@ -185,6 +192,14 @@ class Showing:
                 beyond=_BANDS[board.band(indicator)],
             )
         return dict(sorted(shown.items()))
+
+
+def _guard(remedy: Remedy) -> str:
+    """What the behaviour guard asks for, for people."""
+    if remedy == NOTHING:
+        return ""
+    levels = f", at most {remedy.levels_max} levels a side" if remedy.levels_max else ""
+    return f"quotes live at least {remedy.quote_life_ms_min} ms, tolerance x {remedy.tolerance_factor_bps / 10_000:g}{levels}"
 
 
 def _limit(notional: Decimal | None, equity: Decimal | None, mark_price: Decimal | None = None) -> LimitView:

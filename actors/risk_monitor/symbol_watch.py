@@ -86,6 +86,21 @@ class SymbolWatch:
         if self._markout.observe(mid * self._tick_value, now_ns):
             put(Indicator.ADVERSE_SELECTION, self._markout.mean_bps(), self._markout.count >= ORDERS_JUDGED_MIN)
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether enough was seen to know what is usual."""
+        return self._liquidity.is_warm and self._volatility.is_warm
+
+    @property
+    def depth_ratio(self) -> float:
+        """Depth of the book against its usual."""
+        return self._liquidity.depth_ratio
+
+    @property
+    def usual_return(self) -> float:
+        """Standard deviation of the return of one sampling period, over the long window."""
+        return self._volatility.usual_return()
+
     def take_mark(self, mark: MarkPrice, now_ns: int) -> None:
         """A new mark moves everything that is valued by it."""
         self._mark = float(mark.mark_price)

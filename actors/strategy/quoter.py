@@ -91,6 +91,7 @@ class SymbolQuoter:
     def take_terms(self, terms: QuotingTerms) -> bool:
         """What the present level of risk asks of quotes; True when it changed. Without a word the last one holds."""
         changed, self._terms = terms != self._terms, terms
+        self._sizer.take_hard_limit(terms.notional_max)
         return changed
 
     def feed_lost(self) -> None:
@@ -141,11 +142,19 @@ class SymbolQuoter:
             position_known=not self.position.unknown(now_ns),
             bids=targets.bids if targets is not None else (),
             asks=targets.asks if targets is not None else (),
+            suppressed=self._suppressed(),
             own_orders=len(self.own),
             books=self._books,
             targets=self._told,
             refused=self._refused,
         )
+
+    def _suppressed(self) -> str:
+        """How many levels of each side exposure has left, where it has taken some."""
+        told, wanted = self._targets, self._settings.levels
+        if told is None or not self._quotes() or (len(told.bids) == wanted and len(told.asks) == wanted):
+            return ""
+        return f"{len(told.bids)} of {wanted} bids and {len(told.asks)} of {wanted} asks at {self.position.lots} lots"
 
     def _obstacle(self, now_ns: int) -> str:
         """Why nothing may be quoted; empty when nothing stands in the way."""

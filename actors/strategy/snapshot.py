@@ -8,7 +8,7 @@ from protocols.values import Level
 
 
 class SymbolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol. `reason` says why nothing is quoted; ages are -1 where there is nothing yet."""
+    """One symbol. `reason` says why nothing is quoted, `suppressed` how many levels exposure left. Ages are -1 before the first."""
 
     quoting: bool
     reason: str
@@ -25,6 +25,7 @@ class SymbolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     position_known: bool
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    suppressed: str
     own_orders: int
     books: int
     targets: int

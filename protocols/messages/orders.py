@@ -28,6 +28,8 @@ class DenialCode(enum.StrEnum):
     POSITION = "POSITION"
     PRICE_BAND = "PRICE_BAND"
     OPEN_ORDERS = "OPEN_ORDERS"
+    BRACKET = "BRACKET"
+    MARGIN = "MARGIN"
     SELF_CROSS = "SELF_CROSS"
     RATE = "RATE"
     FILTER = "FILTER"

@@ -64,7 +64,10 @@ class SymbolLimits(Message, frozen=True, kw_only=True):
     """Limits of one symbol inside a lease. Lots and orders are absolute; the position limit holds for either side.
 
     `level` is the worse of the symbol's and the account's, and `order_lots_max` is already what it allows. `size_factor_bps` and
-    `spread_factor_bps` are what it asks of quotes (10,000 = unchanged).
+    `spread_factor_bps` are what it asks of quotes (10,000 = unchanged). Notionals are of the worst case, in quote currency, and None where
+    nothing bounds them: `order_notional_max` of one order, `bracket_notional_max` what the venue allows at the symbol's leverage,
+    `margin_notional_max` what this symbol's part of the margin carries. The behaviour guard asks for a least life of quotes, a wider
+    tolerance of the ladder, and at most so many levels a side (0: as strategy wants).
     """
 
     instrument_id: InstrumentId
@@ -77,6 +80,11 @@ class SymbolLimits(Message, frozen=True, kw_only=True):
     size_factor_bps: int = FACTOR_ONE_BPS
     spread_factor_bps: int = FACTOR_ONE_BPS
     order_notional_max: Decimal | None = None
+    bracket_notional_max: Decimal | None = None
+    margin_notional_max: Decimal | None = None
+    quote_life_ms_min: int = 0
+    tolerance_factor_bps: int = FACTOR_ONE_BPS
+    levels_max: int = 0
 
 
 class LeaseRequest(Message, frozen=True, kw_only=True):
@@ -119,12 +127,16 @@ class Lease(Message, frozen=True, kw_only=True):
 
 
 class QuotingTerms(Message, frozen=True, kw_only=True):
-    """What strategy is to make of the level of a symbol: how large and how wide it may quote. Repeated every second."""
+    """What strategy is to make of the level of a symbol: how large and how wide it may quote. Repeated every second.
+
+    `notional_max` is the hard limit of the position in quote currency; 0: not known yet.
+    """
 
     instrument_id: InstrumentId
     level: RiskLevel
     size_factor_bps: int
     spread_factor_bps: int
+    notional_max: Decimal = Decimal(0)
 
 
 class LevelChanged(Message, frozen=True, kw_only=True):

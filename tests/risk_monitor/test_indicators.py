@@ -7,16 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from account_samples import BTC, ETH, MS, S, equity, mark, position, settings
+from account_samples import BTC, S, equity, mark, position, settings
 from hypothesis import given
 from hypothesis import strategies as st
+from risk_market import Market, book
 from risk_monitor_rig import Driver
 
 from actors.risk_monitor.board import Board
 from actors.risk_monitor.estimators.realised_volatility import YEAR_S
 from configs.schema import KINDS, Indicator, IndicatorThresholds, Limit
 from protocols.messages.inventory import PnlChanged
-from protocols.messages.market import BookTop, FeedState, FeedStatus
+from protocols.messages.market import FeedState, FeedStatus
 from protocols.messages.orders import (
     BalanceChanged,
     OrderAccepted,
@@ -26,55 +27,7 @@ from protocols.messages.orders import (
     RateUsage,
 )
 from protocols.messages.risk import RiskLevel
-from protocols.values import Level, Side
-
-
-def book(now_ns: int, mid: int = 500_000, half: int = 1, lots: int = 100, instrument_id: str = BTC) -> BookTop:
-    bids: tuple[Level, ...] = ((mid - half, lots),)
-    asks: tuple[Level, ...] = ((mid + half, lots),)
-    return BookTop(
-        instrument_id=instrument_id,  # type: ignore[arg-type]
-        instrument_version=1,
-        update_id=1,
-        venue_time_ns=now_ns,
-        received_ns=now_ns,
-        bids=bids,
-        asks=asks,
-    )
-
-
-class Market(Driver):
-    """A risk monitor that sees a calm market for a while."""
-
-    def calm(self, seconds: int = 70) -> Market:
-        self.healthy()
-        for _ in range(seconds * 2):
-            self.now_ns += 500 * MS
-            self.refresh()
-            for instrument_id, mid in ((BTC, 500_000), (ETH, 25_000)):
-                self.tell(book(self.now_ns, mid=mid, instrument_id=instrument_id))
-                self.tell(
-                    FeedStatus(
-                        instrument_id=instrument_id,
-                        state=FeedState.LIVE,
-                        update_id=1,
-                        confirmed_ns=self.now_ns,
-                        since_ns=0,
-                    )
-                )
-            self.ask()
-            self.tell_timer()
-        self.effects.clear()
-        return self
-
-    def seen(self, symbol: str = "BTCUSDC") -> dict[str, float]:
-        return {name: view.value for name, view in self.core.snapshot().symbols[symbol].indicators.items()}
-
-    def account(self) -> dict[str, float]:
-        return {name: view.value for name, view in self.core.snapshot().indicators.items()}
-
-    def level(self, symbol: str = "BTCUSDC") -> str:
-        return self.core.snapshot().symbols[symbol].level
+from protocols.values import Side
 
 
 def order(kind: type[Any], seq: int, name: str = "a", **changes: Any) -> Any:
@@ -183,7 +136,7 @@ def test_a_feed_that_says_nothing_ages_and_is_fresh_again_without_a_quiet_time()
 
 
 def test_losses_of_an_hour_are_cautioned_and_then_restrict() -> None:
-    market = Market().calm()
+    market = Market(breakers={"loss_share_max": 0.9}).calm()
     market.tell(equity("99400", market.now_ns))
     assert market.core.snapshot().level == "CAUTION"
     market.tell(equity("99100", market.now_ns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -102,7 +103,13 @@ def test_a_symbol_that_a_person_holds_in_caution_quotes_smaller_and_wider() -> N
     risk.ask()
     effects = risk.tell(hold("BTCUSDC", RiskLevel.CAUTION))
     assert published(effects, QuotingTerms) == [
-        QuotingTerms(instrument_id=BTC, level=RiskLevel.CAUTION, size_factor_bps=5_000, spread_factor_bps=15_000)
+        QuotingTerms(
+            instrument_id=BTC,
+            level=RiskLevel.CAUTION,
+            size_factor_bps=5_000,
+            spread_factor_bps=15_000,
+            notional_max=Decimal(10_000),
+        )
     ]
     btc, eth = risk.ask().limits
     assert (btc.level, btc.state, btc.order_lots_max) == (RiskLevel.CAUTION, TradingState.ACTIVE, 20)

@@ -45,8 +45,11 @@ from protocols.messages.risk import Lease, LevelChanged, SymbolLimits, TradingSt
 from protocols.values import RateLimits, Side
 
 DAY_NS = 86_400 * S
-QUIET_HOUR = {"indicators": {"hourly_pnl": {"warning": None, "limit": None}}}
-"""Losses of an hour are not judged."""
+QUIET_HOUR = {
+    "indicators": {"hourly_pnl": {"warning": None, "limit": None}},
+    "breakers": {"loss_share_max": 0.9},
+}
+"""Losses of an hour and of a minute are not judged."""
 
 
 def test_a_healthy_account_gets_a_lease_that_echoes_the_request() -> None:

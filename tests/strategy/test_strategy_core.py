@@ -168,7 +168,7 @@ def test_a_long_position_lowers_both_quotes_and_shrinks_the_bid() -> None:
     desk.ready()
     (targets,) = desk.targets(position(50, 1))
     assert targets.bids[0][0] < 640_000 - 90 and targets.asks[0][0] == 640_001
-    assert (targets.bids[0][1], targets.asks[0][1]) == (5, 9)
+    assert (targets.bids[0][1], targets.asks[0][1]) == (1, 9)
     assert targets.skew_ticks == -96
 
 

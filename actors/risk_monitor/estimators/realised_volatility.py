@@ -69,6 +69,10 @@ class RealisedVolatility:
         """Annualised volatility of the long window."""
         return math.sqrt(self._long.variance() * self._per_year)
 
+    def usual_return(self) -> float:
+        """Standard deviation of the return of one sampling period, over the long window."""
+        return math.sqrt(self._long.variance())
+
     def ratio(self) -> float:
         """Short by long; 1 while nothing moved."""
         long = self._long.variance()

@@ -1,0 +1,144 @@
+"""The breakers of the account (the venue's API, losses) and of each symbol (jumps of the price, gaps, liquidity), and what they ask for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from actors.risk_monitor.breakers import Breaker, BreakerState, LiquidityBreaker
+from actors.risk_monitor.levels import Verdict
+from configs.schema import BreakerSettings, Indicator
+from protocols.messages.market import BookTop
+from protocols.messages.orders import RateUsage
+from protocols.messages.risk import RiskLevel
+from protocols.values import InstrumentId
+
+_MS = 1_000_000
+
+
+class _SymbolBreakers:
+    def __init__(self, settings: BreakerSettings) -> None:
+        timeout_ns = settings.timeout_ms * _MS
+        self.price = Breaker(1, timeout_ns, timeout_ns, settings.trial_orders)
+        self.liquidity = LiquidityBreaker(settings.depth_ratio_min, settings.depth_ratio_back, timeout_ns)
+        self.mid = 0.0
+
+
+class BreakerBoard:
+    """Every breaker, fed by what the core hears."""
+
+    def __init__(self, instrument_ids: Iterable[InstrumentId], settings: BreakerSettings) -> None:
+        self._settings = settings
+        timeout_ns = settings.timeout_ms * _MS
+        self._api = Breaker(settings.api_failures_max, settings.api_window_ms * _MS, timeout_ns, settings.trial_orders)
+        self._losses = Breaker(1, timeout_ns, settings.loss_timeout_ms * _MS, settings.trial_orders)
+        self._symbols = {instrument_id: _SymbolBreakers(settings) for instrument_id in instrument_ids}
+        self._totals: dict[int, tuple[int, int]] = {}
+        self._equity: list[tuple[int, float]] = []
+        self._has_opened = False
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether one opened since the verdicts were last asked: they are wanted now, not at the next timer."""
+        return self._has_opened
+
+    def take_book(self, top: BookTop, depth_ratio: float, is_warm: bool, now_ns: int) -> None:
+        """A mid that leaves the one before by too much is a gap; an empty book is no market."""
+        found = self._symbols[top.instrument_id]
+        if not top.bids or not top.asks:
+            return
+        mid = (top.bids[0][0] + top.asks[0][0]) / 2
+        if found.mid > 0 and mid > 0:
+            gap_bps = abs(mid - found.mid) / found.mid * 1e4
+            if gap_bps > self._settings.gap_bps_max:
+                self._open(found.price, f"the price moved {gap_bps:.1f} bps from one book to the next", now_ns)
+        found.mid = mid
+        if is_warm:
+            was_open = found.liquidity.is_open
+            if found.liquidity.observe(depth_ratio, now_ns) and not was_open:
+                self._has_opened = True
+
+    def take_return(self, instrument_id: InstrumentId, log_return: float, usual: float, now_ns: int) -> None:
+        """A move within one sampling period of many times the usual one (its standard deviation) is a jump."""
+        if not math.isfinite(log_return) or usual <= 0:
+            return
+        is_large = abs(log_return) * 1e4 > self._settings.jump_bps_min
+        if is_large and abs(log_return) > self._settings.jump_sigmas * usual:
+            text = f"the price jumped {abs(log_return) * 1e4:.1f} bps, {abs(log_return) / usual:.0f} times the usual"
+            self._open(self._symbols[instrument_id].price, text, now_ns)
+
+    def take_usage(self, usage: RateUsage, now_ns: int) -> None:
+        """Calls that failed and calls that went well since the last report of the shard."""
+        answers, failures = self._totals.get(usage.shard, (usage.answers_total, usage.failures_total))
+        self._totals[usage.shard] = (usage.answers_total, usage.failures_total)
+        failed, answered = usage.failures_total - failures, usage.answers_total - answers
+        if failed > 0:
+            self._open(self._api, f"{failed} of {answered} calls to the venue failed", now_ns, failed)
+        elif answered > 0:
+            self._api.succeeded(now_ns, answered)
+
+    def take_equity(self, equity: float, now_ns: int) -> None:
+        """A fall of equity within the window, as a share of it, is a loss that comes too fast."""
+        window_ns = self._settings.loss_window_ms * _MS
+        self._equity = [(at_ns, value) for at_ns, value in self._equity if now_ns - at_ns <= window_ns][-self._KEPT :]
+        self._equity.append((now_ns, equity))
+        highest = max(value for _, value in self._equity)
+        if highest > 0 and (highest - equity) / highest > self._settings.loss_share_max:
+            share = (highest - equity) / highest
+            self._open(self._losses, f"{share:.2%} of equity was lost within {window_ns // 10**9} s", now_ns)
+            self._equity = [(now_ns, equity)]
+
+    _KEPT = 512
+    """Equities of the window that are kept; they come four times a second."""
+
+    def forget_equity(self) -> None:
+        """A deposit or withdrawal: what was before cannot be compared."""
+        self._equity.clear()
+
+    def account(self, now_ns: int) -> list[Verdict]:
+        """What the account's breakers ask for."""
+        self._has_opened = False
+        found = [_verdict("venue API", Indicator.ERROR_RATE, self._api, now_ns)]
+        found.append(_verdict("losses", Indicator.HOURLY_PNL, self._losses, now_ns))
+        return [verdict for verdict in found if verdict is not None]
+
+    def symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
+        """What a symbol's breakers ask for."""
+        breakers = self._symbols[instrument_id]
+        price = _verdict("price", Indicator.VOLATILITY_RATIO, breakers.price, now_ns)
+        found = [price] if price is not None else []
+        if breakers.liquidity.is_open:
+            text = "the breaker of liquidity is open: the book is empty against its usual"
+            found.append(Verdict(RiskLevel.HALTED, text, indicator=Indicator.DEPTH_RATIO.value, passing=True))
+        return found
+
+    def trial_orders(self, instrument_id: InstrumentId) -> int:
+        """How many orders may be open while a breaker is half open; 0: no breaker says anything."""
+        half_open = BreakerState.HALF_OPEN
+        breakers = (self._api, self._losses, self._symbols[instrument_id].price)
+        return self._settings.trial_orders if any(one.state is half_open for one in breakers) else 0
+
+    def views(self) -> dict[str, str]:
+        """State of every breaker that is not closed, with its reason."""
+        named = {"venue API": self._api, "losses": self._losses}
+        named |= {f"price {instrument_id}": one.price for instrument_id, one in self._symbols.items()}
+        shown = {n: f"{b.state}: {b.reason}" for n, b in named.items() if b.state is not BreakerState.CLOSED}
+        shown |= {f"liquidity {i}": "OPEN" for i, one in self._symbols.items() if one.liquidity.is_open}
+        return shown
+
+    def _open(self, breaker: Breaker, reason: str, now_ns: int, count: int = 1) -> None:
+        was_open = breaker.state is BreakerState.OPEN
+        breaker.failed(reason, now_ns, count)
+        self._has_opened = self._has_opened or (breaker.state is BreakerState.OPEN and not was_open)
+
+
+def _verdict(name: str, indicator: Indicator, breaker: Breaker, now_ns: int) -> Verdict | None:
+    match breaker.tick(now_ns):
+        case BreakerState.OPEN:
+            text = f"the breaker of {name} is open: {breaker.reason}"
+            return Verdict(RiskLevel.HALTED, text, indicator=indicator.value, passing=True)
+        case BreakerState.HALF_OPEN:
+            text = f"the breaker of {name} is half open: {breaker.reason}"
+            return Verdict(RiskLevel.CAUTION, text, indicator=indicator.value, passing=True)
+        case _:
+            return None

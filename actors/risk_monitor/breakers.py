@@ -1,0 +1,94 @@
+"""Circuit breakers: closed while all is well, open when something fails too often, half open for a limited number of trial orders."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+
+
+class BreakerState(enum.StrEnum):
+    """CLOSED lets everything pass, OPEN nothing, HALF_OPEN a few trial orders."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+class Breaker:
+    """One breaker.
+
+    It opens when `failures_max` failures come within `window_ns`. After `timeout_ns` it is half open: one more failure opens it again, and
+    `trials` successes close it, or `timeout_ns` without a failure where nothing succeeds by itself.
+    """
+
+    def __init__(self, failures_max: int, window_ns: int, timeout_ns: int, trials: int) -> None:
+        self._failures_max = failures_max
+        self._window_ns = window_ns
+        self._timeout_ns = timeout_ns
+        self._trials = trials
+        self._failures: deque[int] = deque(maxlen=failures_max)
+        self._successes = 0
+        self._changed_ns = 0
+        self.state = BreakerState.CLOSED
+        self.reason = ""
+        """Why it opened last."""
+
+    def failed(self, reason: str, now_ns: int, count: int = 1) -> None:
+        """Something failed, so many times."""
+        for _ in range(min(count, self._failures_max)):
+            self._failures.append(now_ns)
+        is_too_often = len(self._failures) == self._failures_max and now_ns - self._failures[0] <= self._window_ns
+        if self.state is BreakerState.HALF_OPEN or (self.state is BreakerState.CLOSED and is_too_often):
+            self.state, self._changed_ns, self.reason = BreakerState.OPEN, now_ns, reason
+            self._failures.clear()
+        elif self.state is BreakerState.OPEN:
+            # What still fails keeps it open.
+            self._changed_ns = now_ns
+
+    def succeeded(self, now_ns: int, count: int = 1) -> None:
+        """Something went well, so many times."""
+        if self.state is BreakerState.HALF_OPEN:
+            self._successes += count
+            if self._successes >= self._trials:
+                self._close()
+
+    def tick(self, now_ns: int) -> BreakerState:
+        """Let time pass; the state now."""
+        if self.state is not BreakerState.CLOSED and now_ns - self._changed_ns >= self._timeout_ns:
+            if self.state is BreakerState.OPEN:
+                self.state, self._changed_ns, self._successes = BreakerState.HALF_OPEN, now_ns, 0
+            else:
+                self._close()
+        return self.state
+
+    def _close(self) -> None:
+        self.state = BreakerState.CLOSED
+        self._failures.clear()
+
+
+class LiquidityBreaker:
+    """Open while the book is empty against its usual, closed by itself when it is back.
+
+    Two thresholds, so that it does not flutter: it opens below `open_below` and closes above `close_above`, once that has lasted for
+    `timeout_ns`.
+    """
+
+    def __init__(self, open_below: float, close_above: float, timeout_ns: int) -> None:
+        self._open_below = open_below
+        self._close_above = close_above
+        self._timeout_ns = timeout_ns
+        self._back_ns = 0
+        self.is_open = False
+
+    def observe(self, depth_ratio: float, now_ns: int) -> bool:
+        """Take the depth against its usual; whether the breaker is open."""
+        if not self.is_open:
+            self.is_open = depth_ratio < self._open_below
+            self._back_ns = 0
+        elif depth_ratio < self._close_above:
+            self._back_ns = 0
+        elif self._back_ns == 0:
+            self._back_ns = now_ns
+        elif now_ns - self._back_ns >= self._timeout_ns:
+            self.is_open = False
+        return self.is_open

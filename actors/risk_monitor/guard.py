@@ -1,0 +1,67 @@
+"""The behaviour guard: what is done before the venue locks a symbol for its rules. A cancel is never refused.
+
+First remedy: a least life of quotes (unless their price is wrong) and a wider tolerance of the ladder. Only when that has been in force
+for a whole window of the venue and the ratio is still near its trigger: fewer levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from actors.risk_monitor.board import Board
+from configs.schema import BehaviourSettings, Indicator
+from protocols.messages.risk import FACTOR_ONE_BPS
+from protocols.venue import RuleReport
+
+_RULES = {Indicator.CANCEL_RATIO: "GCR", Indicator.UNFILLED_RATIO: "UFR", Indicator.DUST_RATIO: "DR"}
+"""The venue's names of its ratios."""
+
+_MS = 1_000_000
+
+
+class Remedy(NamedTuple):
+    """What the guard asks of the order manager: see `SymbolLimits`."""
+
+    quote_life_ms_min: int
+    tolerance_factor_bps: int
+    levels_max: int
+
+
+NOTHING = Remedy(0, FACTOR_ONE_BPS, 0)
+
+
+class BehaviourGuard:
+    """Remedies of one symbol."""
+
+    def __init__(self, symbol: str, settings: BehaviourSettings) -> None:
+        self._symbol = symbol
+        self._settings = settings
+        self._since_ns = 0
+        self._quiet_ns = 0
+
+    def judge(self, board: Board, rules: Iterable[RuleReport], now_ns: int) -> Remedy:
+        """What is asked for now. What the venue says of a ratio replaces our own count of it."""
+        told = {rule.rule: rule for rule in rules if rule.symbol == self._symbol}
+        bands = [self._band(board, indicator, told.get(name)) for indicator, name in _RULES.items()]
+        worst = max(bands)
+        if worst:
+            self._since_ns, self._quiet_ns = self._since_ns or now_ns, now_ns
+        elif self._since_ns and now_ns - self._quiet_ns >= self._settings.window_ms * _MS:
+            self._since_ns = 0
+        if not self._since_ns:
+            return NOTHING
+        settings = self._settings
+        lasted = now_ns - self._since_ns >= settings.window_ms * _MS
+        levels_max = settings.levels_max if worst >= 2 and lasted else 0
+        tolerance_bps = round(settings.tolerance_factor * FACTOR_ONE_BPS)
+        return Remedy(settings.life_ms, tolerance_bps, levels_max)
+
+    def _band(self, board: Board, indicator: Indicator, told: RuleReport | None) -> int:
+        """0 well within, 1 near (80 % of the trigger), 2 nearly there."""
+        if told is None:
+            return board.band(indicator)
+        value, trigger = float(told.value), float(told.trigger)
+        if value >= 1.0 - (1.0 - trigger) / self._settings.trigger_share:
+            return 2
+        return 1 if value >= trigger * self._settings.trigger_share else 0
