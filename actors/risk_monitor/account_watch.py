@@ -8,7 +8,13 @@ from decimal import Decimal
 import numpy as np
 
 from actors.risk_monitor.board import Board
-from actors.risk_monitor.estimators.covariance import ReturnCovariance, correlated_exposure, value_at_risk
+from actors.risk_monitor.estimators.covariance import (
+    ReturnCovariance,
+    correlated_exposure,
+    correlation_of,
+    quantile,
+    value_at_risk,
+)
 from actors.risk_monitor.estimators.exposure import gross_exposure, largest_exposure, net_exposure
 from actors.risk_monitor.estimators.profit import HourlyPnl
 from actors.risk_monitor.estimators.venue_health import VenueHealth
@@ -31,8 +37,9 @@ class AccountWatch:
         self._watches = watches
         self._covariance = ReturnCovariance(len(watches), windows.sample_ms, windows.covariance_halflife_ms)
         self._per_second = self._covariance.per_second()
+        self._correlation = correlation_of(self._per_second)
         self._horizon_s = windows.value_at_risk_horizon_ms / 1_000
-        self._confidence = windows.value_at_risk_confidence
+        self._deviations = quantile(windows.value_at_risk_confidence)
         self._warm_samples = windows.warm_up_ms // windows.sample_ms
         self._orders_10s_max = max(rate_limits.orders_10s, 1)
         self._orders_1m_max = max(rate_limits.orders_1m, 1)
@@ -43,6 +50,7 @@ class AccountWatch:
         """End of a sampling period: the return of each symbol in it."""
         self._covariance.sample(np.array(returns))
         self._per_second = self._covariance.per_second()
+        self._correlation = correlation_of(self._per_second)
         self.revalue()
 
     def revalue(self) -> None:
@@ -57,8 +65,8 @@ class AccountWatch:
             put(Indicator.WORST_SHORT, sum([watch.worst_short for watch in watches]) / self.limit)
         if any(exposures):
             signed = np.array(exposures)
-            correlated = correlated_exposure(signed, self._per_second)
-            at_risk = value_at_risk(signed, self._per_second, self._horizon_s, self._confidence)
+            correlated = correlated_exposure(signed, self._correlation)
+            at_risk = value_at_risk(signed, self._per_second, self._horizon_s, self._deviations)
         else:
             correlated = at_risk = 0.0
         if self.limit > 0:

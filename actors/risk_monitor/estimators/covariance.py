@@ -43,26 +43,36 @@ class ReturnCovariance:
 
 def portfolio_deviation(exposures: Floats, covariance_per_s: Floats, horizon_s: float) -> float:
     """Standard deviation of the value of signed `exposures` (quote currency) over `horizon_s` seconds."""
-    variance = float(exposures @ covariance_per_s @ exposures) * horizon_s
+    variance = float(exposures.dot(covariance_per_s.dot(exposures))) * horizon_s
     return math.sqrt(variance) if variance > 0 else 0.0 if variance <= 0 else math.nan
 
 
-def value_at_risk(exposures: Floats, covariance_per_s: Floats, horizon_s: float, confidence: float) -> float:
-    """Loss that is not exceeded with this confidence over the horizon, for normal returns without drift.
+def quantile(confidence: float) -> float:
+    """How many standard deviations a normal loss does not exceed with this confidence."""
+    return NormalDist().inv_cdf(confidence)
 
-    Formula: z(confidence) * sqrt(w' C w * horizon). Unit: quote currency, >= 0. Source: positions at the mark, `ReturnCovariance`.
+
+def value_at_risk(exposures: Floats, covariance_per_s: Floats, horizon_s: float, deviations: float) -> float:
+    """Loss that is not exceeded over the horizon, for normal returns without drift.
+
+    Formula: z * sqrt(w' C w * horizon), z = `quantile(confidence)`. Unit: quote currency, >= 0. Source: positions at the mark,
+    `ReturnCovariance`.
     """
-    return NormalDist().inv_cdf(confidence) * portfolio_deviation(exposures, covariance_per_s, horizon_s)
+    return deviations * portfolio_deviation(exposures, covariance_per_s, horizon_s)
 
 
-def correlated_exposure(exposures: Floats, covariance_per_s: Floats) -> float:
-    """Gross exposure that one single asset would have at the same risk: positions that hedge each other count for less.
-
-    Formula: sqrt(w' R w), R = correlations of returns; a symbol that never moved counts in full, alone. Unit: quote currency, >= 0.
-    """
+def correlation_of(covariance_per_s: Floats) -> Floats:
+    """Correlations of returns; a symbol that never moved is alone."""
     deviations = np.sqrt(np.diag(covariance_per_s))
     scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    correlation = covariance_per_s * np.outer(scale, scale)
+    correlation: Floats = covariance_per_s * np.outer(scale, scale)
     np.fill_diagonal(correlation, 1.0)
-    variance = float(exposures @ correlation @ exposures)
-    return math.sqrt(variance) if variance > 0 else 0.0 if variance <= 0 else math.nan
+    return correlation
+
+
+def correlated_exposure(exposures: Floats, correlation: Floats) -> float:
+    """Gross exposure that one single asset would have at the same risk: positions that hedge each other count for less.
+
+    Formula: sqrt(w' R w), R = correlations of returns; a symbol that never moved counts in full. Unit: quote currency, >= 0.
+    """
+    return portfolio_deviation(exposures, correlation, 1.0)
