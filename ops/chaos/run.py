@@ -36,8 +36,11 @@ from ops.report import live_order_ids
 from ops.run_files import read_history
 from protocols.messages.control import SystemStatus
 
-LIMITS: dict[str, object] = {"order_manager": {"price_tolerance_bps": 0.0}}
-"""Settings that follow every move of the market: the order budget of the venue's default limits is used up."""
+LIMITS: dict[str, object] = {"order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0}}
+"""Settings that follow every move of the market at once: the order budget of the venue's default limits is used up."""
+
+LIMIT_PER_S, AT_LIMIT_SHARE = 30.0, 0.6
+"""The venue allows 300 orders and amendments in ten seconds, of which `orders_budget_share` is used; at its limits means this share."""
 
 CLEARED_LOOK_S = 0.1
 
@@ -162,6 +165,8 @@ def _run_of(row: Row, stage: Stage, told: Told, ending: Ending) -> RowRun:
         checks.append(check_quoting_again(row, scene, history.ledger, alerts, history.is_ours))
     if row.injection is Injection.STOP:
         detected_s = round(shut_s(scene, history), 3)
+        rate = figures.orders_per_second
+        checks.append(verdict("at the limits", rate >= LIMIT_PER_S * AT_LIMIT_SHARE, f"{rate:.1f} orders a second"))
     live = len(live_order_ids(record for record in history.ledger if not is_strangers(record)))
     checks.append(verdict("no order at the end", live == 0 and ending.confirmed, f"{live} live: {ending.text}"))
     return RowRun(
