@@ -51,6 +51,7 @@ class Strokes:
 
     def strike_for(self, seconds: float) -> None:
         """Until the time is over, or the system does not come back."""
+        self._began = time.monotonic()
         while time.monotonic() - self._began < seconds:
             stroke = self._nemesis.draw()
             self._live.wait(stroke.pause_s)
