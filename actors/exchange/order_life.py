@@ -176,7 +176,8 @@ class OrderLife:
         order.executed_quote += price * quantity
         order.updated_ms = self._state.now_ms
         order.status = "FILLED" if order.remaining_lots == 0 else "PARTIALLY_FILLED"
-        market.book.side(bids=order.is_buy).changed.add(order.price_ticks)
+        if maker:
+            market.book.side(bids=order.is_buy).changed.add(order.price_ticks)
         if order.status == "FILLED":
             market.matcher.remove(order)
             account.ended(order)

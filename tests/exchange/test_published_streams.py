@@ -60,6 +60,16 @@ def test_our_order_stands_in_the_diff_and_in_the_best_prices() -> None:
     assert diff["u"] == top["u"]
 
 
+def test_an_order_that_takes_stands_in_no_diff_of_its_own_side() -> None:
+    """A market order has no price: a level at 0 would be refused by every careful client."""
+    rig = WireRig()
+    rig.exchange.subscribe(DEPTH)
+    taken = {"symbol": SYMBOL, "side": "BUY", "type": "MARKET", "quantity": "0.002"}
+    assert body(rig.send("POST", "/fapi/v1/order", taken))["status"]
+    rig.wait(20)
+    assert [diff["b"] for diff in frames(rig, DEPTH)] in ([], [[]])
+
+
 def test_an_improving_order_becomes_the_best_price_and_leaves_it_again() -> None:
     rig = WireRig()
     rig.apply(rig.market.ticker((640_000, 10), (640_010, 50)))
