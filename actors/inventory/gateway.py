@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from actors.runtime.address_ledger import OTHERS_SHARE, join_address
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from configs.keys import load_keys
@@ -44,6 +45,8 @@ class Gateway:
             instruments=spec.instruments,
             clock=host.clock,
             timeout_ms=venue.request_timeout_ms,
+            ledger=join_address(spec.state_dir, spec.name),
+            weight_1m_max=int(spec.rate_limits.weight_1m * OTHERS_SHARE),
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.market_data.core import MarketDataCore
 from actors.market_data.feed import Feed
+from actors.runtime.address_ledger import OTHERS_SHARE, join_address
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from configs.schema import Settings
@@ -46,6 +47,8 @@ class MarketDataActor:
             instruments=self._spec.instruments,
             clock=host.clock,
             timeout_ms=venue.request_timeout_ms,
+            ledger=join_address(self._spec.state_dir, self._spec.name),
+            weight_1m_max=int(self._spec.rate_limits.weight_1m * OTHERS_SHARE),
         )
         self._feed = Feed(self._settings, self._spec.instruments, host)
         self._feed.start()

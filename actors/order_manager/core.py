@@ -171,6 +171,10 @@ class OrderManagerCore:
         """Take one message."""
         self._now_ns = now_ns
         shard = self._shard
+        if shard.budget.is_waiting and not shard.budget.is_blocked(now_ns):
+            shard.budget.is_waiting = False
+            for waiting in shard.symbols.values():
+                self._quoter.cancel_first(waiting, now_ns)
         match message:
             case QuoteTargets():
                 symbol = shard.symbols.get(message.instrument_id)
@@ -345,12 +349,14 @@ class OrderManagerCore:
                 ),
                 now_ns,
             )
+        for symbol in shard.symbols.values():
+            self._quoter.cancel_first(symbol, now_ns)
         if not shard.dry_run and not shard.clock.is_trusted(now_ns) and self._clock_is_due(now_ns):
             self._clock_asked_ns = now_ns
             shard.desk.query_time(now_ns)
+        self._settle_suspects(now_ns, venue_now_ns)
         self._emergencies.step(now_ns)
         self._lifecycle.step(now_ns)
-        self._settle_suspects(now_ns, venue_now_ns)
         for symbol in shard.symbols.values():
             symbol.table.forget_tombstones(now_ns)
             self._renew_countdown(symbol, now_ns)

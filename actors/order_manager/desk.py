@@ -218,7 +218,7 @@ class Desk:
         self, instrument_id: InstrumentId, client_order_id: str, now_ns: int, venue_order_id: int = 0
     ) -> int:
         """Ask for one order by our id, or (with "") by the venue's; the request's number, 0 when refused now."""
-        if not self._may(Urgency.QUERY, "order", now_ns):
+        if not self._may(Urgency.UNKNOWN, "order", now_ns):
             return 0
         request_id = self._open(
             Purpose.ORDER, instrument_id, client_order_id, now_ns, self._read_patience_ns, venue_order_id
@@ -239,7 +239,7 @@ class Desk:
         self, instrument_id: InstrumentId, client_order_id: str, venue_time_from_ns: int, now_ns: int
     ) -> int:
         """Ask what was amended of one order since an instant of the venue; the request's number, 0 when refused now."""
-        if not self._may(Urgency.QUERY, "amendments", now_ns):
+        if not self._may(Urgency.UNKNOWN, "amendments", now_ns):
             return 0
         request_id = self._open(Purpose.AMENDMENTS, instrument_id, client_order_id, now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["amendments"])
@@ -300,7 +300,7 @@ class Desk:
 
     def query_time(self, now_ns: int) -> int:
         """Ask for the venue's clock; the request's number, 0 when refused now."""
-        if not self._may(Urgency.QUERY, "time", now_ns):
+        if not self._may(Urgency.UNKNOWN, "time", now_ns):
             return 0
         request_id = self._open(Purpose.TIME, None, "", now_ns, self._read_patience_ns)
         self._budget.spent(WEIGHTS["time"])

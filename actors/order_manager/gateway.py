@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from actors.order_manager.latency import Histogram
+from actors.runtime.address_ledger import join_address
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from actors.runtime.stop_file import StopFile
@@ -27,6 +28,7 @@ from protocols.messages.control import ActorSpec
 from protocols.messages.journal import OrderWritten
 from protocols.venue import (
     AmendOrder,
+    AnyOutcome,
     BadFrame,
     CancelOrder,
     NotSent,
@@ -36,6 +38,7 @@ from protocols.venue import (
     PlaceOrder,
     StreamChanged,
     StreamHeard,
+    Throttled,
     Usage,
     UserStreamExpired,
     VenueRequest,
@@ -67,6 +70,9 @@ PERIOD_S = 0.1
 """Period of passing on signs of life and of the watches."""
 
 REASON_CHARACTERS_MAX = 200
+
+NOBODYS_REQUEST = 0
+"""Number of an outcome that answers no request of ours."""
 
 _GATHERED = (PlaceOrder, AmendOrder, CancelOrder)
 """Requests of which all that one message caused leave in one write."""
@@ -104,6 +110,8 @@ class Gateway:
         self._wires = WireInstruments(spec.instruments)
         self._frames = OrderFrames(self._wires, keys.api_key, keys.signer)
         self._decoder = UserStreamDecoder(self._wires)
+        self._ledger = join_address(spec.state_dir, spec.name)
+        self._silent_until_ns = 0
         self._rest = RestClient(
             venue.rest_url,
             keys.api_key,
@@ -112,6 +120,7 @@ class Gateway:
             host.clock,
             venue.request_timeout_ms,
             user_timeout_ms=settings.order_manager.window_ms,
+            ledger=self._ledger,
         )
         market_data = settings.market_data
         self._orders = ReconnectingWebSocket(
@@ -168,9 +177,14 @@ class Gateway:
                 task.cancel()
             await asyncio.wait(self._calls)
         await self._rest.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     def call(self, request: VenueRequest) -> None:
         """Carry out one request; exactly one outcome is delivered for it. Orders and cancels leave with `flush`."""
+        if self._silent_until_ns and self._host.clock.now_ns() < self._silent_until_ns:
+            self._not_sent(request, "the venue wants silence from this address")
+            return
         if not isinstance(request, _GATHERED) or not self._orders.is_open:
             self._call_rest(request)
         elif isinstance(request, PlaceOrder):
@@ -261,6 +275,7 @@ class Gateway:
         outcome = ws_outcome(answer, request, received_ns, self._wires)
         if isinstance(request, PlaceOrder) and isinstance(outcome, OrderAnswered):
             self._expect_word(request.client_order_id, received_ns)
+        self._pass_on(outcome)
         self._host.deliver(outcome)
 
     def _orders_changed(self, up: bool, reason: str) -> None:
@@ -360,10 +375,39 @@ class Gateway:
         if len(self._told) > TOLD_MAX:
             del self._told[next(iter(self._told))]
 
+    def _pass_on(self, outcome: AnyOutcome) -> None:
+        """Let the other processes of this address hear what the venue told by the order socket."""
+        if isinstance(outcome, Throttled) and not outcome.orders_only:
+            self._silent_until_ns = max(self._silent_until_ns, outcome.retry_at_ns)
+            if self._ledger is not None:
+                self._ledger.shut(outcome.retry_at_ns, banned=outcome.banned)
+        if outcome.usage.weight_1m >= 0 and self._ledger is not None:
+            self._ledger.tell(outcome.usage.weight_1m, outcome.received_ns)
+
+    def _hear_others(self, now_ns: int) -> None:
+        """What another process of this address was told holds for this one too."""
+        until_ns = self._ledger.shut_until_ns() if self._ledger is not None else 0
+        if until_ns <= max(now_ns, self._silent_until_ns):
+            return
+        self._silent_until_ns = until_ns
+        self._host.deliver(
+            Throttled(
+                request_id=NOBODYS_REQUEST,
+                received_ns=now_ns,
+                usage=Usage(),
+                retry_at_ns=until_ns,
+                banned=False,
+                orders_only=False,
+                venue_code=0,
+                text="told to a process of this address",
+            )
+        )
+
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(PERIOD_S)
             now_ns = self._host.clock.now_ns()
+            self._hear_others(now_ns)
             if self._private.is_open:
                 newest_key = self._listen_key()
                 if newest_key and newest_key != self._key_in_use:

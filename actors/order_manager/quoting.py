@@ -150,6 +150,10 @@ class Quoter:
             return
         self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
 
+    def cancel_first(self, symbol: Symbol, now_ns: int) -> None:
+        """Send the cancels that had to wait, before anything else uses what the venue allows."""
+        self._repeat_cancels(symbol, now_ns)
+
     def _repeat_cancels(self, symbol: Symbol, now_ns: int) -> None:
         for order in _sort_out(symbol.table.live.values()).to_cancel_again:
             self._cancel(symbol, order, now_ns)
@@ -176,7 +180,7 @@ class Quoter:
             else:
                 code = check_order(symbol, limits, side, price_ticks, lots, reduce_only, notional_room)
                 if code is None:
-                    code = self._capacity(rank, orders_room, now_ns)
+                    code = self._capacity(rank, orders_room, reduce_only, now_ns)
             if code is None:
                 self._place(symbol, targets, limits, level, book_age_ns, now_ns)
                 orders_room -= 1
@@ -216,7 +220,7 @@ class Quoter:
             if book_age_ns <= shard.gate.book_age_ns_max:
                 code = check_order(
                     symbol, limits, side, price_ticks, lots, order.reduce_only, notional_room, added_lots
-                ) or self._capacity(level.rank, 1, now_ns)
+                ) or self._capacity(level.rank, 1, order.reduce_only, now_ns)
             if code is None:
                 self._amend(symbol, targets, limits, order, level, book_age_ns, now_ns)
                 continue
@@ -328,12 +332,13 @@ class Quoter:
         )
         shard.desk.place(symbol.instrument_id, order, now_ns)
 
-    def _capacity(self, rank: int, orders_room: int, now_ns: int) -> DenialCode | None:
+    def _capacity(self, rank: int, orders_room: int, closes: bool, now_ns: int) -> DenialCode | None:
         """The reason not to send one more order that lies with the whole shard, or None."""
         shard = self._shard
         if shard.dry_run:
             return DenialCode.DRY_RUN
-        if not shard.budget.may_place(now_ns, rank) or not shard.desk.has_room_for_order:
+        fits = shard.budget.may_close(now_ns) if closes else shard.budget.may_place(now_ns, rank)
+        if not fits or not shard.desk.has_room_for_order:
             return DenialCode.RATE
         return DenialCode.OPEN_ORDERS if orders_room <= 0 else None
 

@@ -1,6 +1,7 @@
 """The shard's use of the venue's limits: clock-aligned windows, fed by our own counting and by what the venue says.
 
-Cancels are served before queries, queries before new orders; the venue's Retry-After stops everything (facts section 4).
+Order of service: cancels, closes, questions about orders of unknown fate, inner levels, outer levels. A fifth of the weight and 15 % of
+the orders (the settings' shares) are for the first three alone; the venue's Retry-After stops everything (facts section 4).
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ import enum
 from protocols.values import RateLimits
 from protocols.venue import Throttled, Usage
 
-QUERY_SHARE = 0.9
-"""Part of the weight that queries may use; the rest is for cancels."""
-
 OUTER_SHARE = 0.8
-"""Part of the orders that outer levels may use; the rest is for the innermost."""
+"""Part of what new orders may use that outer levels may use; the rest is for the innermost."""
 
 HEAD_START = 0.35
 """Part of a window's orders that may be used at its very beginning; the rest is released evenly with time."""
 
+UNKNOWN_SHARE = 0.95
+"""Part of the weight that questions about orders of unknown fate may use; the last of it is for cancels."""
+
 AUDIT_SHARE = 0.7
-"""Part of the weight that periodic comparisons may use."""
+"""Part of what reads may use that periodic comparisons may use."""
 
 _SECOND_NS = 1_000_000_000
 
@@ -28,12 +29,10 @@ _SECOND_NS = 1_000_000_000
 class Urgency(enum.Enum):
     """What a request is for; earlier ones are served while later ones wait."""
 
-    CANCEL = 1.0
-    QUERY = QUERY_SHARE
-    AUDIT = AUDIT_SHARE
-
-
-_CANCEL = Urgency.CANCEL
+    CANCEL = "cancel"
+    UNKNOWN = "unknown"
+    QUERY = "query"
+    AUDIT = "audit"
 
 
 class _Window:
@@ -66,7 +65,12 @@ class RateBudget:
         self._limits = limits
         self._shards = max(shards, 1)
         self._orders_share = orders_share
-        self._weight_share = weight_share
+        self._weight_shares = {
+            Urgency.CANCEL: 1.0,
+            Urgency.UNKNOWN: UNKNOWN_SHARE,
+            Urgency.QUERY: weight_share,
+            Urgency.AUDIT: weight_share * AUDIT_SHARE,
+        }
         self._orders_10s = _Window(10 * _SECOND_NS)
         self._orders_1m = _Window(60 * _SECOND_NS)
         self._weight_1m = _Window(60 * _SECOND_NS)
@@ -75,6 +79,8 @@ class RateBudget:
         self.blocked_until_ns = 0
         self.orders_blocked_until_ns = 0
         self.banned = False
+        self.is_waiting = False
+        """A window in which nothing may be sent was told, and its end has not been noticed yet."""
         self.throttled_total = 0
 
     def set_shares(self, orders_10s: int, orders_1m: int, weight_1m: int) -> None:
@@ -94,6 +100,14 @@ class RateBudget:
         """Whether a Retry-After window forbids every request."""
         return now_ns < self.blocked_until_ns
 
+    def may_close(self, now_ns: int) -> bool:
+        """Whether one more order that only closes fits: it may use everything, at any time of the window."""
+        if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
+            return False
+        return _fits(self._orders_10s, self.orders_10s_max, self._limits.orders_10s, 1.0, 1.0) and _fits(
+            self._orders_1m, self.orders_1m_max, self._limits.orders_1m, 1.0, 1.0
+        )
+
     def may_place(self, now_ns: int, rank: int = 0) -> bool:
         """Whether one more order fits; outer levels (`rank` above 0) leave a reserve for the inner ones.
 
@@ -102,15 +116,16 @@ class RateBudget:
         if now_ns < self.blocked_until_ns or now_ns < self.orders_blocked_until_ns:
             return False
         share = self._orders_share * (OUTER_SHARE if rank else 1.0)
-        return _fits(self._orders_10s, self.orders_10s_max, self._limits.orders_10s, share) and _fits(
-            self._orders_1m, self.orders_1m_max, self._limits.orders_1m, share
+        short, long = self._orders_10s, self._orders_1m
+        return _fits(short, self.orders_10s_max, self._limits.orders_10s, share, short.released) and _fits(
+            long, self.orders_1m_max, self._limits.orders_1m, share, long.released
         )
 
     def may_spend(self, weight: int, urgency: Urgency, now_ns: int) -> bool:
         """Whether a request of this weight fits what its urgency may use."""
         if now_ns < self.blocked_until_ns:
             return False
-        share = 1.0 if urgency is _CANCEL else urgency.value * self._weight_share
+        share = self._weight_shares[urgency]
         window = self._weight_1m
         own_fits = window.own + weight <= self.weight_1m_max * share
         told_fits = window.told + weight <= self._limits.weight_1m * share
@@ -150,6 +165,7 @@ class RateBudget:
             self.orders_blocked_until_ns = max(self.orders_blocked_until_ns, outcome.retry_at_ns)
         else:
             self.blocked_until_ns = max(self.blocked_until_ns, outcome.retry_at_ns)
+            self.is_waiting = True
 
     @property
     def weight_used_1m(self) -> int:
@@ -167,6 +183,6 @@ class RateBudget:
         return max(self._orders_1m.own, self._orders_1m.told)
 
 
-def _fits(window: _Window, own_max: int, account_max: int, share: float) -> bool:
-    share *= window.released
+def _fits(window: _Window, own_max: int, account_max: int, share: float, released: float) -> bool:
+    share *= released
     return window.own + 1 <= own_max * share and window.told + 1 <= account_max * share

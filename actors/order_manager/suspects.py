@@ -13,6 +13,7 @@ import msgspec
 
 from actors.order_manager.desk import Desk
 from actors.order_manager.orders import Order
+from actors.order_manager.rate_budget import Urgency
 from actors.order_manager.venue_time import VenueTime
 from protocols.values import InstrumentId
 from protocols.venue import OrderReport
@@ -119,10 +120,10 @@ class Suspects:
             case Step.CLOCK:
                 request_id = self._desk.query_time(now_ns)
             case Step.OPEN_ORDERS:
-                request_id = self._desk.query_open_orders(suspect.instrument_id, now_ns)
+                request_id = self._desk.query_open_orders(suspect.instrument_id, now_ns, Urgency.UNKNOWN)
             case Step.FILLS:
                 trade_id, venue_ms = fills_from(suspect.instrument_id)
-                request_id = self._desk.query_fills(suspect.instrument_id, trade_id, venue_ms, now_ns)
+                request_id = self._desk.query_fills(suspect.instrument_id, trade_id, venue_ms, now_ns, Urgency.UNKNOWN)
             case Step.USER_STREAM:
                 return
         if request_id:

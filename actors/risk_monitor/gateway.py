@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from actors.runtime.address_ledger import OTHERS_SHARE, join_address
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from actors.runtime.web_socket import ReconnectingWebSocket
@@ -72,6 +73,8 @@ class Gateway:
             instruments=spec.instruments,
             clock=host.clock,
             timeout_ms=venue.request_timeout_ms,
+            ledger=join_address(spec.state_dir, spec.name),
+            weight_1m_max=int(spec.rate_limits.weight_1m * OTHERS_SHARE),
         )
         self._private = ReconnectingWebSocket(
             self._private_url,

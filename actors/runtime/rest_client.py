@@ -15,13 +15,14 @@ from typing import Any
 import httpx
 import msgspec
 
+from actors.runtime.address_ledger import AddressLedger
 from actors.runtime.shell import Clock
 from protocols.binance_usdm.requests import API_KEY_HEADER, RestRequest, RestRequests
 from protocols.binance_usdm.responses import BODY_BYTES_MAX, decode_rest
 from protocols.binance_usdm.signing import HmacSigner, Signer
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import Instrument
-from protocols.venue import AnyOutcome, NotSent, OutcomeUnknown, Usage, VenueRequest
+from protocols.venue import AnyOutcome, NotSent, OutcomeUnknown, Throttled, Usage, VenueRequest
 
 CONNECTIONS_MAX = 16
 IDLE_CONNECTION_S = 60.0
@@ -56,6 +57,8 @@ class RestClient:
         clock: Clock,
         timeout_ms: int = 3_000,
         user_timeout_ms: int | None = None,
+        ledger: AddressLedger | None = None,
+        weight_1m_max: int | None = None,
     ) -> None:
         """Describe the connection; the first call opens it. Must be used inside one running loop.
 
@@ -65,6 +68,9 @@ class RestClient:
             timeout_ms: bound of a whole call, the wait for a connection included.
             user_timeout_ms: makes this a way of orders, whose bytes must not reach the venue late: a close or the end of the
                 process discards what the kernel has not sent yet, and sent bytes may stay unacknowledged for no longer than this.
+            ledger: what the node's processes know of their address: nothing is sent while any was told to be silent, and the others
+                hear what this one is told.
+            weight_1m_max: beyond this use of the address nothing is sent; None leaves that to the caller.
         """
         self._base = httpx.URL(base_url)
         self._api_key = api_key
@@ -72,6 +78,8 @@ class RestClient:
         self._wires = WireInstruments(instruments)
         self._requests = RestRequests(self._wires, signer or HmacSigner(""))
         self._clock = clock
+        self._ledger = ledger
+        self._weight_1m_max = weight_1m_max
         self._timeout_s = timeout_ms / 1_000
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(self._timeout_s),
@@ -107,6 +115,9 @@ class RestClient:
         call = self._requests.build(request)
         if call.needs_key and not self._has_key:
             return self._not_sent(request, "this process has no API key")
+        silence = self._must_be_silent(call.cost.weight)
+        if silence:
+            return self._not_sent(request, silence)
         attempt = _Attempt(self._clock, last_check)
         try:
             answer = await self._carry(call, attempt)
@@ -119,9 +130,11 @@ class RestClient:
                 usage=Usage(),
                 reason=f"no answer: {failure.reason}",
             )
-        return decode_rest(
+        outcome = decode_rest(
             request, answer.status, answer.headers, answer.body, answer.received_ns, self._wires, answer.sent_ns
         )
+        self._pass_on(outcome)
+        return outcome
 
     async def fetch(self, call: RestRequest) -> RestAnswer:
         """Carry out a call that has no neutral request (exchangeInfo) and return what came.
@@ -137,6 +150,28 @@ class RestClient:
     async def close(self) -> None:
         """Close every connection."""
         await self._http.aclose()
+
+    def _must_be_silent(self, weight: int) -> str:
+        """Why nothing may be sent now; "" lets it go."""
+        if self._ledger is None:
+            return ""
+        now_ns = self._clock.now_ns()
+        wait_ns = self._ledger.shut_until_ns() - now_ns
+        if wait_ns > 0:
+            return f"the venue wants silence from this address for {wait_ns // 1_000_000} ms more"
+        told = self._ledger.newest(now_ns)
+        if self._weight_1m_max is not None and told is not None and told.weight_1m + weight > self._weight_1m_max:
+            return f"the address has used {told.weight_1m} of the {self._weight_1m_max} that are not kept for orders"
+        return ""
+
+    def _pass_on(self, outcome: AnyOutcome) -> None:
+        """Let the other processes of this address hear what the venue told."""
+        if self._ledger is None:
+            return
+        if outcome.usage.weight_1m >= 0:
+            self._ledger.tell(outcome.usage.weight_1m, outcome.received_ns)
+        if isinstance(outcome, Throttled) and not outcome.orders_only:
+            self._ledger.shut(outcome.retry_at_ns, banned=outcome.banned)
 
     async def _carry(self, call: RestRequest, attempt: _Attempt) -> RestAnswer:
         headers = {API_KEY_HEADER: self._api_key} if call.needs_key else {}

@@ -101,6 +101,11 @@ class StateDir:
         return self.path / "epochs.json"
 
     @property
+    def address_ledger(self) -> Path:
+        """What this node's processes know of their address at the venue."""
+        return self.path / "address.ledger"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one system that runs on this directory."""
         return self.path / "system.lock"

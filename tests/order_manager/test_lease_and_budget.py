@@ -155,7 +155,7 @@ def test_limits_that_the_venue_raised_or_lowered_are_obeyed():
     assert place(budget(limits=RateLimits(orders_10s=50))) == 40
     assert place(budget(limits=RateLimits(orders_10s=1_000, orders_1m=600))) == 480
     low = budget(limits=RateLimits(weight_1m=100))
-    low.told(Usage(weight_1m=75), 59 * SECOND, 59 * SECOND)
+    low.told(Usage(weight_1m=78), 59 * SECOND, 59 * SECOND)
     assert (low.may_spend(5, Urgency.QUERY, 0), low.may_spend(5, Urgency.CANCEL, 0)) == (False, True)
 
 
@@ -200,17 +200,34 @@ def test_a_count_that_was_told_of_an_older_window_says_nothing_of_the_present_on
     assert (made.weight_used_1m, made.orders_used_10s, made.orders_used_1m) == (50, 20, 30)
 
 
-def test_audits_give_way_to_queries_and_queries_to_cancels():
+def test_the_order_of_service_is_cancels_unknown_orders_queries_audits():
+    """A fifth of the weight is for cancels and questions about unknown orders alone, and the last of it for cancels."""
     made = budget()
     made.told(Usage(weight_1m=1_400), 59 * SECOND, 59 * SECOND)
     assert not made.may_spend(5, Urgency.AUDIT, 0)
     assert made.may_spend(5, Urgency.QUERY, 0)
-    made.told(Usage(weight_1m=1_800), 59 * SECOND, 59 * SECOND)
+    made.told(Usage(weight_1m=1_918), 59 * SECOND, 59 * SECOND)
     assert not made.may_spend(5, Urgency.QUERY, 0)
+    assert made.may_spend(5, Urgency.UNKNOWN, 0)
+    made.told(Usage(weight_1m=2_278), 59 * SECOND, 59 * SECOND)
+    assert not made.may_spend(5, Urgency.UNKNOWN, 0)
     assert made.may_spend(1, Urgency.CANCEL, 0)
     made.spent(2_400)
     assert not made.may_spend(1, Urgency.CANCEL, 0)
     assert made.weight_used_1m == 2_400
+
+
+def test_what_only_closes_may_use_the_orders_that_are_kept_from_quotes():
+    made = RateBudget(RateLimits(), 1, orders_share=0.85, weight_share=0.8)
+    made.roll(59 * SECOND)
+    assert place(made) == 255
+    closes = 0
+    while made.may_close(0):
+        made.placed()
+        closes += 1
+    assert closes == 45
+    made.throttled(throttled(orders_only=True))
+    assert not made.may_close(0)
 
 
 def throttled(**changes: object) -> Throttled:

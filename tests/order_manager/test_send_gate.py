@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from order_manager_rig import BTC, MID, MS, OFFSET_NS, Rig, instrument
+from order_manager_rig import BTC, MID, MS, OFFSET_NS, SECOND, Rig, instrument
 
 from actors.order_manager.gate import Limits, check_order
 from actors.order_manager.orders import Order
@@ -20,7 +20,7 @@ from protocols.messages.market import BookTop, FeedState, MarkPrice, VenueClock
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.risk import SymbolLimits, TradingState
 from protocols.values import Side, TimeInForce
-from protocols.venue import PlaceOrder, StreamChanged
+from protocols.venue import AmendOrder, CancelOrder, PlaceOrder, StreamChanged, Throttled, Usage
 
 BIDS, ASKS = [(MID - 5, 10)], [(MID + 5, 10)]
 
@@ -410,3 +410,67 @@ def test_a_stop_is_journaled_also_where_the_gate_was_shut_already():
     rig.run(3_000)
     told = [(record.open, "STOPPED" in record.reason) for record in rig.records(GateChanged)]
     assert told[-3:] == [(False, False), (False, True), (False, False)]
+
+
+def throttled(request_id: int, until_ns: int, *, orders_only: bool) -> Throttled:
+    return Throttled(
+        request_id=request_id,
+        received_ns=0,
+        usage=Usage(),
+        retry_at_ns=until_ns,
+        banned=False,
+        orders_only=orders_only,
+        venue_code=-1015 if orders_only else -1003,
+        text="",
+    )
+
+
+def test_a_level_that_waits_for_the_budget_is_priced_anew_before_it_is_sent():
+    rig = Rig(order_age_ms_min=0).come_up()
+    until_ns = rig.now_ns + 3 * SECOND
+    rig.venue.answer = lambda request: (
+        throttled(request.request_id, until_ns, orders_only=True) if isinstance(request, PlaceOrder) else None
+    )
+    rig.want(BIDS, [])
+    rig.venue.answer = lambda request: None
+    for step in range(1, 20):
+        rig.want([(MID - 5 - 10 * step, 10)], [])
+        rig.run(100)
+    assert len(rig.venue.of(PlaceOrder)) == 1
+    newest = [(MID - 300, 10)]
+    rig.want(newest, [])
+    rig.run(2_000)
+    assert rig.venue.side(Side.BUY) == newest
+    assert len(rig.venue.of(PlaceOrder)) == 2, "none of the older prices was sent"
+
+
+def test_after_a_retry_after_window_cancels_leave_before_anything_else():
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.want(BIDS, ASKS)
+    until_ns = rig.now_ns + 3 * SECOND
+    rig.venue.answer = lambda request: (
+        throttled(request.request_id, until_ns, orders_only=False) if isinstance(request, AmendOrder) else None
+    )
+    rig.want([(MID - 60, 10)], ASKS)
+    rig.venue.answer = lambda request: None
+    rig.give(rig.status(BTC, FeedState.INVALID))
+    rig.feed_on = False
+    sent = len(rig.venue.requests)
+    rig.run(2_900)
+    assert len(rig.venue.requests) == sent, "inside the window nothing is sent"
+    rig.run(300)
+    kinds = [type(request) for request in rig.venue.requests[sent:]]
+    assert kinds[:2] == [CancelOrder, CancelOrder]
+    assert rig.venue.open() == []
+
+
+def test_what_another_process_of_the_address_was_told_stops_this_one():
+    rig = Rig(order_age_ms_min=0).come_up()
+    until_ns = rig.now_ns + 3 * SECOND
+    rig.give(throttled(0, until_ns, orders_only=False))
+    sent = len(rig.venue.requests)
+    rig.want(BIDS, [])
+    rig.run(2_900)
+    assert len(rig.venue.requests) == sent
+    rig.run(1_000)
+    assert rig.venue.side(Side.BUY) == BIDS

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from eventually import until
 
+from actors.runtime.address_ledger import AddressLedger
 from actors.runtime.rest_client import RestClient, RestError
 from protocols.binance_usdm.requests import exchange_info_request
 from protocols.binance_usdm.signing import HmacSigner
@@ -105,10 +106,21 @@ def answer_of(status: str, body: str, *headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def client_of(script: Script, timeout_ms: int = 2_000) -> AsyncIterator[RestClient]:
+async def client_of(
+    script: Script, timeout_ms: int = 2_000, ledger: AddressLedger | None = None, weight_1m_max: int | None = None
+) -> AsyncIterator[RestClient]:
     server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    client = RestClient(f"http://127.0.0.1:{port}", "key", HmacSigner("secret"), [BTC], Ticking(), timeout_ms)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = RestClient(
+        url,
+        "key",
+        HmacSigner("secret"),
+        [BTC],
+        Ticking(),
+        timeout_ms,
+        ledger=ledger,
+        weight_1m_max=weight_1m_max,
+    )
     try:
         yield client
     finally:
@@ -275,3 +287,28 @@ async def test_a_time_left_open_is_filled_in() -> None:
     async with client_of(script) as client:
         await client.send(open_time, venue_time_ns=5_000_000)
     assert b"timestamp=5&" in script.asked[0]
+
+
+async def test_silence_that_the_venue_told_one_process_is_kept_by_every_process_of_the_address(tmp_path: Path) -> None:
+    here = AddressLedger(tmp_path / "ledger", "market_data-0")
+    there = AddressLedger(tmp_path / "ledger", "order_manager-0")
+    script = Script(answer_of("429 Too Many Requests", '{"code":-1003,"msg":"Too many requests."}', "Retry-After: 7"))
+    async with client_of(script, ledger=here) as client:
+        first = await client.send(QueryTime(request_id=1))
+    assert isinstance(first, Throttled)
+    assert there.shut_until_ns() == first.retry_at_ns
+    unasked = Script()
+    async with client_of(unasked, ledger=there) as client:
+        second = await client.send(QueryTime(request_id=2))
+    assert isinstance(second, NotSent) and "silence" in second.reason
+    assert unasked.asked == []
+
+
+async def test_who_has_no_orders_leaves_the_rest_of_the_weight_to_those_who_have(tmp_path: Path) -> None:
+    ledger = AddressLedger(tmp_path / "ledger", "market_data-0")
+    script = Script(answer_of("200 OK", '{"serverTime":1700000000000}', "X-MBX-USED-WEIGHT-1M: 1680"))
+    async with client_of(script, ledger=ledger, weight_1m_max=1_680) as client:
+        assert isinstance(await client.send(QueryTime(request_id=1)), TimeAnswered)
+        refused = await client.send(QueryTime(request_id=2))
+    assert isinstance(refused, NotSent) and "1680" in refused.reason
+    assert len(script.asked) == 1
