@@ -46,6 +46,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     )
     orders = settings.order_manager.model_copy(
         update={
+            "foreign_orders_accepted": symbols,
             "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
             "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
             "countdown_ms": chance.choice((10_000, 20_000)),
