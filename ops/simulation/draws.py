@@ -50,9 +50,9 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
             "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
             "countdown_ms": chance.choice((10_000, 20_000)),
-            "beat_ms": chance.choice((100, *[250] * 3, *[500] * 16)),
+            "beat_ms": chance.choice((100, *[250] * 3, *[500] * 36)),
             "book_age_ms_max": 2_500,
-            "amends": chance.choice((True, False, False)),
+            "amends": chance.choice((True, False)),
             "price_tolerance_bps": chance.choice((0.02, 0.05, 0.1)),
         }
     )

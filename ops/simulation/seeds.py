@@ -24,8 +24,9 @@ from ops.simulation.watch import Watch
 WARM_UP_S = 10.0
 """Longest time until everything quotes for the first time."""
 
-QUOTING_AGAIN_S = 10.0
-"""After the last fault everything quotes again, or is halted with an alert, within this."""
+QUOTING_AGAIN_S = 20.0
+"""After the last fault everything quotes again, or is halted with an alert, within this: half of it to agree with the venue, half for the
+risk monitor to come down from HALTED by RESTRICTED and CAUTION, a quiet while each."""
 
 TRADING_MS = 60_000
 """Every run trades at least this long, from the first actor's start to the drain."""
