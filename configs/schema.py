@@ -408,6 +408,10 @@ class ExchangeSettings(Section):
     order_latency_ms: float = Field(default=2.0, ge=0, le=10_000, allow_inf_nan=False)
     feed_latency_ms: float = Field(default=1.0, ge=0, le=10_000, allow_inf_nan=False)
     latency_jitter_ms: float = Field(default=0.5, ge=0, le=10_000, allow_inf_nan=False)
+    latency_sigma: float = Field(default=0.0, ge=0, le=3, allow_inf_nan=False)
+    """Spread of the log-normal latencies around their medians, in both directions."""
+    latency_load_us: float = Field(default=0.0, ge=0, le=100_000, allow_inf_nan=False)
+    """By how much each message of the last 100 ms makes the next one of its direction later."""
     tick_ms: Literal[50, 250] = 50
     fees: dict[str, FeeSettings] = {
         "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),

@@ -20,6 +20,7 @@ from actors.exchange.ledger import (
     RequestRefused,
     SeamClosed,
     TopSampled,
+    VenueStarted,
 )
 from ops.invariants.all import check_all
 from ops.invariants.history import History, signed
@@ -42,6 +43,7 @@ def build_report(history: History) -> dict[str, Any]:
             symbol: _SymbolRun(symbol, history.ledger).report(intents[symbol]) for symbol in sorted(history.instruments)
         },
         "latency_us": {"tick_to_order": tick_to_order_us(record for _, record in history.journaled())},
+        "venue": venue_of(history.ledger),
         "live_orders_at_end": len(live_order_ids(history.ledger)),
         "invariants": {
             verdict.name: {
@@ -52,6 +54,14 @@ def build_report(history: History) -> dict[str, Any]:
             for verdict in check_all(history)
         },
     }
+
+
+def venue_of(ledger: Iterable[LedgerRecord]) -> dict[str, str]:
+    """What the simulated venue was: its source, its queue model, its latencies."""
+    for record in ledger:
+        if isinstance(record, VenueStarted):
+            return {"source": record.source, "queue_model": record.queue_model, "latency": record.latency}
+    return {}
 
 
 def live_order_ids(ledger: Iterable[LedgerRecord]) -> set[int]:

@@ -24,8 +24,8 @@ from actors.exchange.fault_plan import ActiveFault, FaultPlan
 from actors.exchange.fault_script import FaultScript
 from actors.exchange.faults import Fault, FaultKind, SocketGroup
 from actors.exchange.frames import Frame
+from actors.exchange.latencies import latencies
 from actors.exchange.read_replica import ReadReplica
-from actors.exchange.seeded import SeededNumbers
 from actors.exchange.streams import StreamFrame
 from actors.exchange.user_stream import UserEvent, listen_key_expired
 from actors.exchange.venue import Venue
@@ -88,10 +88,7 @@ class Exchange:
         restored = restore.load(self.venue, earlier)
         self.venue.announce(source, restart=restored > 0)
         self.api = Api(self.venue, KeyRing(credentials), listen_key_salt or str(settings.seed))
-        self._order_latency_ns = int(settings.order_latency_ms * NS_PER_MS)
-        self._feed_latency_ns = int(settings.feed_latency_ms * NS_PER_MS)
-        self._jitter_ns = int(settings.latency_jitter_ms * NS_PER_MS)
-        self._numbers = SeededNumbers(settings.seed)
+        self._way_in, self._way_out = latencies(settings)
         self.faults = FaultPlan(settings.seed)
         self._replica: ReadReplica | None = None
         self._script = FaultScript(settings.fault_seed) if settings.fault_seed is not None else None
@@ -384,13 +381,10 @@ class Exchange:
         self._agenda.add(self.venue.now_ns + self._way_out_ns() + extra_ns, item)
 
     def _way_in_ns(self) -> int:
-        return self._order_latency_ns + self._jitter()
+        return self._way_in.draw_ns(self.venue.now_ns)
 
     def _way_out_ns(self) -> int:
-        return self._feed_latency_ns + self._jitter()
-
-    def _jitter(self) -> int:
-        return int(self._numbers.uniform() * self._jitter_ns) if self._jitter_ns else 0
+        return self._way_out.draw_ns(self.venue.now_ns)
 
 
 def _decode_request(frame: bytes | str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class VenueStarted(Record, frozen=True, kw_only=True, gc=False):
     feed_latency_ms: Decimal
     restart: bool
     queue_model: str = "pessimistic"
+    latency: str = ""
     version: int = 1
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from actors.exchange import ledger
 from actors.exchange.accounts import Account
 from actors.exchange.forced_orders import ForcedOrders, position_lots, round_against
+from actors.exchange.latencies import described
 from actors.exchange.market import Market
 from actors.exchange.order_life import OrderLife, best_prices, new_order
 from actors.exchange.orders import OrderRequest
@@ -187,6 +188,7 @@ class Settlement:
                 feed_latency_ms=Decimal(str(settings.feed_latency_ms)),
                 restart=restart,
                 queue_model=settings.queue_model,
+                latency=described(settings),
             )
         )
         for market in self._state.markets.values():

@@ -26,6 +26,10 @@ def print_report(report: dict[str, Any]) -> None:
         f"tick to order: p50 {_us(latency['p50'])}, p95 {_us(latency['p95'])}, p99 {_us(latency['p99'])} "
         f"over {latency['count']} orders"
     )
+    if venue := report["venue"]:
+        console.print(
+            f"venue: source {venue['source']}, {venue['queue_model']} queue, latency {venue['latency']}", markup=False
+        )
     console.print(f"live orders at the end, by the venue's ledger: {report['live_orders_at_end']}")
     verdicts = sorted(report["invariants"].items(), key=lambda item: int(item[0].removeprefix("I")))
     console.print(

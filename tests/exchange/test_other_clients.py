@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 import ccxt.pro
-import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from loopback_venue import serving
+from other_clients import run_client
 
 from actors.exchange.authentication import Credential
 from actors.exchange.server import DEMO_ACCOUNT, DEMO_KEY, DEMO_SECRET, VenueServer, demo_credentials
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ROOT / ".clients/bin/python"
 ED_KEY = "ed25519-key"
-CLIENT_S_MAX = 90.0
 
 
 def ed25519_key(folder: Path) -> tuple[Credential, Path]:
@@ -43,24 +39,7 @@ def ed25519_key(folder: Path) -> tuple[Credential, Path]:
 
 async def round_of(script: str, server: VenueServer, *arguments: str) -> dict[str, Any]:
     """Run a client's script against the venue and take what it saw."""
-    if not PYTHON.exists():
-        pytest.skip("the other clients are not installed: make .clients/.installed (make test does)")
-    process = await asyncio.create_subprocess_exec(
-        str(PYTHON),
-        str(Path(__file__).parent / "clients" / script),
-        str(server.port),
-        DEMO_KEY,
-        DEMO_SECRET,
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(CLIENT_S_MAX):
-        out, err = await process.communicate()
-    result = [line for line in out.decode().splitlines() if line.startswith("RESULT ")]
-    assert result, err.decode()[-3_000:] + out.decode()[-3_000:]
-    found: dict[str, Any] = json.loads(result[-1].removeprefix("RESULT "))
-    return found
+    return await run_client(script, str(server.port), DEMO_KEY, DEMO_SECRET, *arguments)
 
 
 async def test_python_binance_sync_async_and_sockets(tmp_path: Path) -> None:
