@@ -53,9 +53,6 @@ FAULT_TOLERANT_HEAD = {
 }
 """The head keeps its tables on disk: a new one goes on where a killed one stopped. It calls a silent node lost after some 4 s."""
 
-TRADE_THROUGH_OUTAGES = {"RAY_gcs_rpc_server_reconnect_timeout_s": "600"}
-"""How long nodes go on without a head. What is fenced by leases and epochs may; see ENVIRONMENT for the rest."""
-
 
 class KeptPart(msgspec.Struct, frozen=True, kw_only=True):
     """What a keeper keeps: the head at `head_host`:`head_port`, or the node `node` at `host`. No secret is in it."""
@@ -177,7 +174,6 @@ class NodeKeeper:
         Path(kept.temp_dir, "ray_current_cluster").unlink(missing_ok=True)  # else Ray says that it is running already
         environment = {
             **ray_environment(Path(kept.token_file), kept.marker),
-            **TRADE_THROUGH_OUTAGES,
             PART: kept.part,
             NODE_STATE: kept.state,
         }

@@ -63,10 +63,14 @@ ENVIRONMENT = {
     "RAY_core_worker_internal_heartbeat_ms": "100",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
     "RAY_task_events_report_interval_ms": "0",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
     "RAY_enable_timeline": "0",
     "PYTHONUNBUFFERED": "1",
 }
-"""Ray's settings for every process of a cluster and every client. Some are read when Ray is imported."""
+"""Ray's settings for every process of a cluster and every client. Some are read when Ray is imported.
+
+Without a head all go on for ten minutes; what is fenced by leases and epochs may.
+"""
 
 
 class ClusterError(Exception):

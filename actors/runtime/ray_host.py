@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -46,6 +47,7 @@ AGENT_NAME = "node_agent"
 CALL_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 30.0
 HEAD_TIMEOUT_S = 5.0
+HEAD_DIAL_S = 2.0
 HEAD_CALLS_MAX = 16
 """Calls to the head that may be under way: while it is away each one hangs until it is back."""
 
@@ -280,6 +282,7 @@ def attach(state: StateDir) -> RayCluster:
         RayHostError: it runs and does not answer.
     """
     cluster = running_cluster(state)
+    _check_head(cluster.address)
     os.environ["RAY_AUTH_TOKEN_PATH"] = cluster.token_file
     os.environ.pop("RAY_ADDRESS", None)
     which: dict[str, Any] = {"_node_ip_address": cluster.host} if cluster.node else {}
@@ -295,6 +298,19 @@ def attach(state: StateDir) -> RayCluster:
     except (RayError, ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise RayHostError(f"Ray at {cluster.address} runs and does not answer: {error}") from error
     return cluster
+
+
+def _check_head(address: str) -> None:
+    """Ray itself would wait for minutes, deaf to signals.
+
+    Raises:
+        CallFailed: nobody listens there.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), HEAD_DIAL_S).close()
+    except OSError as error:
+        raise CallFailed(f"Ray's head at {address} does not answer ({error.strerror or error})") from error
 
 
 def detach() -> None:
@@ -334,6 +350,7 @@ class SupervisorClient:
     def __init__(self, name: str, marker: str = "") -> None:
         """Args: marker: of the Ray that it leads to."""
         self._name = name
+        self._found: ActorRef | None = None
         self.marker = marker
 
     def ask(self, command: AnyCommand, timeout_s: float = 30.0) -> AnyAnswer:
@@ -359,10 +376,16 @@ class SupervisorClient:
         detach()
 
     def _ask_once(self, command: AnyCommand, timeout_s: float) -> bytes:
-        found = find(self._name)
-        if found is None:
+        """By the name's first finding: later the head may be away, where a supervisor that is there needs none."""
+        self._found = self._found or find(self._name)
+        if self._found is None:
             raise NotRunning("Ray runs but the supervisor does not: run `raymaker down`, then `raymaker up`")
-        reply: bytes = _get(self._name, found._handle.ask.remote(msgspec.msgpack.encode(command)), timeout_s)
+        asked = self._found._handle.ask.remote(msgspec.msgpack.encode(command))
+        try:
+            reply: bytes = _get(self._name, asked, timeout_s)
+        except ActorGone:
+            self._found = None
+            raise
         return reply
 
 

@@ -5,6 +5,7 @@ The head is a process of its own that hosts no actor, so that nothing that trade
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -40,7 +41,12 @@ from actors.runtime.state_dir import StateDir
 from configs.cluster_secret import ClusterSecretError, keep_cluster_secret, load_cluster_secret
 from configs.schema import ClusterSettings, NodeSettings
 
+KEEPER_MODULE = "actors.runtime.node_keeper"
 TOKEN_PURPOSE = "the token of Ray"
+
+
+class NodeRefused(ClusterError):
+    """This machine cannot be the node that was asked for; nothing was started. The text says what to do."""
 
 
 class PartProcesses(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,13 +108,14 @@ def keep_node(state: StateDir, cluster: ClusterSettings, name: str, say: Callabl
 
     Raises:
         AlreadyRunning: a node runs on this directory.
-        ClusterError: there is no such node, no cluster secret, or what is left of it cannot be killed.
+        NodeRefused: there is no such node, or no cluster secret.
+        ClusterError: what is left of it cannot be killed.
     """
     node = next((node for node in cluster.nodes if node.name == name), None)
     if node is None:
-        raise ClusterError(f"no node is named {name!r}: there are {', '.join(node.name for node in cluster.nodes)}")
+        raise NodeRefused(f"no node is named {name!r}: there are {', '.join(node.name for node in cluster.nodes)}")
     if node is cluster.nodes[0]:
-        raise ClusterError(f"{name} is the first node: it is started by `raymaker up`")
+        raise NodeRefused(f"{name} is the first node: it is started by `raymaker up`")
     lock = take_lock(state)
     try:
         clear_leftovers(state)
@@ -133,15 +140,13 @@ def part_processes(state: StateDir) -> dict[str, PartProcesses]:
     found: dict[str, dict[str, int]] = {}
     others: dict[str, list[int]] = {}
     for process in marked(cluster.marker):
-        part = process.environ().get(PART)
-        if part is not None:
-            what = _what(process)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            part, what = _part_of(process)
             if what:
                 found.setdefault(part, {})[what] = process.pid
-                if what == "start":
-                    found[part]["keeper"] = process.ppid()
-            else:
+            elif part:
                 others.setdefault(part, []).append(process.pid)
+    found.setdefault("node", {}).setdefault("keeper", cluster.head_pid)
     return {
         part: PartProcesses(
             keeper=pids.get("keeper", 0),
@@ -154,11 +159,15 @@ def part_processes(state: StateDir) -> dict[str, PartProcesses]:
     }
 
 
-def _what(process: psutil.Process) -> str:
-    name = process.name()
-    if name in ("raylet", "gcs_server"):
-        return name
-    return "start" if "ray.scripts.scripts" in process.cmdline() else ""
+def _part_of(process: psutil.Process) -> tuple[str, str]:
+    """The part that a process belongs to, and what it is there; empty for what is not told apart."""
+    arguments = process.cmdline()
+    if KEEPER_MODULE in arguments:
+        return msgspec.json.decode(arguments[-1], type=KeptPart).part, "keeper"
+    part = process.environ().get(PART, "")
+    if process.name() in ("raylet", "gcs_server"):
+        return part, process.name()
+    return part, "start" if "ray.scripts.scripts" in arguments else ""
 
 
 def _kept(
@@ -186,7 +195,7 @@ def _keep_secret(state: StateDir, make: bool) -> None:
     try:
         keep_cluster_secret(state.cluster_secret, make)
     except ClusterSecretError as error:
-        raise ClusterError(str(error)) from error
+        raise NodeRefused(str(error)) from error
 
 
 def _write_down(state: StateDir, kept: KeptPart, keeper_pid: int, temp_dirs: tuple[str, ...]) -> RayCluster:
@@ -208,7 +217,7 @@ def _write_down(state: StateDir, kept: KeptPart, keeper_pid: int, temp_dirs: tup
 def _spawn_keeper(kept: KeptPart, state: StateDir, lock: int, ends_with_us: bool) -> subprocess.Popen[bytes]:
     with _keeper_log(state, kept.part).open("ab") as sink:
         return subprocess.Popen(
-            [sys.executable, "-m", "actors.runtime.node_keeper", msgspec.json.encode(kept).decode()],
+            [sys.executable, "-m", KEEPER_MODULE, msgspec.json.encode(kept).decode()],
             env={**os.environ, MARKER: kept.marker, NODE_STATE: kept.state, "PYTHONPATH": _search_path()},
             stdin=subprocess.DEVNULL,
             stdout=sink,

@@ -26,7 +26,7 @@ def node(
     whenever its Ray dies. The cluster secret has to be in cluster.secret of its state directory, or in RAYMAKER_CLUSTER_SECRET.
     """
     from actors.runtime.ray_cluster import AlreadyRunning, ClusterError
-    from actors.runtime.ray_nodes import keep_node
+    from actors.runtime.ray_nodes import NodeRefused, keep_node
     from actors.runtime.state_dir import StateDir, StateDirError
     from ops.cli.settings import settings_from
     from ops.cli.table import progress
@@ -36,9 +36,7 @@ def node(
         raise bad_usage(f"{config} has no cluster: a system on one machine is started by `raymaker up`.")
     try:
         code = keep_node(StateDir(state).create(), settings.cluster, name, progress)
-    except AlreadyRunning as error:
-        raise bad_usage(f"{error}.") from None
-    except StateDirError as error:
+    except (AlreadyRunning, NodeRefused, StateDirError) as error:
         raise bad_usage(f"{error}.") from None
     except ClusterError as error:
         raise unconfirmed(f"{error}.") from None
