@@ -312,6 +312,17 @@ async def test_a_peer_that_was_moved_is_dialled_at_its_new_address() -> None:
         assert ears.changes == [(True, 1), (False, 1), (True, 2)]
 
 
+async def test_a_writer_that_falls_silent_is_dialled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut line says nothing, and TCP waits for minutes."""
+    monkeypatch.setattr("actors.runtime.links.writer.BEAT_PERIOD_S", 1_000.0)
+    monkeypatch.setattr("actors.runtime.links.reader.ECHO_PERIOD_S", 0.01)
+    monkeypatch.setattr("actors.runtime.links.reader.SILENCE_NS", 20_000_000)
+    ears, address = Ears(), free_address()
+    async with writer_at(address), reader_of(address, ears):
+        await until(lambda: len(ears.changes) >= 3)
+        assert ears.changes[:3] == [(True, 1), (False, 1), (True, 1)]
+
+
 async def test_the_process_at_the_old_address_is_not_read_once_a_newer_epoch_is_known() -> None:
     ears, address = Ears(), free_address()
     async with writer_at(address, epoch=1), reader_of(address, ears) as reader:

@@ -35,6 +35,9 @@ WELCOME_TIMEOUT_S = 2.0
 ECHO_PERIOD_S = 1.0
 """How often a writer on another node is asked for its clock."""
 
+SILENCE_NS = 3_000_000_000
+"""A writer on another node that has not beaten for so long is dialled anew: TCP itself would wait for minutes."""
+
 _LATEST, _BEAT, _ECHO = int(Kind.LATEST), int(Kind.BEAT), int(Kind.ECHO)
 
 _challenge_decoder = msgspec.msgpack.Decoder(Challenge)
@@ -78,6 +81,7 @@ class LinkReader:
         self._clock_of_peer = PeerClock()
         self._challenge, self._nonce = b"", b""
         self._asked_ns = 0
+        self._beaten_ns = 0
         self._echo_timer: asyncio.TimerHandle | None = None
         self._hello = hello
         self._decoder = decoder
@@ -198,6 +202,7 @@ class LinkReader:
         if kind == _LATEST and self.up:
             self._take(payload)
         elif kind == _BEAT and self.up:
+            self._beaten_ns = self._clock.now_ns()
             self._newest_ns = max(self._newest_ns, self._ours(number))
         elif kind in STREAM_OF and self.up:
             self._take_ordered(STREAM_OF[Kind(kind)], number, payload)
@@ -287,6 +292,9 @@ class LinkReader:
     def _ask_clock(self) -> None:
         connection = self._connection
         if connection is not None and self.up:
+            if self._clock.now_ns() - self._beaten_ns > SILENCE_NS:
+                connection.close("it is silent")
+                return
             if connection.writable:
                 connection.write(echo_frame(self._clock.now_ns()))
             self._echo_timer = asyncio.get_running_loop().call_later(ECHO_PERIOD_S, self._ask_clock)
@@ -317,6 +325,7 @@ class LinkReader:
             assert self._connection is not None
             self._connection.frame_bytes_max = self._settings.frame_bytes_max
             if self._challenge:
+                self._beaten_ns = self._clock.now_ns()
                 self._ask_clock()
             self._on_change(self._peer, True, welcome.epoch)
 
