@@ -17,10 +17,10 @@ from configs.schema import OrderManagerSettings, VenueSettings
 from ops.direct_venue import DirectVenue, VenueFailure
 from protocols.client_order_id import parse_client_order_id
 
-ROUNDS_MAX = 5
-ASK_PAUSE_S = 0.5
+LOOKS_MAX = 10
+ASK_PAUSE_S = 0.3
 WAIT_S_MAX = 60.0
-"""Longest wait, within one round, for the end of a window in which the venue wants to be left alone."""
+"""Longest wait, before one look, for the end of a window in which the venue wants to be left alone."""
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     clear: bool
-    rounds: int
+    looks: int
     remaining: dict[str, int]
     failures: tuple[str, ...]
     strangers: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
                 f"{', '.join(self.strangers)} came after the stop: an order manager trades on another machine; "
                 "stop it there, or revoke its key at the venue"
             )
-        return f"after {self.rounds} rounds the venue does not confirm that nothing is open: {'; '.join(told)}"
+        return f"after {self.looks} looks the venue does not confirm that nothing is open: {'; '.join(told)}"
 
 
 def stop_keys(venue: VenueSettings) -> ApiKeys:
@@ -72,32 +72,37 @@ def cancel_everything(
 
     A symbol that cannot be asked never counts as clear. `say` is told each step. Every gate was shut at `shut_ns` of the clock (None:
     as this begins); what was written just before can be accepted for its window and the error of the clock, and where an answer was
-    missing or an order left also for the slack.
+    missing also for the slack.
     """
     began_ns = clock_ns() if shut_ns is None else shut_ns
     began_ms = _now_ms(venue)
-    for number in range(1, ROUNDS_MAX + 1):
-        sleep_s = min(venue.wait_s, WAIT_S_MAX)
-        if sleep_s:
-            sleep(sleep_s)
-        failures = _cancel(venue, symbols, manager.cancel_window_ms)
-        say(f"round {number}: cancel-all sent for {', '.join(symbols)}")
-        first, asked = _open(venue, symbols)
-        failures += asked
-        is_smooth = number == 1 and not failures and not any(first.values())
-        certain_ms = manager.window_ms + (manager.clock_error_ms_max if is_smooth else manager.dead_slack_ms)
-        sleep(max(ASK_PAUSE_S, certain_ms / 1_000 - (clock_ns() - began_ns) / 1e9))
-        second, asked = _open(venue, symbols)
-        failures += asked
-        if not failures and not any(first.values()) and not any(second.values()):
-            remaining = dict.fromkeys(symbols, 0)
-            return Cleared(clear=True, rounds=number, remaining=remaining, failures=())
+    certain_ms = manager.window_ms + manager.clock_error_ms_max
+    was_empty = False
+    for number in range(1, LOOKS_MAX + 1):
+        left_alone_s = min(venue.wait_s, WAIT_S_MAX)
+        if left_alone_s:
+            sleep(left_alone_s)
+        failures: list[str] = []
+        if not was_empty:
+            failures = _cancel(venue, symbols, manager.cancel_window_ms)
+            say(f"look {number}: cancel-all sent for {', '.join(symbols)}")
+        asked_ms = (clock_ns() - began_ns) / 1e6
+        found, unasked = _open(venue, symbols)
+        failures += unasked
+        is_empty = not failures and not any(found.values())
+        if is_empty and was_empty and asked_ms >= certain_ms:
+            return Cleared(clear=True, looks=number, remaining=dict.fromkeys(symbols, 0), failures=())
+        if failures:
+            certain_ms = manager.window_ms + manager.dead_slack_ms
+        passed_ms = (clock_ns() - began_ns) / 1e6
+        sleep(max(ASK_PAUSE_S, (certain_ms - passed_ms) / 1_000) if is_empty else ASK_PAUSE_S)
+        was_empty = is_empty
     return Cleared(
         clear=False,
-        rounds=ROUNDS_MAX,
-        remaining={symbol: len(rows) for symbol, rows in second.items()},
+        looks=LOOKS_MAX,
+        remaining={symbol: len(rows) for symbol, rows in found.items()},
         failures=tuple(failures),
-        strangers=_strangers(second, began_ms, manager.window_ms + manager.clock_error_ms_max),
+        strangers=_strangers(found, began_ms, manager.window_ms + manager.clock_error_ms_max),
     )
 
 

@@ -27,6 +27,8 @@ class ScriptedVenue:
             "/fapi/v1/accountConfig": {"dualSidePosition": False, "multiAssetsMargin": False, "canTrade": True},
             "/fapi/v1/allOrders": [],
         }
+        self.heals_after = -1
+        """So many refusals of `errors` are given, then none; negative for all of them."""
         self.asked: list[tuple[str, str]] = []
         self.rows: dict[str, list[dict[str, object]]] = {}
 
@@ -37,7 +39,8 @@ class ScriptedVenue:
         path = request.url.path
         symbol = parse_qs(request.url.query.decode()).get("symbol", [""])[0]
         self.asked.append((f"{request.method} {path}", symbol))
-        if path in self.errors:
+        if path in self.errors and self.heals_after:
+            self.heals_after -= 1
             status, body = self.errors[path]
             return httpx.Response(status, content=json.dumps(body) if not isinstance(body, str) else body)
         if path == "/fapi/v1/allOpenOrders":

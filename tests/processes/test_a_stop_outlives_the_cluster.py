@@ -49,7 +49,7 @@ def system(tmp_path: Path) -> Iterator[System]:
 
 def test_a_stop_is_confirmed_outlives_the_whole_cluster_and_ends_by_resume_alone(system: System) -> None:
     said = system.done("emergency-stop", "--reason", "the desk burns")
-    assert [line.split()[0] for line in said.splitlines()] == ["SHUT:", "round", "CLEAR", "told"]
+    assert [line.split()[0] for line in said.splitlines()] == ["SHUT:", "look", "CLEAR", "told"]
     assert "told the supervisor: no further order leaves" in said
     assert "everything is stopped, no order is left" in system.done("down")
     system.up()

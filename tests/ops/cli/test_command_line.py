@@ -252,7 +252,7 @@ def test_a_direct_stop_that_cannot_reach_the_venue_is_not_confirmed(tmp_path: Pa
     arguments = ("--direct", "--config", str(CONFIGS / "demo.yaml"), "--state", str(tmp_path))
     ran = Ran("emergency-stop", *arguments, env=env)
     assert ran.code == 4
-    assert ran.err.startswith("raymaker: after 5 rounds the venue does not confirm that nothing is open: BTCUSDC: ")
+    assert ran.err.startswith("raymaker: after 10 looks the venue does not confirm that nothing is open: BTCUSDC: ")
 
 
 @pytest.mark.parametrize(
