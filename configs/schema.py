@@ -435,6 +435,8 @@ class ExchangeSettings(Section):
     orders_per_minute: int = Field(default=1_200, ge=1, le=10_000_000)
     open_orders_max: int = Field(default=200, ge=1, le=100_000)
     ledger: str | None = None
+    record: str | None = None
+    """Folder for a capture of what the venue serves."""
     subscriber_bytes_max: int = Field(default=16_777_216, ge=65_536, le=1_073_741_824)
     faults: bool = False
     """Whether faults may be asked for on loopback."""

@@ -52,22 +52,27 @@ class ExchangeFace:
         """Books, orders, positions and wallets."""
         if self.exchange is None:
             return ExchangeSnapshot(markets={}, accounts={})
-        venue = self.exchange.venue
-        markets = {}
-        for symbol, market in venue.markets.items():
-            bid, ask = market.matcher.best(bids=True), market.matcher.best(bids=False)
-            markets[symbol] = MarketView(
-                bid=market.numbers.price_text(bid) if bid is not None else "",
-                ask=market.numbers.price_text(ask) if ask is not None else "",
-                mark_price=str(market.mark_price),
-                crossings=market.book.crossings,
-            )
-        accounts = {
-            account.name: AccountView(
-                live_orders={symbol: len(account.live_orders(symbol)) for symbol in venue.markets},
-                positions={symbol: str(position.amount) for symbol, position in account.positions.items()},
-                wallets={asset: str(wallet) for asset, wallet in account.wallets.items()},
-            )
-            for account in venue.accounts.values()
-        }
-        return ExchangeSnapshot(markets=markets, accounts=accounts)
+        return snapshot_of(self.exchange)
+
+
+def snapshot_of(exchange: Exchange) -> ExchangeSnapshot:
+    """What a venue holds now."""
+    venue = exchange.venue
+    markets = {}
+    for symbol, market in venue.markets.items():
+        bid, ask = market.matcher.best(bids=True), market.matcher.best(bids=False)
+        markets[symbol] = MarketView(
+            bid=market.numbers.price_text(bid) if bid is not None else "",
+            ask=market.numbers.price_text(ask) if ask is not None else "",
+            mark_price=str(market.mark_price),
+            crossings=market.book.crossings,
+        )
+    accounts = {
+        account.name: AccountView(
+            live_orders={symbol: len(account.live_orders(symbol)) for symbol in venue.markets},
+            positions={symbol: str(position.amount) for symbol, position in account.positions.items()},
+            wallets={asset: str(wallet) for asset, wallet in account.wallets.items()},
+        )
+        for account in venue.accounts.values()
+    }
+    return ExchangeSnapshot(markets=markets, accounts=accounts)

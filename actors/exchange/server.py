@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import uvloop
 from aiohttp import WSMsgType, web
 
@@ -25,8 +26,9 @@ from actors.exchange.errors import ExchangeError, SourceError
 from actors.exchange.exchange import Exchange, Output
 from actors.exchange.faults import FaultKind, SocketGroup
 from actors.exchange.frames import Frame
+from actors.exchange.market_endpoints import DEPTH_LIMIT_MAX, depth_body
 from actors.exchange.sources import MarketSource, open_source
-from actors.exchange.spool import LedgerFile, LedgerFileError
+from actors.exchange.spool import CaptureFolder, LedgerFile, LedgerFileError
 from actors.exchange.subscriptions import (
     StreamAddress,
     control,
@@ -53,9 +55,10 @@ class ServerError(ExchangeError):
     """The venue cannot be served; the text is one sentence that says what and why."""
 
 
-def demo_credentials() -> list[Credential]:
-    """The key pair that a venue without configured keys knows."""
-    return [hmac_credential(DEMO_KEY, DEMO_SECRET, DEMO_ACCOUNT)]
+def demo_credentials(accounts: int = 1) -> list[Credential]:
+    """The key pairs that a venue without configured keys knows: the first account's, and those of `-2`, `-3` and so on."""
+    more = [f"-{number}" for number in range(2, accounts + 1)]
+    return [hmac_credential(DEMO_KEY + end, DEMO_SECRET + end, DEMO_ACCOUNT + end) for end in ("", *more)]
 
 
 class VenueServer:
@@ -74,6 +77,11 @@ class VenueServer:
             raise ServerError(str(error)) from error
         try:
             self._ledger = LedgerFile(Path(settings.ledger)) if settings.ledger else None
+        except LedgerFileError as error:
+            raise ServerError(str(error)) from error
+        try:
+            symbols = [contract.symbol for contract in self._source.contracts]
+            self._recording = CaptureFolder(Path(settings.record), symbols) if settings.record else None
         except LedgerFileError as error:
             raise ServerError(str(error)) from error
         self._wall_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -115,8 +123,15 @@ class VenueServer:
             ServerError: the port is in use.
         """
         self.failed = asyncio.get_running_loop().create_future()
+        if self._recording is not None:
+            for stream in self._recording.streams:
+                self.exchange.subscribe(stream)
         for frame in self._source.opening(self.now_ns()):
             self.exchange.apply(frame)
+        if self._recording is not None:
+            for symbol, market in self.exchange.venue.markets.items():
+                body = depth_body(market, DEPTH_LIMIT_MAX, self.now_ns() // 1_000_000)
+                self._recording.snapshot(symbol, self.now_ns(), msgspec.json.encode(body))
         for note in self._source.report.notes:
             self._say(f"source {self._source.name}: {note}")
         if self._settings.source is None or not self._settings.wait_for_subscriber:
@@ -148,6 +163,8 @@ class VenueServer:
             self._runner = None
         for reason, count in self._source.report.counts.items():
             self._say(f"source {self._source.name}: {count} x {reason}")
+        if self._recording is not None:
+            self._recording.close()
         if self._ledger is not None:
             self._ledger.append(self.exchange.close().records)
             self._ledger.close()
@@ -226,6 +243,8 @@ class VenueServer:
             if subscriber is not None:
                 subscriber.send(_framed(frame.listen_key, frame.payload) if subscriber.combined else frame.payload)
         for stream, payload in output.stream_frames:
+            if self._recording is not None:
+                self._recording.frame(stream, self.now_ns(), payload)
             combined: bytes | None = None
             for subscriber in self._by_stream.get(stream, ()):
                 if subscriber.combined:
@@ -263,7 +282,14 @@ class VenueServer:
         body = await request.read()
         if path.startswith(admin.PREFIX):
             self.exchange.advance(self.now_ns())
-            answer = admin.answer(self.exchange, request.method, path, body, faults_allowed=self._settings.faults)
+            answer = admin.answer(
+                self.exchange,
+                request.method,
+                path,
+                body,
+                faults_allowed=self._settings.faults,
+                connections=self.connections(),
+            )
             self._turn()
             return _response(answer)
         rest = RestRequest(
@@ -412,8 +438,8 @@ async def run_exchange(
         await server.stop()
 
 
-def serve_forever(settings: ExchangeSettings, say: Say, credentials: list[Credential] | None = None) -> None:
-    """Serve the venue until SIGINT or SIGTERM; without credentials it knows the demo key pair, and says so.
+def serve_forever(settings: ExchangeSettings, say: Say, *, accounts: int = 1) -> None:
+    """Serve the venue until SIGINT or SIGTERM with the demo key pairs of so many accounts, and say them.
 
     Raises:
         ServerError: it cannot be served.
@@ -423,9 +449,10 @@ def serve_forever(settings: ExchangeSettings, say: Say, credentials: list[Creden
         until = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, until.set)
-        if credentials is None:
-            say(f"API key {DEMO_KEY}, secret {DEMO_SECRET}")
-        await run_exchange(settings, credentials or demo_credentials(), say, until)
+        say(f"API key {DEMO_KEY}, secret {DEMO_SECRET}")
+        if accounts > 1:
+            say(f"and {accounts - 1} accounts more, with -2 to -{accounts} at the end of both")
+        await run_exchange(settings, demo_credentials(accounts), say, until)
 
     uvloop.run(serve())
 

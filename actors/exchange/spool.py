@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from actors.exchange import ledger
 from actors.exchange.errors import ExchangeError
@@ -66,3 +67,41 @@ class LedgerFile:
             keep = start
         if keep < size:
             os.ftruncate(self._descriptor, keep)
+
+
+RECORDED_KINDS = ("depth@0ms", "bookTicker", "trade", "markPrice@1s")
+
+
+class CaptureFolder:
+    """What the venue served, as a capture in the collector's format: one file a symbol, `<receive ns> <frame>` a line."""
+
+    def __init__(self, folder: Path, symbols: Iterable[str]) -> None:
+        """
+        Raises:
+            LedgerFileError: the folder cannot be made, or holds a capture of a symbol already.
+        """
+        self.streams = {f"{symbol.lower()}@{kind}": symbol for symbol in symbols for kind in RECORDED_KINDS}
+        self._files: dict[str, IO[bytes]] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for symbol in symbols:
+                self._files[symbol] = (folder / f"usdm_{symbol.lower()}.txt").open("xb")
+        except FileExistsError as error:
+            raise LedgerFileError(f"{error.filename}: a capture is there already; name another folder") from None
+        except OSError as error:
+            raise LedgerFileError(f"{folder}: a capture cannot be written there: {error.strerror}") from None
+
+    def snapshot(self, symbol: str, now_ns: int, body: bytes) -> None:
+        """The book as REST would give it, which the diffs continue."""
+        self._files[symbol].write(b"%d %b\n" % (now_ns, body))
+
+    def frame(self, stream: str, now_ns: int, payload: bytes) -> None:
+        """A frame of a stream; those of other streams are left out."""
+        symbol = self.streams.get(stream)
+        if symbol is not None:
+            self._files[symbol].write(b'%d {"stream":"%b","data":%b}\n' % (now_ns, stream.encode(), payload))
+
+    def close(self) -> None:
+        """Finish the files."""
+        for file in self._files.values():
+            file.close()

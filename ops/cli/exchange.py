@@ -29,6 +29,10 @@ def exchange(
     ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
+    accounts: Annotated[int, typer.Option(min=1, max=1_000, help="How many accounts, each with a key pair.")] = 1,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write what is served as a capture, which --source can play.")
+    ] = None,
     faults: Annotated[
         bool, typer.Option("--faults", help="Let faults be asked for on loopback: POST /raymaker/faults.")
     ] = False,
@@ -56,10 +60,11 @@ def exchange(
         "scenario": scenario,
         "seed": seed,
         "fault_seed": fault_seed,
+        "record": str(record) if record else None,
     }
     settings: ExchangeSettings = exchange_settings(options | {k: v for k, v in given.items() if v is not None})
     try:
-        serve_forever(settings, say=partial(print, flush=True))
+        serve_forever(settings, say=partial(print, flush=True), accounts=accounts)
     except ServerError as error:
         raise bad_usage(f"{error}.") from None
 
