@@ -66,6 +66,7 @@ OrderManagerMailbox = (
     | FeedStatus
     | VenueClock
     | Lease
+    | QuotingTerms
     | UserStreamKey
     | AnyUserEvent
     | AnyStreamEvent
@@ -163,7 +164,7 @@ ROUTES: dict[type[Message], Route] = {
     UserStreamKey: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0}, _single),
     LeaseRequest: Route(LinkClass.LATEST, {"risk_monitor": 0}, _shard),
     Lease: Route(LinkClass.LATEST, {"order_manager": 0}, _shard),
-    QuotingTerms: Route(LinkClass.LATEST, {"strategy": 0}, _instrument),
+    QuotingTerms: Route(LinkClass.LATEST, {"strategy": 0, "order_manager": 0}, _instrument),
     OrderAccepted: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderAmended: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderFilled: Route(LinkClass.ORDERED, _ORDER_READERS),

@@ -44,7 +44,7 @@ from protocols.messages.inventory import UserStreamKey
 from protocols.messages.journal import EpochBegan
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.risk import Lease
+from protocols.messages.risk import Lease, QuotingTerms
 from protocols.venue import (
     AccountConfigUpdate,
     BadFrame,
@@ -200,6 +200,10 @@ class OrderManagerCore:
             case Lease():
                 if shard.take_lease(message, now_ns):
                     self._work(list(shard.symbols.values()))
+            case QuotingTerms():
+                symbol = shard.symbols.get(message.instrument_id)
+                if symbol is not None and shard.tighten(message, now_ns):
+                    self._quoter.work(symbol, now_ns)
             case (
                 OrderUpdate()
                 | BalanceUpdate()

@@ -73,6 +73,14 @@ class LeaseClient:
             fits=recovered and (held is None or worst_case_notional <= held.notional_share),
         )
 
+    def tighten(self, instrument_id: InstrumentId, state: TradingState) -> bool:
+        """The risk monitor restricts a symbol between two leases; whether that is more severe than what was held."""
+        held = self._states.get(instrument_id)
+        if held is None or _SEVERITY[state] <= _SEVERITY[held]:
+            return False
+        self._states[instrument_id] = state
+        return True
+
     def take(self, lease: Lease) -> bool:
         """Accept the answer to an open request; anything else is dropped. The lease counts from the request's own time."""
         requested_ns = self._open.get(lease.nonce)

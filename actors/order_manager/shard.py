@@ -21,7 +21,7 @@ from protocols.client_order_id import parse_client_order_id
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.control import ActorSpec
 from protocols.messages.journal import LimitsChanged
-from protocols.messages.risk import Lease
+from protocols.messages.risk import Lease, QuotingTerms, SymbolLimits
 from protocols.values import InstrumentId
 
 
@@ -142,6 +142,15 @@ class Shard:
         """Worst-case notional of the whole shard in quote currency."""
         return Decimal(self._notional_total) / NOTIONAL_SCALE
 
+    def tighten(self, terms: QuotingTerms, now_ns: int) -> bool:
+        """Obey a level that rose between two leases; whether it restricts more than what was held."""
+        instrument_id = terms.instrument_id
+        told = self.lease.limits(instrument_id)
+        if told is None or not self.lease.tighten(instrument_id, terms.level.state):
+            return False
+        self._put_limits(instrument_id, told, now_ns)
+        return True
+
     def take_lease(self, lease: Lease, now_ns: int) -> bool:
         """Accept a lease and put its limits into force; whether it was the answer to an open request."""
         if not self.lease.take(lease):
@@ -154,17 +163,20 @@ class Shard:
             if told is None:
                 self.limits.pop(instrument_id, None)
                 continue
-            state = self.lease.state(instrument_id)
-            before = self.limits.get(instrument_id)
-            self.limits[instrument_id] = Limits(told, state)
-            if before is None or (before.state, before.position_lots_max) != (state, told.position_lots_max):
-                self.outbox.append(
-                    LimitsChanged(
-                        instrument_id=instrument_id,
-                        position_lots_max=told.position_lots_max,
-                        state=state.value,
-                        changed_ns=now_ns,
-                    )
-                )
+            self._put_limits(instrument_id, told, now_ns)
             self.refresh_notional(symbol)
         return True
+
+    def _put_limits(self, instrument_id: InstrumentId, told: SymbolLimits, now_ns: int) -> None:
+        state = self.lease.state(instrument_id)
+        before = self.limits.get(instrument_id)
+        self.limits[instrument_id] = Limits(told, state)
+        if before is None or (before.state, before.position_lots_max) != (state, told.position_lots_max):
+            self.outbox.append(
+                LimitsChanged(
+                    instrument_id=instrument_id,
+                    position_lots_max=told.position_lots_max,
+                    state=state.value,
+                    changed_ns=now_ns,
+                )
+            )

@@ -29,6 +29,9 @@ FEED_RATE_MIN = 60_000
 GATE_P99_US_MAX = 20.0
 JOURNAL_P99_US_MAX = 100.0
 MEMORY_MB_MAX = 800.0
+INDICATORS_P99_US_MAX = 100.0
+GROWTH_MAX = 1.5
+WITHDRAWN_P99_MS_MAX = 50.0
 Row = tuple[str, str, str, str]
 """What was measured, its bar, the figure and the verdict."""
 
@@ -66,6 +69,12 @@ def main() -> int:
             name: msgspec.to_builtins(cost) for name, cost in (("feed", feed), ("gate", gate), ("journal", journal))
         }
         rows += _cost_rows(feed.frames_per_second, gate.p99_us, journal.p99_us)
+        say("risk: indicators, many symbols ...")
+        risk = measure_risk(demo)
+        say(f"risk: {BREACHES} breaches on a live system ...")
+        breach = measure_breaches()
+        found |= {"risk": msgspec.to_builtins(risk), "breach": msgspec.to_builtins(breach)}
+        rows += _risk_rows(risk, breach)
     _print(console, rows)
     found["bars"] = [{"what": row[0], "bar": row[1], "measured": row[2], "verdict": row[3]} for row in rows]
     options.out.write_text(json.dumps(found, indent=2), "utf-8")

@@ -129,7 +129,8 @@ class Lease(Message, frozen=True, kw_only=True):
 class QuotingTerms(Message, frozen=True, kw_only=True):
     """What strategy is to make of the level of a symbol: how large and how wide it may quote. Repeated every second.
 
-    `notional_max` is the hard limit of the position in quote currency; 0: not known yet.
+    `notional_max` is the hard limit of the position in quote currency; 0: not known yet. An order manager tightens by it at once, before
+    its next lease says the same; it never loosens by it.
     """
 
     instrument_id: InstrumentId

@@ -18,7 +18,7 @@ from protocols.messages.control import EmergencyStop, EpochAnnounced, Resume
 from protocols.messages.journal import GateChanged, LimitsChanged, OrderIntended
 from protocols.messages.market import BookTop, FeedState, MarkPrice, VenueClock
 from protocols.messages.orders import DenialCode, OrderDenied
-from protocols.messages.risk import SymbolLimits, TradingState
+from protocols.messages.risk import QuotingTerms, RiskLevel, SymbolLimits, TradingState
 from protocols.values import Side, TimeInForce
 from protocols.venue import AmendOrder, CancelOrder, PlaceOrder, StreamChanged, Throttled, Usage
 
@@ -474,3 +474,30 @@ def test_what_another_process_of_the_address_was_told_stops_this_one():
     assert len(rig.venue.requests) == sent
     rig.run(1_000)
     assert rig.venue.side(Side.BUY) == BIDS
+
+
+def terms(level: RiskLevel) -> QuotingTerms:
+    return QuotingTerms(instrument_id=BTC, level=level, size_factor_bps=0, spread_factor_bps=10_000)
+
+
+def test_a_level_that_rises_between_two_leases_takes_the_quotes_at_once():
+    rig = Rig().come_up()
+    rig.want(BIDS, ASKS)
+    assert rig.venue.open()
+    rig.lease_on = False
+    rig.give(terms(RiskLevel.HALTED))
+    assert rig.venue.open() == []
+    rig.give(terms(RiskLevel.NORMAL))
+    rig.want(BIDS, ASKS)
+    assert rig.venue.open() == [], "only a lease loosens"
+    rig.lease_on = True
+    rig.run(500)
+    assert rig.venue.open()
+
+
+def test_a_level_that_restricts_between_two_leases_leaves_only_what_reduces():
+    rig = Rig().come_up(position_lots=5)
+    rig.want(BIDS, [(MID + 5, 5)])
+    rig.lease_on = False
+    rig.give(terms(RiskLevel.RESTRICTED))
+    assert rig.venue.side(Side.BUY) == []
