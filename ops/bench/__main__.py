@@ -16,8 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.loading import load_settings
+from ops.bench.breach import BREACHES, BreachCost, measure_breaches
 from ops.bench.feed import measure_feed
 from ops.bench.order_path import measure_gate, measure_journal
+from ops.bench.risk import RiskCost, measure_risk
 from ops.bench.tick_to_order import BLOCK_S, BLOCKS, Block, run_blocks
 from ops.machine import commit, machine
 
@@ -144,6 +146,35 @@ def _order_rows(ratios: dict[str, Any]) -> list[Row]:
             "longest collection pause, order manager",
             "printed",
             f"{ratios['gc_pause_us_max'] / 1_000:.2f} ms",
+            "printed",
+        ),
+    ]
+
+
+def _risk_rows(risk: RiskCost, breach: BreachCost) -> list[Row]:
+    return [
+        (
+            "all indicators after one market message, p99",
+            f"at most {INDICATORS_P99_US_MAX:g} us",
+            f"{risk.indicators.p99_us:.1f} us (p50 {risk.indicators.p50_us:.1f})",
+            _verdict(risk.indicators.p99_us <= INDICATORS_P99_US_MAX),
+        ),
+        (
+            "the same at the end of a long run by its beginning",
+            f"at most {GROWTH_MAX:g} x",
+            f"{risk.growth:.2f} x",
+            _verdict(risk.growth <= GROWTH_MAX),
+        ),
+        (
+            f"{risk.many_symbols} symbols, 20 updates a second each",
+            "within one core, printed",
+            f"{risk.many_core_share * 100:.0f} % of a core",
+            "printed",
+        ),
+        (
+            "breach to quotes withdrawn at the venue, p99",
+            f"{WITHDRAWN_P99_MS_MAX:g} ms, printed",
+            f"{breach.p99_ms:.1f} ms (p50 {breach.p50_ms:.1f}, {breach.breaches} breaches)",
             "printed",
         ),
     ]
