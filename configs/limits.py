@@ -70,6 +70,6 @@ class Limit(BaseModel):
                 return None if equity is None else self.amount * max(equity, Decimal(0))
 
 
-def quote(amount: Decimal) -> Limit:
+def quote(amount: Decimal | int) -> Limit:
     """A limit of so much quote currency."""
-    return Limit(amount=amount, unit="quote")
+    return Limit(amount=Decimal(amount), unit="quote")

@@ -27,6 +27,7 @@ from protocols.venue import (
     QueryPositions,
     RuleReport,
     StreamChanged,
+    SymbolConfigReport,
     Throttled,
     Usage,
 )
@@ -307,3 +308,14 @@ def test_a_fill_told_twice_is_counted_once() -> None:
     risk = Watched().come_up()
     risk.tell(fill(1, Side.BUY, 2, 499_990), fill(1, Side.BUY, 2, 499_990))
     assert risk.core.snapshot().symbols["BTCUSDC"].indicators["fill_rate"].value == pytest.approx(0.1)
+
+
+def test_the_lease_carries_the_venues_bracket_and_this_symbols_part_of_the_margin() -> None:
+    risk = Watched()
+    risk.venue_configs = [SymbolConfigReport(instrument_id=BTC, leverage=20, notional_max=Decimal(50_000))]
+    risk.venue_maintenance = Decimal(10_000)
+    risk.come_up()
+    btc, eth = risk.ask().limits
+    assert btc.bracket_notional_max == 50_000
+    assert btc.margin_notional_max == Decimal(90_000) / 2 * 20 * Decimal("0.9")
+    assert (eth.bracket_notional_max, eth.margin_notional_max) == (None, None), "what is not known bounds nothing"

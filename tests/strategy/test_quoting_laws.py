@@ -203,3 +203,51 @@ def test_a_price_above_the_position_limit_has_no_size() -> None:
 def test_the_instruments_largest_order_bounds_a_level() -> None:
     sizer = Sizer(instrument(quantity_lots_max=3), Decimal(500), Decimal(5_000))
     assert sizer.sized([640_000, 639_000], 0) == ((640_000, 3), (639_000, 3))
+
+
+HARD = st.integers(200, 20_000)
+
+
+def gated(hard: int) -> Sizer:
+    sizer = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
+    sizer.take_hard_limit(Decimal(hard))
+    return sizer
+
+
+def value(lots_held: int, ticks: int) -> Decimal:
+    return INSTRUMENT.notional(ticks, lots_held)
+
+
+@given(HARD, st.integers(-400, 400), st.lists(st.integers(600_000, 640_000), min_size=1, max_size=8, unique=True))
+def test_a_sweep_of_all_our_levels_ends_within_the_soft_limit(hard: int, held: int, prices: list[int]) -> None:
+    prices = sorted(prices, reverse=True)
+    levels = gated(hard).sized(prices, held)
+    swept = held + sum(size for _, size in levels)
+    soft = min(Decimal(hard) / Decimal("1.15"), Decimal(5_000))
+    assert not levels or value(swept, prices[0]) <= soft + value(1, prices[0])
+
+
+@given(HARD, st.integers(0, 80), st.integers(1, 8))
+def test_sizes_decay_with_exposure_as_the_law_says(hard: int, held: int, levels: int) -> None:
+    prices = [640_000 - index for index in range(levels)]
+    full = gated(hard).sized(prices, 0)
+    now = gated(hard).sized(prices, held)
+    if not now or not full:
+        return
+    decay = math.exp(-3.8 * float(value(held, prices[0])) / hard)
+    assert now[0][1] <= 5_000_000 / prices[0] * decay + 1
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_more_exposure_never_quotes_more_levels_or_larger_ones(held: int, more: int) -> None:
+    prices = [640_000 - index for index in range(8)]
+    before, after = gated(10_000).sized(prices, held), gated(10_000).sized(prices, held + more)
+    assert len(after) <= len(before)
+    assert all(later[1] <= earlier[1] for later, earlier in zip(after, before, strict=False))
+
+
+def test_the_reducing_side_is_full_and_an_unknown_hard_limit_leaves_our_own() -> None:
+    prices = [640_000, 639_000]
+    plain = Sizer(INSTRUMENT, Decimal(500), Decimal(5_000))
+    assert gated(10_000).sized(prices, -50) == plain.sized(prices, -50) == plain.sized(prices, 0)
+    assert gated(0).sized(prices, 30) == plain.sized(prices, 30)

@@ -471,3 +471,11 @@ def test_caution_makes_quotes_smaller_and_wider_until_it_is_over() -> None:
     assert desk.targets(terms(RiskLevel.CAUTION, 5_000, 20_000)) == [], "said again it changes nothing"
     (again,) = desk.targets(terms(RiskLevel.NORMAL, 10_000, 10_000))
     assert (again.bids, again.asks) == (usual.bids, usual.asks)
+
+
+def test_levels_that_exposure_has_taken_are_shown() -> None:
+    desk = Desk(JOIN.model_copy(update={"levels": 3}))
+    desk.ready()
+    assert desk.core.snapshot().symbols["BTCUSDC"].suppressed == ""
+    desk.targets(position(70, 1))
+    assert desk.core.snapshot().symbols["BTCUSDC"].suppressed.endswith("of 3 asks at 70 lots")
