@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -31,14 +35,14 @@ def simulate(
     """Run seeds of the deterministic world: real cores, the venue's core, a schedule of faults each.
 
     Exit code 1 when a seed broke an invariant (the shortest history found and the commands that repeat it are printed), or when so many
-    seeds ran that each kind of fault must have struck and each invariant been checked, and one was not.
+    seeds ran that each kind of fault must have struck and each invariant been checked, and one was not. Ctrl-C ends it and prints what was
+    seen; exit code 4 then.
     """
     import json
-    import time
     from importlib.resources import files
     from pathlib import Path
 
-    from ops.cli.outcome import bad_usage
+    from ops.cli.outcome import ExitCode, bad_usage
     from ops.cli.settings import settings_from
     from ops.simulation.pool import run_many
     from ops.simulation.seed_report import (
@@ -59,20 +63,23 @@ def simulate(
         raise bad_usage(str(error)) from error
     settings = settings_from(Path(str(files("configs").joinpath("demo.yaml"))))
     totals = SeedTotals(kinds)
-    began_s, shrinking_s = time.monotonic(), 0.0
+    interrupted = False
+    clock = _Clock()
     results = (
         run_many(range(first, first + seeds), settings, kinds, workers) if only is None else [run_case(only, settings)]
     )
-    for result in results:
-        totals.add(result)
-        if not result.violations or as_json:
-            continue
-        shrinking_since_s = time.monotonic()
-        tries = RUNS_MAX if totals.failed <= SHRUNK_MAX else 0
-        shortest = shrink(result, lambda shorter: run_case(shorter, settings), tries)
-        print(describe(result, shortest, faults), flush=True)
-        shrinking_s += time.monotonic() - shrinking_since_s
-    shown = totals.view(time.monotonic() - began_s - shrinking_s, workers)
+    try:
+        for result in results:
+            totals.add(result)
+            if not result.violations or as_json:
+                continue
+            with clock.stopped():
+                tries = RUNS_MAX if totals.failed <= SHRUNK_MAX else 0
+                shortest = shrink(result, lambda shorter: run_case(shorter, settings), tries)
+                print(describe(result, shortest, faults), flush=True)
+    except KeyboardInterrupt:
+        interrupted = True
+    shown = totals.view(clock.wall_s(), clock.cpu_s(), workers)
     if as_json:
         print(json.dumps(shown, indent=2))
     else:
@@ -80,5 +87,37 @@ def simulate(
             print(f"{name}: {value}")
         if not totals.must_be_complete and totals.missing():
             print("so few seeds need not be complete: what is missing fails a longer run")
+        if interrupted:
+            print(f"interrupted after {totals.seeds} of {seeds} seeds")
     if not totals.passed:
         raise typer.Exit(VIOLATED)
+    if interrupted:
+        raise typer.Exit(int(ExitCode.UNCONFIRMED))
+
+
+class _Clock:
+    """Time on the wall, and of all cores together, without that for which it was stopped."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._cpu_s = -time.monotonic(), -_cpu_s()
+
+    def wall_s(self) -> float:
+        """Seconds on the wall."""
+        return time.monotonic() + self._wall_s
+
+    def cpu_s(self) -> float:
+        """Seconds of cores, those of ended workers included."""
+        return _cpu_s() + self._cpu_s
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stand still within."""
+        wall_s, cpu_s = time.monotonic(), _cpu_s()
+        yield
+        self._wall_s -= time.monotonic() - wall_s
+        self._cpu_s -= _cpu_s() - cpu_s
+
+
+def _cpu_s() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system

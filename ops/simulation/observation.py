@@ -16,7 +16,7 @@ DRAIN_S = 15.0
 LAST_WORDS_S = 3.0
 """What is on its way after the drain arrives within this."""
 
-LOOK_S = 0.25
+LOOK_S = 0.5
 
 _HALT_ALERTS = frozenset(
     {

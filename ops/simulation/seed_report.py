@@ -56,8 +56,8 @@ class SeedTotals:
         """Whether no rule was broken, and nothing is missing that must not be."""
         return not self.failed and not (self.must_be_complete and self.missing())
 
-    def view(self, took_s: float, workers: int = 1) -> dict[str, object]:
-        """Everything counted, as builtins."""
+    def view(self, took_s: float, cpu_s: float, workers: int = 1) -> dict[str, object]:
+        """Everything counted, as builtins; `cpu_s` is the time of all cores together."""
         seeds = max(self.seeds, 1)
         return {
             "seeds": self.seeds,
@@ -66,6 +66,7 @@ class SeedTotals:
             "missing": self.missing(),
             "workers": workers,
             "seeds_per_second": round(self.seeds / took_s, 2) if took_s > 0 else 0.0,
+            "seeds_per_second_of_one_core": round(self.seeds / cpu_s, 2) if cpu_s > 0 else 0.0,
             "virtual_seconds": round(self._virtual_s),
             **{name: self._sums[name] for name in ("messages", "accepted", "fills")},
             "faults": self._injected.total(),

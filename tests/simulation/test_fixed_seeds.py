@@ -55,7 +55,7 @@ def test_the_history_of_a_seed_is_the_same_in_every_process() -> None:
     for seed in (20, 21):
         here.add(run_seed(seed, settings()))
     told = [_simulate_elsewhere(hash_seed) for hash_seed in ("0", "4711")]
-    assert [run["history"] for run in told] == [here.view(1.0)["history"]] * 2
+    assert [run["history"] for run in told] == [here.view(1.0, 1.0)["history"]] * 2
 
 
 def _simulate_elsewhere(hash_seed: str) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def test_a_failed_seed_is_told_with_its_schedule_and_the_command_that_repeats_it
     ]
     totals = SeedTotals()
     totals.add(failed)
-    assert (totals.failed, totals.view(2.0)["seeds_per_second"]) == (1, 0.5)
+    assert (totals.failed, totals.view(2.0, 1.0)["seeds_per_second"]) == (1, 0.5)
 
 
 def test_a_case_is_read_back_from_what_a_failure_prints() -> None:
