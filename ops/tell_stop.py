@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from ops.cli.outcome import CommandFailed
 from protocols.messages.control import Answer, EmergencyStop
 
 TOLD_TIMEOUT_S = 15.0
+NICENESS = 10
+"""The stop file has told the supervisor already: what is done at the venue meanwhile goes first."""
 
 
 def main(arguments: list[str]) -> None:
     """Tell, once."""
+    os.nice(NICENESS)
     state, reason = arguments
     try:
         answer = ask(Path(state), EmergencyStop(reason=reason), TOLD_TIMEOUT_S)
