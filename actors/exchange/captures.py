@@ -118,7 +118,8 @@ def read_body(body: bytes, url: str) -> Recorded:
             return _rest(body, url)
         outer = _OUTER.decode(body)
         if outer.stream is None:
-            return _book("", _SNAPSHOT.decode(body))
+            snapshot = _SNAPSHOT.decode(body)
+            return _book(snapshot.symbol, snapshot)
         return _frame(outer.stream, bytes(outer.data))
     except msgspec.DecodeError as error:
         raise DamagedLineError(str(error)) from None
@@ -174,6 +175,7 @@ class _Snapshot(msgspec.Struct):
     bids: list[TextLevel]
     asks: list[TextLevel]
     T: int = 0
+    symbol: str = ""
 
 
 class _Depth(msgspec.Struct):

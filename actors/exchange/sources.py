@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import heapq
+import io
+import itertools
 import statistics
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from actors.exchange import csv_dumps
 from actors.exchange.captures import (
     DamagedLineError,
     Recorded,
@@ -40,7 +46,7 @@ SEAM_GAP_NS = 200_000_000
 SILENCE_NS_MAX = 3_600_000_000_000
 BACKWARDS_NS_MAX = 1_000_000_000
 OFFSET_SAMPLES = 101
-UNREADABLE = (OSError, EOFError, zlib.error)
+UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, csv.Error, UnicodeDecodeError)
 """What reading a damaged or truncated file raises; a bad gzip header is an OSError."""
 
 
@@ -224,6 +230,9 @@ class CaptureSource:
 
     def _lines(self, file: Path) -> Iterator[tuple[int, bytes, str, str, list[str]]]:
         """Lines of one file with their times. `symbol` is shared so that a nameless snapshot belongs to the file's own symbol."""
+        if is_csv(file):
+            yield from self._rows(file)
+            return
         symbol = [_symbol_of(file)]
         clock = _LineClock()
         try:
@@ -243,6 +252,27 @@ class CaptureSource:
                         self._damaged("its receive time does not follow the lines before it", place)
                         continue
                     yield timed[0], timed[1], timed[2], place, symbol
+        except UNREADABLE as error:
+            if self._counting:
+                self.report.cut_short(str(error), file.name)
+
+    def _rows(self, file: Path) -> Iterator[tuple[int, bytes, str, str, list[str]]]:
+        """The same of a CSV dump. A damaged row ends the file, for what follows it cannot be trusted."""
+        symbol, clock, number = [""], _LineClock(), 0
+        opens_book = not any("incremental_book_L2" in each.name for each in self._files)
+        try:
+            with open_csv(file) as (dump, rows):
+                assert not isinstance(dump, str | None)
+                for number, (received_ns, body) in enumerate(
+                    csv_dumps.lines(dump, rows, opens_book=opens_book), start=1
+                ):
+                    place = f"{file.name}: frame {number}"
+                    if clock.believes(received_ns):
+                        yield received_ns, body, "", place, symbol
+                    else:
+                        self._damaged("its receive time does not follow the rows before it", place)
+        except DamagedLineError as error:
+            self._damaged(str(error), f"{file.name}: after frame {number}")
         except UNREADABLE as error:
             if self._counting:
                 self.report.cut_short(str(error), file.name)
@@ -273,6 +303,10 @@ class CaptureSource:
         chosen = {symbol: contract for symbol, contract in contracts.items() if symbol in wanted} or contracts
         if not chosen:
             raise SourceError(f"{self.name}: no USD-M market stream in it; give a capture of Binance USD-M streams")
+        if bookless := sorted(symbol for symbol in chosen if not heads[symbol].has_book):
+            raise SourceError(
+                f"{self.name}: {bookless[0]} has trades and no book; put its bookTicker or incremental_book_L2 into the same folder"
+            )
         starts = [heads[symbol].start_ns for symbol in chosen]
         return CaptureFacts(
             contracts=chosen,
@@ -327,6 +361,7 @@ class _Head:
     first_ns: int = 0
     snapshot_ns: int | None = None
     has_trades: bool = False
+    has_book: bool = False
     prices: list[str] = field(default_factory=list)
     quantities: list[str] = field(default_factory=list)
 
@@ -339,13 +374,19 @@ class _Head:
             self.first_ns = receive_ns
         match record:
             case RecordedBook():
+                self.has_book = True
                 if self.snapshot_ns is None:
                     self.snapshot_ns = receive_ns
                 self._collect([*record.bids, *record.asks])
             case RecordedDepth():
+                self.has_book = True
                 self._collect([*record.bids, *record.asks])
+            case RecordedTicker():
+                self.has_book = True
+                self._collect([record.bid, record.ask])
             case RecordedPrint():
                 self.has_trades = self.has_trades or not record.aggregated
+                self._collect([(record.price, record.quantity)])
             case _:
                 pass
 
@@ -364,15 +405,56 @@ def _capture_files(path: Path, report: SourceReport) -> list[Path]:
         raise SourceError(f"{path}: more than {FILES_MAX} files")
     captures = []
     for file in candidates:
-        if _looks_like_capture(file):
+        if is_csv(file):
+            reason = _why_no_dump(file)
+            if reason is None:
+                captures.append(file)
+            elif len(candidates) == 1:
+                raise SourceError(f"{file.name}: no recorded market stream recognised: {reason}")
+            elif len(report.notes) < NOTES_MAX:
+                report.notes.append(f"{file.name}: not a capture, ignored: {reason}")
+        elif _looks_like_capture(file):
             captures.append(file)
         elif len(report.notes) < NOTES_MAX:
             report.notes.append(f"{file.name}: not a capture, ignored")
     if not captures:
         raise SourceError(
-            f"{path}: no recorded market stream recognised; expected lines of '<receive time> <combined-stream frame>'"
+            f"{path}: no recorded market stream recognised; expected a CSV dump of Binance or Tardis, "
+            "or lines of '<receive time> <combined-stream frame>'"
         )
     return captures
+
+
+def is_csv(file: Path) -> bool:
+    """Whether a file is a CSV dump by its name, packed or not."""
+    return file.name.endswith((".csv", ".csv.gz", ".zip"))
+
+
+@contextmanager
+def open_csv(file: Path) -> Iterator[tuple[csv_dumps.Dump | str | None, Iterator[csv_dumps.Row]]]:
+    """What a CSV file is, and its rows without the header."""
+    with ExitStack() as stack:
+        if file.name.endswith(".zip"):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            raw: IO[bytes] = stack.enter_context(archive.open(archive.namelist()[0]))
+        else:
+            raw = stack.enter_context(_open(file))
+        rows = csv.reader(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
+        first = next(rows, [])
+        dump = csv_dumps.recognise(file.name, first)
+        without_header = isinstance(dump, csv_dumps.Dump) and not dump.has_header
+        yield dump, itertools.chain([first], rows) if without_header else rows
+
+
+def _why_no_dump(file: Path) -> str | None:
+    """Why a CSV file cannot be played; None when it can."""
+    try:
+        with open_csv(file) as (dump, _):
+            if isinstance(dump, str):
+                return dump
+            return None if dump is not None else "its columns are none of a known dump"
+    except (*UNREADABLE, IndexError) as error:
+        return f"it cannot be read: {error}"
 
 
 def _looks_like_capture(file: Path) -> bool:
