@@ -36,7 +36,10 @@ from ops.report import live_order_ids
 from ops.run_files import read_history
 from protocols.messages.control import SystemStatus
 
-LIMITS: dict[str, object] = {"order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0}}
+LIMITS: dict[str, object] = {
+    "order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0},
+    "strategy": {"levels": 6, "level_spacing_bps": 0.1, "order_notional": 250},
+}
 """Settings that follow every move of the market at once: the order budget of the venue's default limits is used up."""
 
 LIMIT_PER_S, AT_LIMIT_SHARE = 30.0, 0.6
