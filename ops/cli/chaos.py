@@ -72,11 +72,11 @@ def chaos(
         if each.outcome is not Outcome.NOT_RUN:
             progress(f"row {each.key}: {each.outcome.value}{_told(each.reasons)}")
         judged.append(each)
+        if json_file is not None:
+            write_results(json_file, judged)
+        if page_file is not None:
+            write_page(page_file, judged)
     _print(judged)
-    if json_file is not None:
-        write_results(json_file, judged)
-    if page_file is not None:
-        write_page(page_file, judged)
     if not passed(judged):
         failed = [each.key for each in judged if each.outcome is Outcome.FAILED]
         never = [name for name, count in checked_in_all(judged).items() if not count]
