@@ -55,6 +55,7 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
 
 
 def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
+    _refuse_second_start(directory)
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
@@ -78,6 +79,18 @@ def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
             raise bad_usage(f"{error}.") from None
         raise unconfirmed(f"{error}; {session.ending.text}.") from None
     _judge(session.ending)
+
+
+def _refuse_second_start(directory: StateDir) -> None:
+    """Say so before Ray is imported, which takes seconds on a busy machine; the start itself takes the lock again."""
+    import os
+
+    from actors.runtime.ray_cluster import AlreadyRunning, take_lock
+
+    try:
+        os.close(take_lock(directory))
+    except AlreadyRunning as error:
+        raise bad_usage(f"{error}.") from None
 
 
 def _shut_down(directory: StateDir) -> None:
