@@ -28,7 +28,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     market_data = settings.market_data.model_copy(update={"status_period_ms": 1_000})
     strategy = settings.strategy.model_copy(
         update={
-            "levels": chance.choice((1, 1, 1, 1, 2, 3)),
+            "levels": chance.choice((1, 1, 2, 2, 3)),
             "position_notional_max": limit * Decimal("0.8"),
             "refresh_ms": 1_000,
             "half_spread_bps_min": chance.choice((0.05, 0.1, 0.2)),
@@ -46,7 +46,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     )
     orders = settings.order_manager.model_copy(
         update={
-            "order_age_ms_min": chance.choice((0, 1_000, 1_000, 2_000)),
+            "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
             "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
             "countdown_ms": chance.choice((10_000, 20_000)),
             "beat_ms": chance.choice((100, *[250] * 3, *[500] * 36)),
@@ -75,7 +75,7 @@ def draw_flow(chance: random.Random) -> Flow:
     return Flow(
         step_ms=1_000,
         levels=60,
-        volatility_bps=chance.choice((0.04, 0.08)),
+        volatility_bps=chance.choice((0.05, 0.1)),
         trade_rate=chance.choice((0.05, 0.1, 0.2)),
         change_rate=0.25,
         informed_share=chance.choice((0.05, 0.1)),
