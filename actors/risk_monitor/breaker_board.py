@@ -22,6 +22,7 @@ class _SymbolBreakers:
         self.price = Breaker(1, timeout_ns, timeout_ns, settings.trial_orders)
         self.liquidity = LiquidityBreaker(settings.depth_ratio_min, settings.depth_ratio_back, timeout_ns)
         self.mid = 0.0
+        self.depth_ratio = 1.0
 
 
 class BreakerBoard:
@@ -51,9 +52,11 @@ class BreakerBoard:
         if found.mid > 0 and mid > 0:
             gap_bps = abs(mid - found.mid) / found.mid * 1e4
             if gap_bps > self._settings.gap_bps_max:
-                self._open(found.price, f"the price moved {gap_bps:.1f} bps from one book to the next", now_ns)
+                text = f"the price moved {gap_bps:.1f} bps from one book to the next"
+                self._open(found.price, text, now_ns, value=gap_bps, threshold=self._settings.gap_bps_max)
         found.mid = mid
         if is_warm:
+            found.depth_ratio = depth_ratio
             was_open = found.liquidity.is_open
             if found.liquidity.observe(depth_ratio, now_ns) and not was_open:
                 self._has_opened = True
@@ -65,7 +68,9 @@ class BreakerBoard:
         is_large = abs(log_return) * 1e4 > self._settings.jump_bps_min
         if is_large and abs(log_return) > self._settings.jump_sigmas * usual:
             text = f"the price jumped {abs(log_return) * 1e4:.1f} bps, {abs(log_return) / usual:.0f} times the usual"
-            self._open(self._symbols[instrument_id].price, text, now_ns)
+            sigmas = abs(log_return) / usual
+            price = self._symbols[instrument_id].price
+            self._open(price, text, now_ns, value=sigmas, threshold=self._settings.jump_sigmas)
 
     def take_usage(self, usage: RateUsage, now_ns: int) -> None:
         """Calls that failed and calls that went well since the last report of the shard."""
@@ -73,7 +78,8 @@ class BreakerBoard:
         self._totals[usage.shard] = (usage.answers_total, usage.failures_total)
         failed, answered = usage.failures_total - failures, usage.answers_total - answers
         if failed > 0:
-            self._open(self._api, f"{failed} of {answered} calls to the venue failed", now_ns, failed)
+            text = f"{failed} of {answered} calls to the venue failed"
+            self._open(self._api, text, now_ns, failed, value=failed, threshold=self._settings.api_failures_max)
         elif answered > 0:
             self._api.succeeded(now_ns, answered)
 
@@ -85,7 +91,8 @@ class BreakerBoard:
         highest = max(value for _, value in self._equity)
         if highest > 0 and (highest - equity) / highest > self._settings.loss_share_max:
             share = (highest - equity) / highest
-            self._open(self._losses, f"{share:.2%} of equity was lost within {window_ns // 10**9} s", now_ns)
+            text = f"{share:.2%} of equity was lost within {window_ns // 10**9} s"
+            self._open(self._losses, text, now_ns, value=share, threshold=self._settings.loss_share_max)
             self._equity = [(now_ns, equity)]
 
     _KEPT = 512
@@ -109,7 +116,9 @@ class BreakerBoard:
         found = [price] if price is not None else []
         if breakers.liquidity.is_open:
             text = "the breaker of liquidity is open: the book is empty against its usual"
-            found.append(Verdict(RiskLevel.HALTED, text, indicator=Indicator.DEPTH_RATIO.value, passing=True))
+            value, threshold = f"{breakers.depth_ratio:.6g}", f"{self._settings.depth_ratio_min:g}"
+            indicator = Indicator.DEPTH_RATIO.value
+            found.append(Verdict(RiskLevel.HALTED, text, None, indicator, value, threshold, passing=True))
         return found
 
     def trial_orders(self, instrument_id: InstrumentId) -> int:
@@ -126,9 +135,13 @@ class BreakerBoard:
         shown |= {f"liquidity {i}": "OPEN" for i, one in self._symbols.items() if one.liquidity.is_open}
         return shown
 
-    def _open(self, breaker: Breaker, reason: str, now_ns: int, count: int = 1) -> None:
+    def _open(
+        self, breaker: Breaker, reason: str, now_ns: int, count: int = 1, *, value: float, threshold: float
+    ) -> None:
         was_open = breaker.state is BreakerState.OPEN
         breaker.failed(reason, now_ns, count)
+        if breaker.state is BreakerState.OPEN and not was_open:
+            breaker.value, breaker.threshold = f"{value:.6g}", f"{threshold:g}"
         self._has_opened = self._has_opened or (breaker.state is BreakerState.OPEN and not was_open)
 
 
@@ -136,9 +149,13 @@ def _verdict(name: str, indicator: Indicator, breaker: Breaker, now_ns: int) -> 
     match breaker.tick(now_ns):
         case BreakerState.OPEN:
             text = f"the breaker of {name} is open: {breaker.reason}"
-            return Verdict(RiskLevel.HALTED, text, indicator=indicator.value, passing=True)
+            return _of(RiskLevel.HALTED, text, indicator, breaker)
         case BreakerState.HALF_OPEN:
             text = f"the breaker of {name} is half open: {breaker.reason}"
-            return Verdict(RiskLevel.CAUTION, text, indicator=indicator.value, passing=True)
+            return _of(RiskLevel.CAUTION, text, indicator, breaker)
         case _:
             return None
+
+
+def _of(level: RiskLevel, text: str, indicator: Indicator, breaker: Breaker) -> Verdict:
+    return Verdict(level, text, None, indicator.value, breaker.value, breaker.threshold, passing=True)

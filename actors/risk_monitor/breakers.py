@@ -32,6 +32,8 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self.reason = ""
         """Why it opened last."""
+        self.value = self.threshold = ""
+        """The number that opened it, and what it was beyond."""
 
     def failed(self, reason: str, now_ns: int, count: int = 1) -> None:
         """Something failed, so many times."""

@@ -15,6 +15,7 @@ from actors.risk_monitor.breakers import Breaker, BreakerState, LiquidityBreaker
 from actors.risk_monitor.guard import NOTHING, BehaviourGuard, Remedy
 from configs.schema import BehaviourSettings, Indicator, IndicatorThresholds
 from protocols.messages.orders import RateUsage
+from protocols.messages.risk import RiskLevel
 from protocols.venue import RuleReport
 
 START = 1_000 * S
@@ -101,6 +102,8 @@ def test_a_gap_of_the_price_halts_the_symbol_then_lets_trial_orders_through() ->
     assert market.level() == "HALTED"
     assert "50.0 bps from one book to the next" in market.core.snapshot().symbols["BTCUSDC"].reason
     assert market.level("ETHUSDC") == "NORMAL"
+    change = next(one for one in market.changes() if one.after is RiskLevel.HALTED)
+    assert (change.indicator, change.value, change.threshold) == ("volatility_ratio", "50", "40")
     for _ in range(31):
         market.pass_ms(100, mid=502_500)
     assert market.core.snapshot().symbols["BTCUSDC"].state == "ACTIVE"
