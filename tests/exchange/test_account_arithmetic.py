@@ -73,7 +73,7 @@ def test_funding_is_paid_by_the_long_at_its_time() -> None:
 
 
 def test_a_short_receives_funding_and_a_flat_account_gets_no_record() -> None:
-    rig = VenueRig()
+    rig = VenueRig(tick_ms=250)
     rig.venue.account("flat")
     rig.market_order("SELL", 10)
     due = rig.venue.now_ns + HOUR_NS

@@ -15,7 +15,6 @@ from actors.exchange.rate_limits import FUNDING_POOL_MAX
 from actors.exchange.reference_prices import funding_rate, mark_price, premium
 
 MS = 1_000_000
-HOUR_NS = 3_600_000 * MS
 
 
 def test_the_vectors_of_the_facts() -> None:
@@ -72,10 +71,8 @@ def test_funding_is_paid_at_the_rate_of_the_premium_which_then_starts_anew() -> 
     rig = VenueRig()
     rig.apply(rig.market.depth(bids=[(640_000, 5_000)], asks=[(640_001, 5_000)]))
     rig.market_order("BUY", 10)
-    with_index(rig, "63900")
-    due_ns = rig.venue.markets[SYMBOL].next_funding_ns
-    for _ in range(60):
-        rig.venue.advance(rig.venue.now_ns + 1_000 * MS)
+    due_ns = rig.market.now_ns + 61_000 * MS
+    rig.apply(MarkFrame(SYMBOL, rig.market.now_ns, None, Decimal(63_900), None, due_ns))
     rig.venue.advance(due_ns)
     (paid,) = [record for record in rig.records() if isinstance(record, FundingPaid)]
     assert paid.rate == funding_rate(Decimal(100) / 63_900, 8)
