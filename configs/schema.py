@@ -10,6 +10,7 @@ from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -236,7 +237,8 @@ def _limit(written: str) -> Limit:
 class RiskSettings(Section):
     """Limits in quote currency, base units or as a share of equity; `symbols` overrides the defaults by symbol.
 
-    The day's loss is measured against the equity at the day's start, the drawdown against its peak. `keys` is a key that may only read;
+    The day's loss is measured against the equity at the day's start (at `day_starts` on the clock of `day_zone`, an IANA name: daylight
+    saving is followed), the drawdown against its peak. `keys` is a key that may only read;
     without one the risk monitor looks with the account's.
     """
 
@@ -252,7 +254,8 @@ class RiskSettings(Section):
     keys: KeySource | None = None
     eyes: EyesSettings = EyesSettings()
     judge_period_ms: int = Field(default=100, ge=10, le=1_000)
-    day_starts_utc: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    day_zone: str = "UTC"
     mark_age_ms_max: Milliseconds = 10_000
     levels: LevelSettings = LevelSettings()
     estimators: EstimatorSettings = EstimatorSettings()
@@ -260,6 +263,18 @@ class RiskSettings(Section):
     breakers: BreakerSettings = BreakerSettings()
     indicators: IndicatorThresholds = IndicatorThresholds.model_validate({})
     symbols: dict[Symbol, SymbolRisk] = {}
+
+    @field_validator("day_zone")
+    @classmethod
+    def _zone_is_known(cls, name: str) -> str:
+        try:
+            if name != "UTC":  # needs no table of zones
+                ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{name} is no IANA time zone that is known here, such as UTC or Europe/Zurich (the package tzdata brings them all)"
+            ) from None
+        return name
 
     @model_validator(mode="after")
     def _account_limits_have_no_base(self) -> RiskSettings:

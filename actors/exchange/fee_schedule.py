@@ -29,7 +29,7 @@ class FeeSchedule:
 
     def __init__(self, settings: ExchangeSettings) -> None:
         self._fees = settings.fees
-        self._bnb_price = settings.bnb_price
+        self.bnb_price = settings.bnb_price
         self.tier = settings.fee_tier
 
     def rates(self, contract: Contract) -> FeeSettings:
@@ -43,7 +43,7 @@ class FeeSchedule:
         rates = self.rates(contract)
         amount = (notional * (rates.maker if maker else rates.taker)).quantize(CENT, ROUND_HALF_UP)
         if account.fee_burn and amount > 0:
-            in_bnb = (amount * BURN_FACTOR / self._bnb_price).quantize(CENT, ROUND_HALF_UP)
+            in_bnb = (amount * BURN_FACTOR / self.bnb_price).quantize(CENT, ROUND_HALF_UP)
             if account.wallets.get(BNB, Decimal(0)) >= in_bnb:
                 return Commission(in_bnb, BNB)
         return Commission(amount, contract.margin_asset)

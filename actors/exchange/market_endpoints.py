@@ -9,6 +9,7 @@ from typing import Any
 from actors.exchange.candle_shapes import day_statistics, kline_row, price_row
 from actors.exchange.endpoint import Call, Desk, Route, Security, weight_by_symbol
 from actors.exchange.errors import VenueRefusal, invalid_parameter, invalid_symbol
+from actors.exchange.fee_schedule import BNB
 from actors.exchange.klines import INTERVALS_MS, Candle, Candles, Price
 from actors.exchange.market import FUNDING_INTERVAL_NS, Market, PublicTrade
 from actors.exchange.order_checks import read_int, required
@@ -281,23 +282,24 @@ def open_interest(desk: Desk, call: Call) -> Any:
 
 
 def asset_index(desk: Desk, call: Call) -> Any:
-    """Rates of margin assets in USD: par, less or more the buffers."""
-    assets = sorted({market.contract.margin_asset for market in desk.venue.markets.values()})
+    """Rates of margin assets in USD: par, and BNB's; buffers are nothing."""
+    rates = {market.contract.margin_asset: "1.00000000" for market in desk.venue.markets.values()}
+    rates[BNB] = f"{desk.venue.fee_schedule.bnb_price:.8f}"
     rows = [
         {
             "symbol": f"{asset}USD",
             "time": desk.venue.now_ms,
-            "index": "1.00000000",
+            "index": rate,
             "bidBuffer": "0.00000000",
             "askBuffer": "0.00000000",
-            "bidRate": "1.00000000",
-            "askRate": "1.00000000",
+            "bidRate": rate,
+            "askRate": rate,
             "autoExchangeBidBuffer": "0.00000000",
             "autoExchangeAskBuffer": "0.00000000",
-            "autoExchangeBidRate": "1.00000000",
-            "autoExchangeAskRate": "1.00000000",
+            "autoExchangeBidRate": rate,
+            "autoExchangeAskRate": rate,
         }
-        for asset in assets
+        for asset, rate in sorted(rates.items())
     ]
     wanted = call.params.get("symbol")
     if not wanted:

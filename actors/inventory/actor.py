@@ -14,7 +14,7 @@ from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.mailboxes import InventoryMailbox
 from protocols.messages.control import ActorSpec, ActorState
-from protocols.venue import KeepUserStream, OpenUserStream, QueryBalances, QueryIncome, QueryPositions
+from protocols.venue import KeepUserStream, OpenUserStream, QueryAssetRates, QueryBalances, QueryIncome, QueryPositions
 
 FROM_NOW = -1
 """Peers whose messages are not numbered events: only what is new is wanted."""
@@ -53,9 +53,9 @@ class InventoryActor:
     def call(self, request: Message) -> None:
         """Ask the venue."""
         assert self._gateway is not None, "a call before start"
-        assert isinstance(request, OpenUserStream | KeepUserStream | QueryBalances | QueryIncome | QueryPositions), (
-            f"inventory has no way to carry out {type(request).__name__}"
-        )
+        assert isinstance(
+            request, OpenUserStream | KeepUserStream | QueryAssetRates | QueryBalances | QueryIncome | QueryPositions
+        ), f"inventory has no way to carry out {type(request).__name__}"
         self._gateway.call(request)
 
     def append(self, record: Message) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +17,7 @@ TRADES_REMEMBERED_MAX = 5_000
 """Trades of a symbol of which we know that they are booked; an older one is known by its number, which only grows."""
 
 _ZERO = Decimal(0)
+_NO_RATES: Mapping[str, Decimal] = MappingProxyType({})
 
 
 class Booked(NamedTuple):
@@ -43,7 +46,8 @@ class DayPnl(NamedTuple):
 class SymbolBook(msgspec.Struct, kw_only=True):
     """Everything that is known of one symbol. Totals count from the opening record; `day_` amounts are the totals at the day's start.
 
-    `fees` are those paid in the margin asset; others are only counted in `fees_elsewhere` and in their own wallet.
+    `fees` are those paid in the margin asset. `fees_elsewhere` is what those paid in other assets were worth in it at the venue's own rate
+    when they were booked, `fees_unvalued` the amounts by asset that still wait for a rate: they leave wallets of their own.
     """
 
     instrument_id: InstrumentId
@@ -52,7 +56,8 @@ class SymbolBook(msgspec.Struct, kw_only=True):
     realised: Decimal = _ZERO
     realised_fifo: Decimal = _ZERO
     fees: Decimal = _ZERO
-    fees_elsewhere: int = 0
+    fees_elsewhere: Decimal = _ZERO
+    fees_unvalued: dict[str, Decimal] = msgspec.field(default_factory=dict)
     funding: Decimal = _ZERO
     fills: int = 0
     volume: Decimal = _ZERO
@@ -72,8 +77,12 @@ class SymbolBook(msgspec.Struct, kw_only=True):
             return True
         return fill.venue_order_id in self.trades.get(fill.trade_id, ())
 
-    def book(self, fill: OrderFilled, instrument: Instrument) -> Booked:
-        """Book an execution that `knows` does not. One that the adopted position already contains changes no position."""
+    def book(self, fill: OrderFilled, instrument: Instrument, rates: Mapping[str, Decimal] = _NO_RATES) -> Booked:
+        """Book an execution that `knows` does not. One that the adopted position already contains changes no position.
+
+        Args:
+            rates: what one unit of an asset is worth in the margin asset.
+        """
         self._remember(fill)
         price, quantity = instrument.price(fill.price_ticks), instrument.quantity(fill.quantity_lots)
         realised = _ZERO
@@ -89,10 +98,24 @@ class SymbolBook(msgspec.Struct, kw_only=True):
                 self.realised_fifo += trade_fifo.realised
             if fill.fee_asset in (instrument.margin_asset, ""):
                 self.fees += fill.fee
+            elif fill.fee_asset in rates:
+                self.fees_elsewhere += fill.fee * rates[fill.fee_asset]
             else:
-                self.fees_elsewhere += 1
+                self.fees_unvalued[fill.fee_asset] = self.fees_unvalued.get(fill.fee_asset, _ZERO) + fill.fee
         self.last_fill_venue_ns = max(self.last_fill_venue_ns, fill.venue_time_ns)
         return Booked(realised, fill.fee, fill.fee_asset or instrument.margin_asset)
+
+    @property
+    def fees_all(self) -> Decimal:
+        """Fees in every asset, in quote currency, but for those that still wait for a rate."""
+        with exact_arithmetic():
+            return self.fees + self.fees_elsewhere
+
+    def value_fees(self, rates: Mapping[str, Decimal]) -> None:
+        """Value the fees that waited for a rate."""
+        with exact_arithmetic():
+            for asset in [asset for asset in self.fees_unvalued if asset in rates]:
+                self.fees_elsewhere += self.fees_unvalued.pop(asset) * rates[asset]
 
     def fund(self, amount: Decimal) -> None:
         """Book funding, positive when received."""
@@ -108,7 +131,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
 
     def begin_day(self, unrealised: Decimal) -> None:
         """Measure the day from here."""
-        self.day_realised, self.day_fees, self.day_funding = self.realised, self.fees, self.funding
+        self.day_realised, self.day_fees, self.day_funding = self.realised, self.fees_all, self.funding
         self.day_unrealised = unrealised
 
     def day_pnl(self, mark_price: Decimal | None) -> DayPnl | None:
@@ -120,7 +143,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
             return DayPnl(
                 self.realised - self.day_realised,
                 unrealised - self.day_unrealised,
-                self.fees - self.day_fees,
+                self.fees_all - self.day_fees,
                 self.funding - self.day_funding,
             )
 

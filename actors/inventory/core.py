@@ -18,6 +18,7 @@ from actors.inventory.venue_check import VenueCheck
 from configs.schema import Settings
 from protocols.arithmetic.plain_text import plain_text
 from protocols.arithmetic.sequences import Arrival, begins_era
+from protocols.arithmetic.trading_days import TradingDays
 from protocols.effects import Append, Effect, LinkChanged, Log, LogLevel, OutboxFull, Publish, SetTimer, TimerFired
 from protocols.mailboxes import InventoryMailbox
 from protocols.messages.alerts import AlertCode, Severity
@@ -56,7 +57,6 @@ CHECKPOINT_EVENTS = 5_000
 
 _TICK = "tick"
 _MS = 1_000_000
-_DAY_NS = 86_400 * 1_000_000_000
 
 
 class InventoryCore:
@@ -78,7 +78,7 @@ class InventoryCore:
         self._check = VenueCheck(self._account, shard_of, self._notices, self._ids)
         self._keeper = UserStreamKeeper()
         self._reporting = Reporting(self._account, self._values, shard_of)
-        self._day_offset_ns = _minutes(settings.risk.day_starts_utc) * 60_000 * _MS
+        self._days = TradingDays(settings.risk.day_starts, settings.risk.day_zone)
         self._event_seq_of: dict[InstrumentId, int] = {}
         self._clock: VenueClock | None = None
         self._ticks = 0
@@ -146,6 +146,7 @@ class InventoryCore:
             wallets={asset: plain_text(balance) for asset, balance in self._account.wallets.balances().items()},
             equity=plain_text(equity.equity if equity else None),
             day_pnl=plain_text(equity.day_pnl if equity else None),
+            charges=plain_text(self._account.charges),
             day=self._account.day,
             event_seq=self._account.streams.known(),
             events=self._events,
@@ -187,7 +188,7 @@ class InventoryCore:
     def _book(self, event: AnyOrderEvent | AnyAccountEvent, now_ns: int) -> list[Effect]:
         applied = self._account.apply(event)
         self._repeated += applied.repeated
-        self._check.book(applied.bookings)
+        self._check.book(applied.bookings, now_ns)
         match event:
             case BalanceChanged():
                 self._account.wallets.state(event.asset, event.wallet_balance, event.venue_time_ns)
@@ -263,7 +264,7 @@ class InventoryCore:
         """Begin the venue's day once every position can be valued; a clock that goes back changes nothing."""
         if self._clock is None:
             return []
-        day = (now_ns + self._clock.offset_ns - self._day_offset_ns) // _DAY_NS
+        day = self._days.day_of(now_ns + self._clock.offset_ns)
         if day <= self._account.day:
             return []
         unrealised: dict[InstrumentId, Decimal] = {}
@@ -305,8 +306,3 @@ def _is_sound(event: AnyOrderEvent | AnyAccountEvent) -> bool:
             return event.entry_price.is_finite() and event.entry_price >= 0
         case _:
             return True
-
-
-def _minutes(clock: str) -> int:
-    hours, minutes = clock.split(":")
-    return int(hours) * 60 + int(minutes)

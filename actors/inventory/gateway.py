@@ -14,6 +14,7 @@ from protocols.venue import (
     KeepUserStream,
     NotSent,
     OpenUserStream,
+    QueryAssetRates,
     QueryBalances,
     QueryIncome,
     QueryPositions,
@@ -23,7 +24,7 @@ from protocols.venue import (
 CALLS_MAX = 8
 """Calls at one time; the core asks one question of a kind at a time."""
 
-Question = OpenUserStream | KeepUserStream | QueryBalances | QueryIncome | QueryPositions
+Question = OpenUserStream | KeepUserStream | QueryAssetRates | QueryBalances | QueryIncome | QueryPositions
 
 
 class Gateway:

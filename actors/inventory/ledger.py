@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from actors.inventory.agreement import Agreement
 from actors.inventory.books import Booked, SymbolBook
 from actors.inventory.income_check import Booking
-from actors.inventory.records import BooksSaved, DayBegan, JournalRecord, StreamMissed, WalletAdopted
+from actors.inventory.records import BooksSaved, DayBegan, JournalRecord, RatesChanged, StreamMissed, WalletAdopted
 from actors.inventory.wallets import Wallets
+from protocols.arithmetic.positions import exact_arithmetic
 from protocols.arithmetic.sequences import StreamNumbers
 from protocols.messages.journal import PositionAdopted
-from protocols.messages.orders import BalanceChanged, FundingPaid, OrderFilled, VenuePosition
+from protocols.messages.orders import TRANSFER_REASONS, BalanceChanged, FundingPaid, OrderFilled, VenuePosition
 from protocols.values import Instrument, InstrumentId
 
 
@@ -39,6 +41,9 @@ class AccountBooks:
         self.wallets = Wallets()
         self.streams = StreamNumbers()
         self.margin_assets = tuple(dict.fromkeys(i.margin_asset for i in self.instruments.values()))
+        self.charges = self.day_charges = Decimal(0)
+        """What the venue took (negative) or gave beside fills, funding and transfers (a liquidation's fee), and that at the day's start."""
+        self.rates: dict[str, Decimal] = {}
         self.day = -1
         self._shards = shards
 
@@ -50,15 +55,20 @@ class AccountBooks:
             case FundingPaid():
                 return self._fund(record)
             case BalanceChanged():
-                self.wallets.change(record)
+                if self.wallets.change(record) and record.reason not in TRANSFER_REASONS:
+                    self._charge(record)
             case PositionAdopted():
                 self._adopt(record)
             case WalletAdopted():
                 self.wallets.adopt(record)
+            case RatesChanged():
+                self.rates = dict(record.rates)
+                for book in self.books.values():
+                    book.value_fees(self.rates)
             case StreamMissed():
                 self._doubt(record.shard)
             case DayBegan():
-                self.day = record.day
+                self.day, self.day_charges = record.day, self.charges
                 for instrument_id, unrealised in record.unrealised.items():
                     if instrument_id in self.books:
                         self.books[instrument_id].begin_day(unrealised)
@@ -83,6 +93,9 @@ class AccountBooks:
             transfers=self.wallets.transfers(),
             streams=self.streams.known(),
             day=self.day,
+            rates=dict(self.rates),
+            charges=self.charges,
+            day_charges=self.day_charges,
             doubted=tuple(i for i, agreement in self.agreements.items() if agreement.doubted),
         )
 
@@ -90,6 +103,11 @@ class AccountBooks:
         """Take note of the venue's word on a position."""
         if event.instrument_id in self.agreements:
             self.agreements[event.instrument_id].hear(adoption(event))
+
+    def assets_of_fees(self) -> frozenset[str]:
+        """Assets besides the margin assets in which fees are paid."""
+        waiting = {asset for book in self.books.values() for asset in book.fees_unvalued}
+        return frozenset(waiting | set(self.rates))
 
     def lots(self, instrument_id: InstrumentId) -> int:
         """Our position in whole lots."""
@@ -108,7 +126,7 @@ class AccountBooks:
         if book.knows(fill):
             return Applied(repeated=True)
         instrument = self.instruments[fill.instrument_id]
-        booked: Booked = book.book(fill, instrument)
+        booked: Booked = book.book(fill, instrument, self.rates)
         self.wallets.book(instrument.margin_asset, booked.realised, fill.venue_time_ns)
         self.wallets.book(booked.fee_asset, -booked.fee, fill.venue_time_ns)
         return Applied(
@@ -122,6 +140,11 @@ class AccountBooks:
         self.books[paid.instrument_id].fund(paid.amount)
         self.wallets.book(paid.asset, paid.amount, paid.venue_time_ns)
         return Applied((Booking(paid.venue_time_ns, "funding", paid.asset, paid.amount),))
+
+    def _charge(self, change: BalanceChanged) -> None:
+        if change.asset in self.margin_assets:
+            with exact_arithmetic():
+                self.charges += change.balance_change
 
     def _adopt(self, record: PositionAdopted) -> None:
         instrument = self.instruments.get(record.instrument_id)
@@ -142,7 +165,8 @@ class AccountBooks:
         self.wallets.restore(saved.wallets, saved.transfers)
         for shard, event_seq in saved.streams.items():
             self.streams.resume(shard, event_seq)
-        self.day = saved.day
+        self.day, self.rates = saved.day, dict(saved.rates)
+        self.charges, self.day_charges = saved.charges, saved.day_charges
         for instrument_id in saved.doubted:
             if instrument_id in self.agreements:
                 self.agreements[instrument_id].doubt()

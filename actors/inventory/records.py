@@ -28,6 +28,12 @@ class WalletAdopted(Message, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+class RatesChanged(Message, frozen=True, kw_only=True):
+    """What the venue takes one unit of each asset for, in margin currency: fees in other assets are booked at these from here on."""
+
+    rates: dict[str, Decimal]
+
+
 class StreamMissed(Message, frozen=True, kw_only=True):
     """Events of a shard between two numbers never came: its positions are in doubt until the venue has confirmed them."""
 
@@ -54,7 +60,19 @@ class BooksSaved(Message, frozen=True, kw_only=True):
     streams: dict[int, int]
     day: int
     doubted: tuple[InstrumentId, ...]
+    rates: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    charges: Decimal = Decimal(0)
+    day_charges: Decimal = Decimal(0)
 
 
-JournalRecord = AnyOrderEvent | AnyAccountEvent | PositionAdopted | WalletAdopted | StreamMissed | DayBegan | BooksSaved
+JournalRecord = (
+    AnyOrderEvent
+    | AnyAccountEvent
+    | PositionAdopted
+    | WalletAdopted
+    | RatesChanged
+    | StreamMissed
+    | DayBegan
+    | BooksSaved
+)
 """Everything that inventory's journal holds."""

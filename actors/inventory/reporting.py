@@ -61,12 +61,14 @@ class Reporting:
 
     def equity(self, now_ns: int) -> EquityChanged | None:
         """Margin wallets (stablecoins at par) plus unrealised PnL, and the day's PnL; None while any part of it is unknown."""
+        account = self._account
         unrealised, days = self.unrealised(now_ns), [pnl.net for pnl in self.pnl(now_ns)]
-        balances = [self._account.wallets.balance(asset) for asset in self._account.margin_assets]
+        balances = [account.wallets.balance(asset) for asset in account.margin_assets]
         equity = _sum_known([*balances, *unrealised.values()])
-        if equity is None or len(days) < len(self._account.books):
+        if equity is None or len(days) < len(account.books):
             return None
-        return EquityChanged(equity=equity, day_pnl=_sum_known(days) or _ZERO, valued_ns=now_ns)
+        day_pnl = _sum_known([*days, account.charges, -account.day_charges]) or _ZERO
+        return EquityChanged(equity=equity, day_pnl=day_pnl, valued_ns=now_ns)
 
     def unrealised(self, now_ns: int) -> dict[InstrumentId, Decimal | None]:
         """Unrealised PnL of each symbol; None for an open position without a fresh price."""
@@ -85,7 +87,8 @@ class Reporting:
             realised=plain_text(book.realised),
             realised_fifo=plain_text(book.realised_fifo),
             unrealised=plain_text(book.unrealised(price)),
-            fees=plain_text(book.fees),
+            fees=plain_text(book.fees_all),
+            fees_unvalued={asset: plain_text(amount) for asset, amount in book.fees_unvalued.items()},
             funding=plain_text(book.funding),
             day_realised=plain_text(day.realised if day else None),
             day_unrealised=plain_text(day.unrealised if day else None),

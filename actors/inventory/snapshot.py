@@ -9,7 +9,10 @@ import msgspec
 
 
 class SymbolInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol. Totals count since the opening record, `day_` amounts since the day's start. Empty text: not known now."""
+    """One symbol. Totals count since the opening record, `day_` amounts since the day's start. Empty text: not known now.
+
+    `fees` holds those paid in other assets too, at the venue's own rate; `fees_unvalued` are amounts by asset that wait for one.
+    """
 
     position_lots: int
     position: str
@@ -20,6 +23,7 @@ class SymbolInventory(msgspec.Struct, frozen=True, kw_only=True):
     realised_fifo: str
     unrealised: str
     fees: str
+    fees_unvalued: dict[str, str]
     funding: str
     day_realised: str
     day_unrealised: str
@@ -39,12 +43,16 @@ class BooksReconciled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InventorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole account. `event_seq` is the newest number booked of each shard's stream."""
+    """The whole account. `charges` is what the venue took or gave beside fills, funding and transfers.
+
+    `event_seq` is the newest number booked of each shard's stream.
+    """
 
     symbols: dict[str, SymbolInventory]
     wallets: dict[str, str]
     equity: str
     day_pnl: str
+    charges: str
     day: int
     event_seq: dict[int, int]
     events: int

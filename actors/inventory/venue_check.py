@@ -9,6 +9,7 @@ from actors.inventory.audit import Audit, stated_at_ns
 from actors.inventory.income_check import Booking, IncomeCheck
 from actors.inventory.ledger import AccountBooks
 from actors.inventory.notices import Notices
+from actors.inventory.records import RatesChanged
 from actors.inventory.snapshot import BooksReconciled
 from protocols.arithmetic.plain_text import plain_text
 from protocols.effects import Append, Effect, Log, LogLevel
@@ -17,10 +18,12 @@ from protocols.messages.orders import VenuePosition
 from protocols.values import InstrumentId, symbol_of
 from protocols.venue import (
     AnyOutcome,
+    AssetRatesAnswered,
     BalancesAnswered,
     IncomeAnswered,
     PositionReport,
     PositionsAnswered,
+    QueryAssetRates,
     QueryBalances,
     QueryIncome,
     QueryPositions,
@@ -66,15 +69,20 @@ class VenueCheck:
         self._ids = ids
         self._audit = Audit()
         self.income = IncomeCheck(i.symbol for i in account.instruments.values())
+        self._assets_known: frozenset[str] = frozenset()
         self.positions_adopted = 0
         self.wallets_adopted = 0
         self.reconciled = BooksReconciled()
         self._demand: _Demand | None = None
 
-    def book(self, bookings: tuple[Booking, ...]) -> None:
-        """Take note of our own bookings, for the comparison with the income records."""
+    def book(self, bookings: tuple[Booking, ...], now_ns: int) -> None:
+        """Take note of our own bookings, for the comparison with the income records; a fee in a new asset wants its rate at once."""
         for booking in bookings:
             self.income.book(booking)
+        assets = self._account.assets_of_fees()
+        if not assets <= self._assets_known:
+            self._assets_known = assets
+            self._audit.hasten(now_ns)
 
     def missed(self, now_ns: int) -> None:
         """Events were missed: ask at once, and begin the comparison of income afresh."""
@@ -92,6 +100,8 @@ class VenueCheck:
             return []
         effects = self._audit.ask(QueryBalances(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
         effects += self._audit.ask(QueryPositions(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
+        if self._account.assets_of_fees():
+            effects += self._audit.ask(QueryAssetRates(request_id=next(self._ids)), now_ns)
         from_ms = self.income.next_from_ms(venue_time_ns)
         return effects if from_ms is None else [*effects, *self._ask_income(from_ms, now_ns, venue_time_ns)]
 
@@ -107,6 +117,8 @@ class VenueCheck:
             case BalancesAnswered():
                 self._hear_balances(outcome, stated_at_ns(request))
                 self._compared(request, self._balance_differences(outcome), now_ns)
+            case AssetRatesAnswered():
+                return self._take_rates(outcome)
             case IncomeAnswered():
                 return self._take_income(outcome, now_ns, venue_time_ns)
             case _:
@@ -167,6 +179,17 @@ class VenueCheck:
         }
         for asset in self._assets:
             self._account.wallets.state(asset, stated.get(asset, _ZERO), venue_time_ns)
+
+    def _take_rates(self, answer: AssetRatesAnswered) -> list[Effect]:
+        """Rates of the assets that fees are paid in, where they moved; margin assets count at par as in the equity."""
+        wanted = self._account.assets_of_fees()
+        told = {one.asset: one.rate for one in answer.rates if one.rate.is_finite() and one.rate > 0}
+        rates = {**self._account.rates, **{asset: told[asset] for asset in sorted(wanted & set(told))}}
+        if rates == self._account.rates:
+            return []
+        record = RatesChanged(rates=rates)
+        self._account.apply(record)
+        return [Append(record)]
 
     def _position_differences(self, answer: PositionsAnswered) -> list[str]:
         stated = {report.instrument_id: report.position_lots for report in answer.positions}

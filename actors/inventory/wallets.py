@@ -56,13 +56,15 @@ class Wallets:
                 wallet.balance += amount
         wallet.last_change_venue_ns = max(wallet.last_change_venue_ns, venue_time_ns)
 
-    def change(self, event: BalanceChanged) -> None:
-        """Book what is neither a fill nor funding (a deposit, say), once whichever shard reports it, and take note of the statement."""
+    def change(self, event: BalanceChanged) -> bool:
+        """Book what is neither a fill nor funding (a deposit, say), once whichever shard reports it; returns whether it did."""
         if event.reason not in BOOKED_OTHERWISE and event.balance_change:
             key = f"{event.venue_time_ns}:{event.asset}:{event.reason}:{event.balance_change}"
             if key not in self._transfers:
                 self._transfers.append(key)
                 self.book(event.asset, event.balance_change, event.venue_time_ns)
+                return True
+        return False
 
     def state(self, asset: str, balance: Decimal, venue_time_ns: int) -> None:
         """Take note of the venue's word on a balance; an older word than is known is ignored."""

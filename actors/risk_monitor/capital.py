@@ -9,6 +9,7 @@ from actors.risk_monitor.day import TradingDay
 from actors.risk_monitor.estimators.drawdown import Drawdown
 from actors.risk_monitor.memory import RiskMemory
 from configs.schema import RiskSettings
+from protocols.arithmetic.trading_days import TradingDays
 from protocols.messages.orders import BalanceChanged
 
 TRANSFER_SETTLE_NS = 1_000_000_000
@@ -20,7 +21,7 @@ class Capital:
 
     def __init__(self, settings: RiskSettings) -> None:
         self._settings = settings
-        self._day = TradingDay(settings.day_starts_utc)
+        self._day = TradingDay(TradingDays(settings.day_starts, settings.day_zone))
         self._drawdown = Drawdown()
         self._equity: Decimal | None = None
         self._settled_ns = 0

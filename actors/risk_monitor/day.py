@@ -1,46 +1,22 @@
-"""The trading day and its loss: days begin at a configured time UTC, by the venue's clock."""
+"""The trading day and its loss: days begin at a configured time of a configured zone, by the venue's clock."""
 
 from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
 
-from protocols.messages.orders import BalanceChanged
+from protocols.arithmetic.trading_days import TradingDays
+from protocols.messages.orders import TRANSFER_REASONS, BalanceChanged
 
 TRANSFERS_REMEMBERED_MAX = 64
 """Transfers of which we know that they were counted: several shards report the same one, and a restarted link repeats them."""
-
-TRANSFER_REASONS = frozenset(
-    {
-        "DEPOSIT",
-        "WITHDRAW",
-        "WITHDRAW_REJECT",
-        "ADMIN_DEPOSIT",
-        "ADMIN_WITHDRAW",
-        "MARGIN_TRANSFER",
-        "ASSET_TRANSFER",
-        "AUTO_EXCHANGE",
-        "COIN_SWAP_DEPOSIT",
-        "COIN_SWAP_WITHDRAW",
-    }
-)
-"""Changes of a balance that are nobody's profit (facts section 6.2)."""
-
-_DAY_NS = 86_400 * 1_000_000_000
-_MINUTE_NS = 60 * 1_000_000_000
-
-
-def day_start_offset_ns(day_starts_utc: str) -> int:
-    """`HH:MM` as nanoseconds after midnight."""
-    hours, minutes = day_starts_utc.split(":")
-    return (int(hours) * 60 + int(minutes)) * _MINUTE_NS
 
 
 class TradingDay:
     """Equity at the start of the day, and whether the day's loss has stopped trading. `start_equity` is moved by transfers."""
 
-    def __init__(self, starts_utc: str) -> None:
-        self._offset_ns = day_start_offset_ns(starts_utc)
+    def __init__(self, days: TradingDays) -> None:
+        self._days = days
         self.day = -1
         self.start_equity: Decimal | None = None
         self.loss_stopped = False
@@ -53,7 +29,7 @@ class TradingDay:
 
     def clock(self, venue_now_ns: int) -> bool:
         """Begin a new day if the venue's clock says so; returns whether it did. The clock going back changes nothing."""
-        day = (venue_now_ns - self._offset_ns) // _DAY_NS
+        day = self._days.day_of(venue_now_ns)
         if day <= self.day:
             return False
         self.day, self.start_equity, self.loss_stopped = day, None, False

@@ -11,27 +11,38 @@ import msgspec
 from protocols.binance_usdm import payloads
 from protocols.binance_usdm.costs import PAGE_ROWS_MAX
 from protocols.binance_usdm.damage import DECODE_ERRORS, DamagedPayload, damaged
+from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import snapshot_levels
 from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import InstrumentId
 from protocols.venue import (
     AccountAnswered,
+    AccountConfigAnswered,
     AdlAnswered,
     AdlReport,
     AllOpenOrdersAnswered,
     AmendmentsAnswered,
     AmendOrder,
     AnyOutcome,
+    AssetRate,
+    AssetRatesAnswered,
     BalanceReport,
     BalancesAnswered,
     BookSnapshot,
+    Bracket,
+    BracketReport,
+    BracketsAnswered,
     CancelAll,
     CancelOrder,
     Done,
+    FeeBurnAnswered,
+    FeeRatesAnswered,
     FillsAnswered,
     IncomeAnswered,
     KeepUserStream,
+    ListingAnswered,
+    ListingReport,
     MarginReport,
     OpenOrdersAnswered,
     OpenUserStream,
@@ -40,13 +51,19 @@ from protocols.venue import (
     PositionReport,
     PositionsAnswered,
     QueryAccount,
+    QueryAccountConfig,
     QueryAdlQuantiles,
     QueryAllOpenOrders,
     QueryAmendments,
+    QueryAssetRates,
     QueryBalances,
     QueryBook,
+    QueryBrackets,
+    QueryFeeBurn,
+    QueryFeeRates,
     QueryFills,
     QueryIncome,
+    QueryListing,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -67,6 +84,8 @@ from protocols.venue import (
 BODY_BYTES_MAX = 8_388_608
 """A longer answer is refused unread."""
 
+_DOLLARS = "USD"
+
 TEXT_CHARACTERS_MAX = 300
 """Characters of the venue's text that are kept."""
 
@@ -81,6 +100,11 @@ _income_decoder = payloads.decoder_of(list[payloads.IncomeBody])
 _account_decoder = payloads.decoder_of(payloads.AccountBody)
 _configs_decoder = payloads.decoder_of(list[payloads.SymbolConfigBody])
 _quantiles_decoder = payloads.decoder_of(list[payloads.AdlBody])
+_asset_rates_decoder = payloads.decoder_of(list[payloads.AssetIndexBody])
+_account_config_decoder = payloads.decoder_of(payloads.AccountConfigBody)
+_fee_burn_decoder = payloads.decoder_of(payloads.FeeBurnBody)
+_fee_rates_decoder = payloads.decoder_of(payloads.CommissionRateBody)
+_brackets_decoder = payloads.decoder_of(list[payloads.BracketsBody])
 _status_decoder = payloads.decoder_of(payloads.TradingStatusBody)
 _depth_decoder = payloads.decoder_of(payloads.DepthBody)
 _time_decoder = payloads.decoder_of(payloads.TimeBody)
@@ -233,6 +257,7 @@ def _configs(request: VenueRequest, body: bytes, head: Head, instruments: WireIn
             instrument_id=instruments.by_symbol[row.symbol].instrument_id,
             leverage=row.leverage,
             notional_max=payloads.decimal_of(row.max_notional_value, f"[{index}].maxNotionalValue"),
+            margin_type=row.margin_type,
         )
         for index, row in enumerate(rows)
         if row.symbol in instruments.by_symbol
@@ -273,6 +298,90 @@ def _trading_status(
         for row in rows
     )
     return TradingStatusAnswered(**head.fields, rules=rules)
+
+
+def _asset_rates(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    """Rates in another currency than US dollars are nobody's business here."""
+    rows: list[payloads.AssetIndexBody] = sized(_asset_rates_decoder, body)
+    rates = tuple(
+        AssetRate(asset=row.symbol.removesuffix(_DOLLARS), rate=payloads.decimal_of(row.index, f"[{index}].index"))
+        for index, row in enumerate(rows)
+        if row.symbol.endswith(_DOLLARS)
+    )
+    return AssetRatesAnswered(**head.fields, rates=rates)
+
+
+def _account_config(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    config: payloads.AccountConfigBody = sized(_account_config_decoder, body)
+    return AccountConfigAnswered(
+        **head.fields,
+        hedge_mode=config.dual_side_position,
+        multi_asset_mode=config.multi_assets_margin,
+        can_trade=config.can_trade,
+    )
+
+
+def _fee_burn(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    answer: payloads.FeeBurnBody = sized(_fee_burn_decoder, body)
+    return FeeBurnAnswered(**head.fields, fee_burn=answer.fee_burn)
+
+
+def _fee_rates(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    assert isinstance(request, QueryFeeRates)
+    rates: payloads.CommissionRateBody = sized(_fee_rates_decoder, body)
+    if rates.symbol != instruments.by_id[request.instrument_id].symbol:
+        raise DamagedPayload(field="symbol", reason=f"{rates.symbol} was not asked for")
+    return FeeRatesAnswered(
+        **head.fields,
+        instrument_id=request.instrument_id,
+        maker=payloads.decimal_of(rates.maker_commission_rate, "makerCommissionRate"),
+        taker=payloads.decimal_of(rates.taker_commission_rate, "takerCommissionRate"),
+    )
+
+
+def _brackets(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    rows: list[payloads.BracketsBody] = sized(_brackets_decoder, body)
+    reports = tuple(
+        BracketReport(
+            instrument_id=instruments.by_symbol[row.symbol].instrument_id,
+            brackets=tuple(
+                Bracket(
+                    notional_cap=bracket.notional_cap,
+                    leverage_max=bracket.initial_leverage,
+                    maintenance_rate=bracket.maint_margin_ratio,
+                )
+                for bracket in sorted(row.brackets, key=lambda one: one.notional_cap)
+            ),
+        )
+        for row in rows
+        if row.symbol in instruments.by_symbol
+    )
+    return BracketsAnswered(**head.fields, reports=reports)
+
+
+def _listing(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
+    listed = decode_exchange_info(body, account="")
+    trading = {one.symbol: one for one in listed.instruments}
+    reports = []
+    for symbol, wire in instruments.by_symbol.items():
+        if symbol not in listed.statuses:
+            continue
+        found = trading.get(symbol)
+        reports.append(
+            ListingReport(
+                instrument_id=wire.instrument_id,
+                status=listed.statuses[symbol],
+                instrument=None if found is None else msgspec.structs.replace(found, instrument_id=wire.instrument_id),
+                text=listed.refused.get(symbol, ""),
+            )
+        )
+    return ListingAnswered(**head.fields, reports=tuple(reports))
 
 
 def _book(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
@@ -326,6 +435,12 @@ _DECODERS: dict[type[VenueRequest], _Decode] = {
     QuerySymbolConfigs: _configs,
     QueryAdlQuantiles: _quantiles,
     QueryTradingStatus: _trading_status,
+    QueryAssetRates: _asset_rates,
+    QueryAccountConfig: _account_config,
+    QueryFeeBurn: _fee_burn,
+    QueryFeeRates: _fee_rates,
+    QueryBrackets: _brackets,
+    QueryListing: _listing,
     QueryBook: _book,
     QueryTime: _time,
     OpenUserStream: _key,

@@ -68,6 +68,12 @@ CALLS: dict[type[venue.VenueRequest], Call] = {
     venue.QuerySymbolConfigs: Call("GET", "/fapi/v1/symbolConfig", Security.SIGNED, Cost(5)),
     venue.QueryAdlQuantiles: Call("GET", "/fapi/v1/adlQuantile", Security.SIGNED, Cost(5)),
     venue.QueryTradingStatus: Call("GET", "/fapi/v1/apiTradingStatus", Security.SIGNED, Cost(10)),
+    venue.QueryAssetRates: Call("GET", "/fapi/v1/assetIndex", Security.NONE, Cost(10)),
+    venue.QueryAccountConfig: Call("GET", "/fapi/v1/accountConfig", Security.SIGNED, Cost(5)),
+    venue.QueryFeeBurn: Call("GET", "/fapi/v1/feeBurn", Security.SIGNED, Cost(30)),
+    venue.QueryFeeRates: Call("GET", "/fapi/v1/commissionRate", Security.SIGNED, Cost(20)),
+    venue.QueryBrackets: Call("GET", "/fapi/v1/leverageBracket", Security.SIGNED, Cost(1)),
+    venue.QueryListing: Call("GET", "/fapi/v1/exchangeInfo", Security.NONE, Cost(1)),
     venue.OpenUserStream: Call("POST", "/fapi/v1/listenKey", Security.KEY, Cost(1)),
     venue.KeepUserStream: Call("PUT", "/fapi/v1/listenKey", Security.KEY, Cost(1)),
 }

@@ -135,6 +135,51 @@ class SymbolConfigBody(msgspec.Struct, rename="camel"):
     symbol: Text
     leverage: int
     max_notional_value: Text
+    margin_type: Text = ""
+
+
+class AssetIndexBody(msgspec.Struct, rename="camel"):
+    """A row of assetIndex: `BNBUSD` and its index."""
+
+    symbol: Text
+    index: Text
+
+
+class AccountConfigBody(msgspec.Struct, rename="camel"):
+    """accountConfig."""
+
+    dual_side_position: bool
+    multi_assets_margin: bool
+    can_trade: bool
+
+
+class FeeBurnBody(msgspec.Struct, rename="camel"):
+    """feeBurn."""
+
+    fee_burn: bool
+
+
+class CommissionRateBody(msgspec.Struct, rename="camel"):
+    """commissionRate."""
+
+    symbol: Text
+    maker_commission_rate: Text
+    taker_commission_rate: Text
+
+
+class BracketRow(msgspec.Struct, rename="camel"):
+    """One bracket; its values are JSON numbers, decoded as their digits."""
+
+    notional_cap: Decimal
+    initial_leverage: int
+    maint_margin_ratio: Decimal
+
+
+class BracketsBody(msgspec.Struct, rename="camel"):
+    """The brackets of one symbol."""
+
+    symbol: Text
+    brackets: list[BracketRow]
 
 
 class AdlBody(msgspec.Struct, rename="camel"):

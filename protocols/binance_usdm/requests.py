@@ -24,13 +24,19 @@ from protocols.venue import (
     OpenUserStream,
     PlaceOrder,
     QueryAccount,
+    QueryAccountConfig,
     QueryAdlQuantiles,
     QueryAllOpenOrders,
     QueryAmendments,
+    QueryAssetRates,
     QueryBalances,
     QueryBook,
+    QueryBrackets,
+    QueryFeeBurn,
+    QueryFeeRates,
     QueryFills,
     QueryIncome,
+    QueryListing,
     QueryOpenOrders,
     QueryOrder,
     QueryPositions,
@@ -68,6 +74,12 @@ AnyVenueRequest = (
     | QuerySymbolConfigs
     | QueryAdlQuantiles
     | QueryTradingStatus
+    | QueryAssetRates
+    | QueryAccountConfig
+    | QueryFeeBurn
+    | QueryFeeRates
+    | QueryBrackets
+    | QueryListing
     | QueryTime
     | OpenUserStream
     | KeepUserStream
@@ -224,6 +236,12 @@ class RestRequests:
         | QuerySymbolConfigs
         | QueryAdlQuantiles
         | QueryTradingStatus
+        | QueryAssetRates
+        | QueryAccountConfig
+        | QueryFeeBurn
+        | QueryFeeRates
+        | QueryBrackets
+        | QueryListing
         | QueryTime
         | OpenUserStream
         | KeepUserStream,
@@ -259,11 +277,16 @@ class RestRequests:
                 | QuerySymbolConfigs()
                 | QueryAdlQuantiles()
                 | QueryTradingStatus()
+                | QueryAccountConfig()
+                | QueryFeeBurn()
+                | QueryBrackets()
             ):
                 return _clock(request.venue_time_ns)
             case QueryBook():
                 return [("symbol", self._wire(request.instrument_id).symbol), ("limit", str(costs.BOOK_LEVELS))]
-            case QueryTime() | OpenUserStream() | KeepUserStream():
+            case QueryFeeRates():
+                return [("symbol", self._wire(request.instrument_id).symbol), *_clock(request.venue_time_ns)]
+            case QueryAssetRates() | QueryListing() | QueryTime() | OpenUserStream() | KeepUserStream():
                 return []
             case _:
                 assert_never(request)

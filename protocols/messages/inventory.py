@@ -23,7 +23,10 @@ class PositionChanged(Message, frozen=True, kw_only=True):
 
 
 class PnlChanged(Message, frozen=True, kw_only=True):
-    """PnL of one symbol in quote currency since the day's start. `net = realised + unrealised - fees + funding`."""
+    """PnL of one symbol in quote currency since the day's start. `net = realised + unrealised - fees + funding`.
+
+    Fees in other assets (BNB) count at the venue's own rate of the moment; they are in no equity, for their wallet is no margin.
+    """
 
     instrument_id: InstrumentId
     realised: Decimal

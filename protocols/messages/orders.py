@@ -124,6 +124,23 @@ class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
+TRANSFER_REASONS = frozenset(
+    {
+        "DEPOSIT",
+        "WITHDRAW",
+        "WITHDRAW_REJECT",
+        "ADMIN_DEPOSIT",
+        "ADMIN_WITHDRAW",
+        "MARGIN_TRANSFER",
+        "ASSET_TRANSFER",
+        "AUTO_EXCHANGE",
+        "COIN_SWAP_DEPOSIT",
+        "COIN_SWAP_WITHDRAW",
+    }
+)
+"""Changes of a balance that are nobody's profit (facts section 6.2)."""
+
+
 class BalanceChanged(Message, frozen=True, kw_only=True):
     """Wallet balance of one asset as the venue states it; `reason` is the venue's word for the cause."""
 

@@ -6,7 +6,7 @@ import enum
 from decimal import Decimal
 
 from protocols.envelope import Message
-from protocols.values import InstrumentId, Level, Side
+from protocols.values import Instrument, InstrumentId, Level, Side
 
 
 class OrderStatus(enum.StrEnum):
@@ -116,11 +116,43 @@ class MarginReport(Message, frozen=True, kw_only=True):
 
 
 class SymbolConfigReport(Message, frozen=True, kw_only=True):
-    """Leverage of a symbol, and the largest notional of a position that the venue allows at it."""
+    """Leverage of a symbol, the largest notional of a position that the venue allows at it, and its margin type ("" unknown)."""
 
     instrument_id: InstrumentId
     leverage: int
     notional_max: Decimal
+    margin_type: str = ""
+
+
+class AssetRate(Message, frozen=True, kw_only=True):
+    """What the venue takes one unit of an asset for, in US dollars."""
+
+    asset: str
+    rate: Decimal
+
+
+class Bracket(Message, frozen=True, kw_only=True):
+    """Positions of a notional up to `notional_cap` may have `leverage_max` and must keep `maintenance_rate` of it."""
+
+    notional_cap: Decimal
+    leverage_max: int
+    maintenance_rate: Decimal
+
+
+class BracketReport(Message, frozen=True, kw_only=True):
+    """The brackets of one symbol, the smallest first."""
+
+    instrument_id: InstrumentId
+    brackets: tuple[Bracket, ...]
+
+
+class ListingReport(Message, frozen=True, kw_only=True):
+    """One symbol as it is listed now. `instrument` is None where the symbol does not trade or cannot be understood; `text` says why."""
+
+    instrument_id: InstrumentId
+    status: str
+    instrument: Instrument | None
+    text: str = ""
 
 
 class AdlReport(Message, frozen=True, kw_only=True):
@@ -273,6 +305,46 @@ class TradingStatusAnswered(Outcome, frozen=True, kw_only=True):
     rules: tuple[RuleReport, ...]
 
 
+class AssetRatesAnswered(Outcome, frozen=True, kw_only=True):
+    """Rates of the assets that may be margin."""
+
+    rates: tuple[AssetRate, ...]
+
+
+class AccountConfigAnswered(Outcome, frozen=True, kw_only=True):
+    """Modes of the account."""
+
+    hedge_mode: bool
+    multi_asset_mode: bool
+    can_trade: bool
+
+
+class FeeBurnAnswered(Outcome, frozen=True, kw_only=True):
+    """Whether fees are paid in BNB."""
+
+    fee_burn: bool
+
+
+class FeeRatesAnswered(Outcome, frozen=True, kw_only=True):
+    """Our rates on one symbol, as shares of notional; a negative maker rate is a rebate."""
+
+    instrument_id: InstrumentId
+    maker: Decimal
+    taker: Decimal
+
+
+class BracketsAnswered(Outcome, frozen=True, kw_only=True):
+    """Brackets of the symbols that we know."""
+
+    reports: tuple[BracketReport, ...]
+
+
+class ListingAnswered(Outcome, frozen=True, kw_only=True):
+    """The symbols that we know; one that is absent is listed no more."""
+
+    reports: tuple[ListingReport, ...]
+
+
 class BookSnapshot(Outcome, frozen=True, kw_only=True):
     """A snapshot of one book, best first."""
 
@@ -317,6 +389,12 @@ AnyOutcome = (
     | SymbolConfigsAnswered
     | AdlAnswered
     | TradingStatusAnswered
+    | AssetRatesAnswered
+    | AccountConfigAnswered
+    | FeeBurnAnswered
+    | FeeRatesAnswered
+    | BracketsAnswered
+    | ListingAnswered
     | BookSnapshot
     | TimeAnswered
     | UserStreamOpened

@@ -164,3 +164,36 @@ class QueryTradingStatus(VenueRequest, frozen=True, kw_only=True):
     """What the venue thinks of our behaviour, and which symbols it has locked for it."""
 
     venue_time_ns: int
+
+
+class QueryAssetRates(VenueRequest, frozen=True, kw_only=True):
+    """What the venue takes each asset for, in US dollars."""
+
+
+class QueryAccountConfig(VenueRequest, frozen=True, kw_only=True):
+    """Position mode, asset mode, and whether the account may trade."""
+
+    venue_time_ns: int
+
+
+class QueryFeeBurn(VenueRequest, frozen=True, kw_only=True):
+    """Whether fees are paid in BNB while the account has some."""
+
+    venue_time_ns: int
+
+
+class QueryFeeRates(VenueRequest, frozen=True, kw_only=True):
+    """Our maker and taker rate on a symbol."""
+
+    instrument_id: InstrumentId
+    venue_time_ns: int
+
+
+class QueryBrackets(VenueRequest, frozen=True, kw_only=True):
+    """Leverage brackets of each symbol."""
+
+    venue_time_ns: int
+
+
+class QueryListing(VenueRequest, frozen=True, kw_only=True):
+    """Status and filters of each symbol, as the venue has them now."""

@@ -6,6 +6,7 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from account_samples import (
     BTC,
@@ -38,9 +39,11 @@ from protocols.messages.control import ActorState, Drain, EmergencyStop, Reconci
 from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.journal import PositionAdopted
 from protocols.messages.market import BookTop
-from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, UserStreamLost
+from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, OrderFilled, UserStreamLost
 from protocols.values import Side
 from protocols.venue import (
+    AssetRate,
+    AssetRatesAnswered,
     BalanceReport,
     BalancesAnswered,
     Done,
@@ -52,6 +55,7 @@ from protocols.venue import (
     OutcomeUnknown,
     PositionReport,
     PositionsAnswered,
+    QueryAssetRates,
     QueryBalances,
     QueryIncome,
     QueryPositions,
@@ -715,3 +719,80 @@ def test_a_comparison_on_demand_asks_at_once_and_shows_what_differs_under_its_to
         took_ms=40,
         differences=("USDC: a balance of 1000 here, 990 at the venue", "BTCUSDC: 2 lots here, 0 at the venue"),
     )
+
+
+def rates(inventory: Driver, **of: str) -> list[Effect]:
+    told = tuple(AssetRate(asset=asset, rate=Decimal(rate)) for asset, rate in of.items())
+    return inventory.answer(inventory.asked(QueryAssetRates), AssetRatesAnswered, rates=told)
+
+
+def test_a_fee_in_bnb_waits_for_its_rate_and_then_counts() -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(fill(1, Side.BUY, 4, 500_000, fee=Decimal("0.1"), fee_asset="BNB"), TICK)
+    view = inventory.core.snapshot().symbols["BTCUSDC"]
+    assert (view.fees, view.fees_unvalued) == ("0", {"BNB": "0.1"})
+    rates(inventory, BNB="600", USDT="1")
+    view = inventory.core.snapshot().symbols["BTCUSDC"]
+    assert (view.fees, view.fees_unvalued, view.day_net) == ("60", {}, "-60")
+
+
+def test_a_fee_in_bnb_is_booked_at_the_rate_of_its_time_also_after_a_restart() -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(fill(1, Side.BUY, 4, 500_000, fee=Decimal("0.1"), fee_asset="BNB"), TICK)
+    rates(inventory, BNB="600")
+    inventory.tell(fill(2, Side.BUY, 4, 500_000, fee=Decimal("0.1"), fee_asset="BNB"))
+    inventory.wait(31)
+    rates(inventory, BNB="700")
+    inventory.tell(fill(3, Side.BUY, 4, 500_000, fee=Decimal("0.1"), fee_asset="BNB"))
+    assert inventory.core.snapshot().symbols["BTCUSDC"].fees == "190"
+    assert Driver(inventory.journal).core.snapshot().symbols["BTCUSDC"].fees == "190"
+
+
+def test_without_fees_in_other_assets_nobody_asks_for_rates() -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(fill(1, Side.BUY, 4, 500_000, fee=Decimal("0.1")))
+    inventory.wait(31)
+    assert not [request for request in inventory.calls if isinstance(request, QueryAssetRates)]
+
+
+@pytest.mark.parametrize("rate", ["NaN", "Infinity", "0", "-1"])
+def test_a_rate_that_cannot_be_values_no_fee(rate: str) -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(fill(1, Side.BUY, 4, 500_000, fee=Decimal("0.1"), fee_asset="BNB"), TICK)
+    rates(inventory, BNB=rate)
+    assert inventory.core.snapshot().symbols["BTCUSDC"].fees_unvalued == {"BNB": "0.1"}
+
+
+def test_what_the_venue_takes_beside_fills_is_a_loss_and_a_withdrawal_is_none() -> None:
+    inventory = Driver().with_wallet()
+    inventory.tell(balance(1, "0", "-3", "INSURANCE_CLEAR"), balance(2, "0", "-100", "WITHDRAW"))
+    view = inventory.core.snapshot()
+    assert (view.equity, view.day_pnl, view.charges) == ("897", "-3", "-3")
+    assert Driver(inventory.journal).core.snapshot().charges == "-3"
+
+
+def test_the_day_begins_on_the_clock_of_its_zone() -> None:
+    inventory = Driver()
+    inventory.core = InventoryCore(spec("inventory"), settings(risk={"day_zone": "Asia/Tokyo", "day_starts": "00:00"}))
+    inventory.with_wallet()
+    assert inventory.core.snapshot().day == (START_NS + VENUE_OFFSET_NS + 9 * 3_600 * S) // (86_400 * S)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(happened=happenings, price=st.integers(40_000, 60_000))
+def test_with_fees_in_bnb_the_days_pnl_is_the_change_of_equity_less_their_value(
+    happened: list[tuple[Any, ...]], price: int
+) -> None:
+    inventory = Driver().with_wallet("10000")
+    events = [
+        msgspec.structs.replace(event, fee_asset="BNB") if isinstance(event, OrderFilled) else event
+        for event in _events(happened)
+    ]
+    inventory.tell(*events, TICK)
+    paid = sum((event.fee for event in events if isinstance(event, OrderFilled)), Decimal(0))
+    if paid:
+        rates(inventory, BNB="600")
+    inventory.tell(mark(str(price)))
+    (changed,) = published(inventory.tell(TICK), EquityChanged)
+    transfers = sum(what[1] for what in happened if what[0] == "transfer")
+    assert changed.equity - 10_000 - transfers - paid * 600 == changed.day_pnl

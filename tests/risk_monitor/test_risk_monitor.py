@@ -236,7 +236,7 @@ def test_a_loss_at_the_limit_is_no_breach() -> None:
 def test_the_day_begins_at_its_configured_time() -> None:
     since_midnight_ns = (START_NS + VENUE_OFFSET_NS) % DAY_NS
     minute = since_midnight_ns // (60 * S) + 1
-    risk = Driver(day_starts_utc=f"{minute // 60:02}:{minute % 60:02}").healthy("100000")
+    risk = Driver(day_starts=f"{minute // 60:02}:{minute % 60:02}").healthy("100000")
     risk.tell(equity("99500"))
     risk.now_ns += 60 * S
     risk.refresh("99500")
