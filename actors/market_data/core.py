@@ -31,18 +31,24 @@ from protocols.messages.market import BookTop, FeedState, FeedStatus
 from protocols.values import InstrumentId
 from protocols.venue import (
     AccountAnswered,
+    AccountConfigAnswered,
     AdlAnswered,
     AllOpenOrdersAnswered,
     AmendmentsAnswered,
     AnyOutcome,
+    AssetRatesAnswered,
     BadFrame,
     BalancesAnswered,
     BookDiff,
     BookSnapshot,
     BookTicker,
+    BracketsAnswered,
     Done,
+    FeeBurnAnswered,
+    FeeRatesAnswered,
     FillsAnswered,
     IncomeAnswered,
+    ListingAnswered,
     NotSent,
     OpenOrdersAnswered,
     OrderAnswered,
@@ -317,6 +323,12 @@ class MarketDataCore:
                 | SymbolConfigsAnswered()
                 | AdlAnswered()
                 | TradingStatusAnswered()
+                | AssetRatesAnswered()
+                | AccountConfigAnswered()
+                | FeeBurnAnswered()
+                | FeeRatesAnswered()
+                | BracketsAnswered()
+                | ListingAnswered()
                 | UserStreamOpened()
             ):
                 return []
