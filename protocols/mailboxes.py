@@ -47,7 +47,7 @@ from protocols.messages.orders import (
 )
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
-from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent
+from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent, EventMissing
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
 AnyControl = Control | PullQuotes | HoldLevel | Reconcile
@@ -70,6 +70,7 @@ OrderManagerMailbox = (
     | UserStreamKey
     | AnyUserEvent
     | AnyStreamEvent
+    | EventMissing
     | AnyOutcome
     | Control
     | PullQuotes

@@ -50,6 +50,7 @@ from protocols.venue import (
     BadFrame,
     BalanceUpdate,
     CancelOrder,
+    EventMissing,
     FillsAnswered,
     MarginCallUpdate,
     OpenOrdersAnswered,
@@ -218,6 +219,9 @@ class OrderManagerCore:
                     self._quoter.work(changed, now_ns)
             case StreamChanged() | StreamHeard() | BadFrame():
                 self._stream(message, now_ns)
+            case EventMissing():
+                if message.instrument_id in shard.symbols:
+                    shard.desk.query_order(message.instrument_id, message.client_order_id, now_ns)
             case UserStreamKey():
                 self.listen_key = message.listen_key
             case TimerFired():

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from actors.order_manager.event_watch import EventWatch
 from actors.order_manager.latency import Histogram
 from actors.runtime.address_ledger import join_address
 from actors.runtime.rest_client import RestClient
@@ -32,7 +33,6 @@ from protocols.venue import (
     BadFrame,
     CancelOrder,
     NotSent,
-    OrderAnswered,
     OrderUpdate,
     OutcomeUnknown,
     PlaceOrder,
@@ -55,12 +55,6 @@ REST_CALLS_MAX = 64
 
 WAITING_MAX = 2_000
 """Requests on the WebSocket API whose answer is remembered as outstanding."""
-
-TOLD_MAX = 2_000
-"""Client order ids of the private stream remembered for the watch on acknowledged orders."""
-
-MUTE_NS_MAX = 3_000_000_000
-"""An acknowledged order of which the private stream says nothing for so long proves that stream mute (facts section 1.3)."""
 
 BAD_FRAMES_MAX = 5
 BAD_FRAMES_WINDOW_NS = 60_000_000_000
@@ -148,8 +142,7 @@ class Gateway:
         self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._key_in_use = self._dead_key = ""
-        self._told: dict[str, None] = {}
-        self._untold_ns: dict[str, int] = {}
+        self._events = EventWatch()
         self._heard_told_ns = 0
         self._bad_since_ns = 0
         self._bad_frames = self._bad_frames_total = 0
@@ -273,8 +266,7 @@ class Gateway:
                 self._orders.reconnect("the venue refused the session")
             return
         outcome = ws_outcome(answer, request, received_ns, self._wires)
-        if isinstance(request, PlaceOrder) and isinstance(outcome, OrderAnswered):
-            self._expect_word(request.client_order_id, received_ns)
+        self._expect_event(request, outcome)
         self._pass_on(outcome)
         self._host.deliver(outcome)
 
@@ -307,10 +299,9 @@ class Gateway:
         if isinstance(request, PlaceOrder | AmendOrder):
             origin_ns = self._host.origin_ns
             outcome = await self._rest.send(request, last_check=lambda: self._check_and_note(request, origin_ns))
-            if isinstance(outcome, OrderAnswered) and isinstance(request, PlaceOrder):
-                self._expect_word(request.client_order_id, outcome.received_ns)
         else:
             outcome = await self._rest.send(request)
+        self._expect_event(request, outcome)
         self._host.deliver(outcome)
 
     def _check_and_note(self, request: PlaceOrder | AmendOrder, origin_ns: int) -> str:
@@ -334,18 +325,20 @@ class Gateway:
             return
         for event in events:
             if isinstance(event, OrderUpdate):
-                self._word_came(event.order.client_order_id)
+                self._events.told(event.order)
             self._host.deliver(event)
             if isinstance(event, UserStreamExpired):
                 self._dead_key, self._key_in_use = self._key_in_use, ""
                 self._private.reconnect("the key has expired")
 
     def _private_changed(self, up: bool, reason: str) -> None:
-        self._untold_ns.clear()
+        now_ns = self._host.clock.now_ns()
+        if up:
+            self._events.opened(now_ns)
+        else:
+            self._events.closed()
         self._host.deliver(
-            StreamChanged(
-                stream=PRIVATE, up=up, changed_ns=self._host.clock.now_ns(), reason=reason[:REASON_CHARACTERS_MAX]
-            )
+            StreamChanged(stream=PRIVATE, up=up, changed_ns=now_ns, reason=reason[:REASON_CHARACTERS_MAX])
         )
 
     def _damaged(self, stream: str, damage: DamagedPayload, received_ns: int) -> None:
@@ -365,15 +358,9 @@ class Gateway:
             self._bad_frames = 0
             (self._private if stream == PRIVATE else self._orders).reconnect("too many damaged frames")
 
-    def _expect_word(self, client_order_id: str, now_ns: int) -> None:
-        if client_order_id not in self._told and len(self._untold_ns) < TOLD_MAX:
-            self._untold_ns[client_order_id] = now_ns
-
-    def _word_came(self, client_order_id: str) -> None:
-        self._untold_ns.pop(client_order_id, None)
-        self._told[client_order_id] = None
-        if len(self._told) > TOLD_MAX:
-            del self._told[next(iter(self._told))]
+    def _expect_event(self, request: VenueRequest, outcome: AnyOutcome) -> None:
+        if isinstance(request, _GATHERED):
+            self._events.acknowledged(request, outcome, request.venue_time_ns - self._offset_ns())
 
     def _pass_on(self, outcome: AnyOutcome) -> None:
         """Let the other processes of this address hear what the venue told by the order socket."""
@@ -413,8 +400,12 @@ class Gateway:
                 if newest_key and newest_key != self._key_in_use:
                     self._private.reconnect("the key has changed")
                     continue
-                if any(now_ns - since_ns > MUTE_NS_MAX for since_ns in self._untold_ns.values()):
-                    self._private.reconnect("an acknowledged order was not told")
+                missing = self._events.missing(now_ns)
+                if missing:
+                    self._events.closed()
+                    for each in missing:
+                        self._host.deliver(each)
+                    self._private.reconnect("what was acknowledged was not told")
                     continue
             heard_ns = self._private.heard_ns
             if self._private.is_open and heard_ns > self._heard_told_ns:

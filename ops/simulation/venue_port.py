@@ -21,6 +21,7 @@ from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
 from actors.exchange.orders import Order
 from actors.exchange.synthetic import Flow, SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
+from actors.order_manager.event_watch import EventWatch
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
 from ops.simulation.read_lag import ReadLag
@@ -44,7 +45,6 @@ from protocols.venue import (
     BadFrame,
     CancelOrder,
     NotSent,
-    OrderAnswered,
     OrderUpdate,
     OutcomeUnknown,
     PlaceOrder,
@@ -57,7 +57,6 @@ API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
 ACCOUNT = "main"
-MUTE_NS_MAX = 3_000_000_000
 """As in the order manager's gateway: an acknowledged order of which the private stream says nothing for so long."""
 
 
@@ -79,8 +78,7 @@ class _Private:
     symbols: frozenset[str]
     session: int = 0
     listen_key: str = ""
-    told: set[str] = field(default_factory=set)
-    untold_ns: dict[str, int] = field(default_factory=dict)
+    events: EventWatch = field(default_factory=EventWatch)
 
 
 @dataclass(slots=True)
@@ -184,6 +182,7 @@ class VenuePort:
         private.listen_key = listen_key
         private.session = self.exchange.open_user_session(listen_key, None) or 0
         if private.session:
+            private.events.opened(self.world.now_ns)
             self.sockets.open(actor, PRIVATE)
 
     def expire_key(self) -> None:
@@ -382,15 +381,10 @@ class VenuePort:
             return
         if self.world.epoch_of(asked.actor) != asked.epoch:
             return
-        if isinstance(asked.request, PlaceOrder) and isinstance(outcome, OrderAnswered):
-            self._expect_word(asked.actor, asked.request.client_order_id)
+        private = self._private.get(asked.actor)
+        if private is not None:
+            private.events.acknowledged(asked.request, outcome, asked.sent_ns)
         self.world.tell(asked.actor, outcome)
-
-    def _expect_word(self, actor: str, client_order_id: str) -> None:
-        """An order was acknowledged: the private stream has to tell of it soon."""
-        private = self._private.get(actor)
-        if private is not None and client_order_id not in private.told:
-            private.untold_ns[client_order_id] = self.world.now_ns
 
     def _is_waiting(self, asked: _Asked) -> bool:
         return (asked.actor, asked.epoch, asked.request.request_id) in self._waiting
@@ -404,15 +398,17 @@ class VenuePort:
         if stream == PRIVATE and private is not None:
             self.exchange.close_user_session(private.session)
             private.session = 0
-            private.untold_ns.clear()
+            private.events.closed()
         elif stream == ORDERS:
             self._give_up_socket_requests(actor)
 
     def _is_mute(self, actor: str) -> bool:
-        """Whether an acknowledged order was not told for too long."""
+        """Whether what was acknowledged was not told for too long; the actor hears of which orders."""
         private = self._private.get(actor)
-        now_ns = self.world.now_ns
-        return private is not None and any(now_ns - at_ns > MUTE_NS_MAX for at_ns in private.untold_ns.values())
+        missing = private.events.missing(self.world.now_ns) if private is not None else ()
+        for each in missing:
+            self.world.tell(actor, each)
+        return bool(missing)
 
     def _give_up_socket_requests(self, actor: str) -> None:
         for asked in [one for one in self._waiting.values() if one.actor == actor and one.by_socket]:
@@ -432,8 +428,7 @@ class VenuePort:
                 continue
             for delay_ns in self.faults.event_delays(actor, self.world.now_ns):
                 if isinstance(event, OrderUpdate):
-                    private.told.add(event.order.client_order_id)
-                    private.untold_ns.pop(event.order.client_order_id, None)
+                    private.events.told(event.order)
                 self.world.tell(actor, event, WIRE_DELAY_NS + delay_ns)
             if isinstance(event, UserStreamExpired):
                 self.sockets.lose(actor, PRIVATE, RECONNECT_NS)

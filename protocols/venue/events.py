@@ -76,6 +76,14 @@ class StreamHeard(Message, frozen=True, kw_only=True):
     heard_ns: int
 
 
+class EventMissing(Message, frozen=True, kw_only=True):
+    """The venue acknowledged something of this order, and the private stream did not tell of it: it is opened anew."""
+
+    instrument_id: InstrumentId
+    client_order_id: str
+    noticed_ns: int
+
+
 class BadFrame(Message, frozen=True, kw_only=True):
     """A frame that could not be understood; `field` names the place where decoding stopped."""
 

@@ -26,6 +26,7 @@ from protocols.venue import (
     BadFrame,
     CancelOrder,
     Done,
+    EventMissing,
     NotSent,
     OpenOrdersAnswered,
     OrderAnswered,
@@ -387,10 +388,10 @@ async def test_an_answer_without_a_request_is_bad_data_and_ends_the_session(setu
     await setup.venue.order_sockets[1].send_str(json.dumps({"id": 4_711, "status": 200, "result": {}}))
 
 
-async def test_an_acknowledged_order_that_the_private_stream_does_not_tell_has_it_opened_anew(
+async def test_an_acknowledged_order_that_the_private_stream_does_not_tell_is_named_and_the_stream_opened_anew(
     setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("actors.order_manager.gateway.MUTE_NS_MAX", 50_000_000)
+    monkeypatch.setattr("actors.order_manager.event_watch.EVENT_NS_MAX", 50_000_000)
     await setup.up()
     await setup.venue.private_sockets[0].send_str(order_event("rm1-7-000-1"))
     await until(lambda: setup.host.of(OrderUpdate))
@@ -398,7 +399,20 @@ async def test_an_acknowledged_order_that_the_private_stream_does_not_tell_has_i
     await until(lambda: setup.host.of(OrderAnswered))
     setup.call(setup.place(2, client_order_id="rm1-7-000-2"))
     await until(lambda: len(setup.venue.private_sockets) == 2)
+    assert [missing.client_order_id for missing in setup.host.of(EventMissing)] == ["rm1-7-000-2"]
     assert len(setup.venue.order_sockets) == 1
+
+
+async def test_an_acknowledged_cancel_that_the_private_stream_does_not_tell_has_it_opened_anew(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.order_manager.event_watch.EVENT_NS_MAX", 50_000_000)
+    await setup.up()
+    await setup.venue.private_sockets[0].send_str(order_event("rm1-7-000-1"))
+    await until(lambda: setup.host.of(OrderUpdate))
+    setup.call(setup.cancel())
+    await until(lambda: len(setup.venue.private_sockets) == 2)
+    assert [missing.client_order_id for missing in setup.host.of(EventMissing)] == ["rm1-7-000-1"]
 
 
 async def test_secrets_are_in_no_view(setup: Setup) -> None:

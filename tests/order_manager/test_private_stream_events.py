@@ -26,6 +26,7 @@ from protocols.venue import (
     BadFrame,
     BalanceUpdate,
     CancelOrder,
+    EventMissing,
     ExecutionKind,
     MarginCallUpdate,
     OrderStatus,
@@ -33,6 +34,7 @@ from protocols.venue import (
     PositionUpdate,
     QueryFills,
     QueryOpenOrders,
+    QueryOrder,
     QueryPositions,
     StreamChanged,
     UserStreamExpired,
@@ -346,3 +348,23 @@ def test_a_private_stream_that_stays_down_has_its_key_doubted_and_one_that_comes
     rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
     rig.run(5_000)
     assert len(rig.said(UserStreamLost)) == told + 2
+
+
+def test_an_order_whose_end_was_acknowledged_and_never_told_is_asked_for_at_once():
+    rig = quoting()
+    order = rig.venue.open()[0]
+    rig.venue.tells = False
+    rig.venue.fill(order.client_order_id, 4)
+    rig.want([], [])
+    assert rig.states() == {order.client_order_id: "CANCELED"}, "its execution is missing"
+    since = len(rig.venue.requests)
+    rig.give(EventMissing(instrument_id=BTC, client_order_id=order.client_order_id, noticed_ns=rig.now_ns))
+    asked = rig.venue.requests[since:]
+    assert [(type(one), getattr(one, "client_order_id", "")) for one in asked] == [(QueryOrder, order.client_order_id)]
+
+
+def test_an_event_missing_for_a_symbol_of_another_shard_is_ignored():
+    rig = quoting()
+    since = len(rig.venue.requests)
+    rig.give(EventMissing(instrument_id=ETH, client_order_id="rm1-7-000-1", noticed_ns=rig.now_ns))
+    assert rig.venue.requests[since:] == []
