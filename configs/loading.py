@@ -46,16 +46,24 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     Raises:
         ConfigError: the file cannot be read, or anything in it or in the overrides is refused.
     """
-    return parse_settings(_read(path), environ, source=str(path))
+    return parse_settings(_read(path), environ, source=str(path), folder=path.parent)
 
 
-def parse_settings(document: Mapping[str, Any], environ: Mapping[str, str], source: str) -> Settings:
-    """Settings of a parsed document under the overrides in `environ`; `source` names it in errors.
+def parse_settings(
+    document: Mapping[str, Any], environ: Mapping[str, str], source: str, folder: Path = Path()
+) -> Settings:
+    """Settings of a parsed document under the overrides in `environ`; `source` names it in errors, `folder` is where it stands.
 
     Raises:
         ConfigError: anything is refused.
     """
-    return _validated(_merged(document, _overrides(environ, source)), source)
+    merged = _merged(document, _overrides(environ, source))
+    if "hard_caps" in merged:
+        raise ConfigError(source, (Problem("hard_caps", "belongs into a file of its own: name it in hard_caps_file"),))
+    caps_file = merged.get("hard_caps_file")
+    if isinstance(caps_file, str):
+        merged["hard_caps"] = _read(folder / caps_file)
+    return _validated(merged, source)
 
 
 def with_changes(settings: Settings, changes: Mapping[str, Any], source: str) -> Settings:

@@ -284,6 +284,23 @@ class RiskSettings(Section):
         return self
 
 
+class HardCaps(Section):
+    """What no limit may exceed, in quote currency, whatever the configuration, a hot reload or the equity says.
+
+    They stand in a file of their own (`hard_caps_file`), which is read once, at start.
+    """
+
+    position_notional_max: Money | None = None
+    order_notional_max: Money | None = None
+    account_notional_max: Money | None = None
+    daily_loss_max: Money | None = None
+
+    def capped(self, name: str, amount: Decimal) -> Decimal:
+        """An amount of quote currency, or the cap of that name where it is lower."""
+        cap: Decimal | None = getattr(self, name)
+        return amount if cap is None else min(amount, cap)
+
+
 class FlattenSettings(Section):
     """Closing positions after a stop, by reduce-only slices: on every emergency only when `on_emergency` says so.
 
@@ -538,6 +555,9 @@ class Settings(Section):
     strategy: StrategySettings = StrategySettings()
     order_manager: OrderManagerSettings = OrderManagerSettings()
     risk: RiskSettings = RiskSettings()
+    hard_caps_file: str | None = None
+    hard_caps: HardCaps = HardCaps()
+    """What stands in that file; never written into the configuration itself."""
     flatten: FlattenSettings = FlattenSettings()
     inventory: InventorySettings = InventorySettings()
     supervision: SupervisionSettings = SupervisionSettings()
@@ -566,6 +586,12 @@ class Settings(Section):
             raise ValueError("order_manager.countdown_ms must be at least order_manager.window_ms + 2,000")
         if strangers := sorted(set(self.risk.symbols) - set(self.symbols)):
             raise ValueError(f"risk.symbols.{strangers[0]}: not one of symbols ({', '.join(self.symbols)})")
+        for name, cap in self.hard_caps:
+            own = [(f"risk.symbols.{symbol}.", each) for symbol, each in self.risk.symbols.items()]
+            for path, section in [("risk.", self.risk), *own]:
+                limit = getattr(section, name, None)
+                if cap is not None and limit is not None and limit.unit == "quote" and limit.amount > cap:
+                    raise ValueError(f"{path}{name} is {limit}, above the hard cap of {cap} ({self.hard_caps_file})")
         asked = [shard for node in self.cluster.nodes for shard in node.shards] if self.cluster is not None else []
         if asked and max(asked) >= self.shards:
             raise ValueError(f"cluster.nodes: shard {max(asked)} does not exist, there are {self.shards} (from 0)")

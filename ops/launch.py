@@ -88,6 +88,7 @@ def launch(
     revise: Callable[[SystemPlan], SystemPlan] | None = None,
     go_on: Callable[[], bool] = lambda: True,
     ends_with_us: bool = False,
+    config_file: str = "",
 ) -> SupervisorClient:
     """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
 
@@ -95,6 +96,7 @@ def launch(
         revise: changes the plan before anything of it starts (benchmarks leave actors out, or host them differently).
         go_on: asked between the steps, each of some seconds at most; false abandons the start. An exception out of a signal
             handler, raised inside Ray's own code, would crash the process instead.
+        config_file: where the settings came from; an edit of it then applies while the system runs.
         ends_with_us: nothing of it outlives this process, however that dies. Only for a venue that ends with it too.
 
     Raises:
@@ -125,6 +127,7 @@ def launch(
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
             plan = build_plan(settings, found.instruments, found.epoch_floor, state, found.rate_limits)
+            plan = msgspec.structs.replace(plan, config_file=config_file)
             if revise is not None:
                 plan = revise(plan)
             write_durably(state.plan_file, msgspec.msgpack.encode(plan))

@@ -22,6 +22,7 @@ from protocols.messages.control import (
     PullQuotes,
     Reconcile,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -50,14 +51,24 @@ from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent, EventMissing
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
-AnyControl = Control | PullQuotes | HoldLevel | Reconcile
-"""What the supervisor says: to everybody, to order managers only, to the risk monitor only, and to who compares with the venue."""
+AnyControl = Control | PullQuotes | HoldLevel | Reconcile | SettingsChanged
+"""What the supervisor says: to everybody, to order managers only, to the risk monitor only, to who compares with the venue, and to whose
+settings may change while he runs."""
 
 Hosted = TimerFired | LinkChanged | OutboxFull
 
 MarketDataMailbox = AnyMarketEvent | AnyStreamEvent | AnyOutcome | Control | Hosted
 StrategyMailbox = (
-    BookTop | TradeFlow | MarkPrice | FeedStatus | PositionChanged | QuotingTerms | AnyOrderEvent | Control | Hosted
+    BookTop
+    | TradeFlow
+    | MarkPrice
+    | FeedStatus
+    | PositionChanged
+    | QuotingTerms
+    | AnyOrderEvent
+    | SettingsChanged
+    | Control
+    | Hosted
 )
 OrderManagerMailbox = (
     QuoteTargets
@@ -75,6 +86,7 @@ OrderManagerMailbox = (
     | Control
     | PullQuotes
     | Reconcile
+    | SettingsChanged
     | Hosted
 )
 RiskMonitorMailbox = (
@@ -95,6 +107,7 @@ RiskMonitorMailbox = (
     | AnyOutcome
     | Control
     | HoldLevel
+    | SettingsChanged
     | Hosted
 )
 InventoryMailbox = (

@@ -204,6 +204,8 @@ class SupervisedWorld:
                 case Append(record=c.StopLatch(present=present, reason=reason)):
                     self.stop_file = reason if present else None
                     self.history.append(f"stop file {'present' if present else 'absent'}")
+                case Append(record=c.SettingsJournaled()):
+                    self.history.append("settings journaled")
                 case SetTimer(name=name, at_ns=at_ns):
                     assert name == TICK
                     self._tick_ns = at_ns

@@ -37,6 +37,7 @@ from protocols.messages.control import (
     PullQuotes,
     Reconcile,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -139,6 +140,13 @@ class OrderManagerCore:
             self.number_anew(f"no journal: beginning from the venue and {given} records of inventory's copy")
         return given
 
+    def _change(self, message: SettingsChanged, now_ns: int) -> None:
+        """Settings changed while we run; limits come with the leases."""
+        settings = Settings.model_validate_json(message.settings_json)
+        self._shard.change(settings)
+        self._quoter.change(settings.order_manager)
+        self._shard.outbox.log(LogLevel.WARNING, f"settings changed: {'; '.join(message.changes)}")
+
     def number_anew(self, reason: str) -> None:
         """The newest events of an earlier life may be lost: numbers that readers know already must not come again."""
         self._journal_lost = reason
@@ -231,6 +239,8 @@ class OrderManagerCore:
                 self._link(message)
             case OutboxFull():
                 self._outbox_full(message, now_ns)
+            case SettingsChanged():
+                self._change(message, now_ns)
             case PullQuotes():
                 shard.gate.pull(message.hold_ms, now_ns)
                 shard.outbox.log(LogLevel.WARNING, f"quotes are pulled for {message.hold_ms} ms: {message.reason}")

@@ -67,8 +67,7 @@ class Gate:
         self._budget = budget
         self._clock = clock
         self._dry_run = dry_run
-        self._book_age_ns_max = settings.book_age_ms_max * 1_000_000
-        self._target_age_ns_max = settings.target_age_ms_max * 1_000_000
+        self.change(settings)
         self._user_stream_age_ns_max = settings.user_stream_age_ms_max * 1_000_000
         self.stopped = ""
         self.superseded = ""
@@ -79,6 +78,11 @@ class Gate:
         self.outboxes_full: set[str] = set()
         self.user_stream_up = False
         self.user_stream_heard_ns = 0
+
+    def change(self, settings: OrderManagerSettings) -> None:
+        """Take the ages at which a book and targets are too old."""
+        self._book_age_ns_max = settings.book_age_ms_max * 1_000_000
+        self._target_age_ns_max = settings.target_age_ms_max * 1_000_000
 
     @property
     def book_age_ns_max(self) -> int:

@@ -13,6 +13,7 @@ from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
+from configs.schema import OrderManagerSettings
 from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.quoting import QuoteTargets
@@ -49,11 +50,15 @@ class Quoter:
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         own = shard.own
-        self._age_ns_min = own.order_age_ms_min * 1_000_000
-        self._size_share = own.size_tolerance_share
         self._window_ns = own.window_ms * 1_000_000
         self._live_orders_max = own.live_orders_max
         self._slack_ns = own.dead_slack_ms * 1_000_000
+        self.change(own)
+
+    def change(self, own: OrderManagerSettings) -> None:
+        """Take what the ladder's comparison tolerates."""
+        self._age_ns_min = own.order_age_ms_min * 1_000_000
+        self._size_share = own.size_tolerance_share
         self._amends = own.amends
 
     def work(self, symbol: Symbol, now_ns: int) -> None:

@@ -75,6 +75,13 @@ class Shard:
         self._notional: dict[InstrumentId, int] = dict.fromkeys(self.symbols, 0)
         self._notional_total = 0
 
+    def change(self, settings: Settings) -> None:
+        """Take what may change while we run (configs/reloading.py)."""
+        self.settings, self.own = settings, settings.order_manager
+        self.gate.change(settings.order_manager)
+        for symbol in self.symbols.values():
+            symbol.change(settings.order_manager, settings.risk.price_band_bps_max)
+
     def owner(self, client_order_id: str) -> Owner:
         """Whose order an id is: this incarnation's, an older one's, a newer one's, or not ours at all."""
         parts = parse_client_order_id(client_order_id)

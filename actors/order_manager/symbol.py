@@ -80,13 +80,18 @@ class Symbol:
         self.faults_in_a_row = self.overloads_in_a_row = 0
         self.notional_unit = scaled_notional(instrument.tick_size * instrument.lot_size)
         self.notional_min = scaled_notional(instrument.notional_min)
-        self.tolerance_share = settings.price_tolerance_bps / 10_000
-        self._band_share = price_band_bps_max / 10_000
         self.band_low_ticks = self.band_high_ticks = 0
         self.buy_ticks_max = instrument.price_ticks_max
         self.sell_ticks_min = instrument.price_ticks_min
         self.reference_ticks = 0
+        self.change(settings, price_band_bps_max)
         self._prices: dict[int, Decimal] = {}
+
+    def change(self, settings: OrderManagerSettings, price_band_bps_max: float) -> None:
+        """Take the width of the band and the tolerance of prices."""
+        self.tolerance_share = settings.price_tolerance_bps / 10_000
+        self._band_share = price_band_bps_max / 10_000
+        self._set_band()
 
     def next_client_order_id(self) -> str:
         """Allocate the next id of this incarnation. All but its last digit is made once for 36 of them."""

@@ -8,7 +8,7 @@ from typing import Any
 from actors.risk_monitor.day import TradingDay
 from actors.risk_monitor.estimators.drawdown import Drawdown
 from actors.risk_monitor.memory import RiskMemory
-from configs.schema import RiskSettings
+from configs.schema import HardCaps, RiskSettings
 from protocols.arithmetic.trading_days import TradingDays
 from protocols.messages.orders import BalanceChanged
 
@@ -19,8 +19,9 @@ TRANSFER_SETTLE_NS = 1_000_000_000
 class Capital:
     """Equity at the day's start and at its peak. Limits that are shares are shares of these."""
 
-    def __init__(self, settings: RiskSettings) -> None:
+    def __init__(self, settings: RiskSettings, caps: HardCaps) -> None:
         self._settings = settings
+        self._caps = caps
         self._day = TradingDay(TradingDays(settings.day_starts, settings.day_zone))
         self._drawdown = Drawdown()
         self._equity: Decimal | None = None
@@ -42,6 +43,10 @@ class Capital:
             "loss_stopped": self._day.loss_stopped,
             "transfers": self._day.transfers(),
         }
+
+    def change(self, settings: RiskSettings) -> None:
+        """Limits changed; the day's start and the peak stay. A loss beyond a tighter limit is found with the next valuation."""
+        self._settings = settings
 
     @property
     def day(self) -> int:
@@ -108,7 +113,8 @@ class Capital:
 
     def loss_max(self) -> Decimal | None:
         """Limit of the day's loss in quote currency."""
-        return self._settings.daily_loss_max.in_quote(self._day.start_equity)
+        loss_max = self._settings.daily_loss_max.in_quote(self._day.start_equity)
+        return None if loss_max is None else self._caps.capped("daily_loss_max", loss_max)
 
     def drawdown_amount(self) -> Decimal | None:
         """How far equity is below its peak."""

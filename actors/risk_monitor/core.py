@@ -43,6 +43,7 @@ from protocols.messages.control import (
     EpochAnnounced,
     HoldLevel,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -77,6 +78,7 @@ from protocols.venue import (
 _JUDGE = "judge"
 _MS = 1_000_000
 _ZERO = Decimal(0)
+_ACCOUNT_NOTIONAL = "account_notional_max"
 
 
 class RiskMonitorCore:
@@ -91,10 +93,12 @@ class RiskMonitorCore:
         self, spec: ActorSpec, settings: Settings, memory: RiskMemory | None = None, damaged: str | None = None
     ) -> None:
         risk = self._risk = settings.risk
+        self._caps = settings.hard_caps
         self._notices = Notices(spec.name)
         orders = {i.instrument_id: OpenOrders(memory is None) for i in spec.instruments}
         self._symbols = {
-            i.instrument_id: SymbolView(i, written_limits(risk, i), orders[i.instrument_id]) for i in spec.instruments
+            i.instrument_id: SymbolView(i, written_limits(risk, i, self._caps), orders[i.instrument_id])
+            for i in spec.instruments
         }
         self._watches = {i.instrument_id: SymbolWatch(i, risk, orders[i.instrument_id]) for i in spec.instruments}
         self._account = AccountView()
@@ -103,7 +107,7 @@ class RiskMonitorCore:
         )
         self._pnl = dict.fromkeys(self._symbols, (0.0, 0.0))
         self._levels = LevelDesk(self._symbols, risk.levels, self._notices)
-        self._capital = Capital(risk)
+        self._capital = Capital(risk, self._caps)
         self._breakers = BreakerBoard(self._symbols, risk.breakers)
         self._guards = {i: BehaviourGuard(v.instrument.symbol, risk.behaviour) for i, v in self._symbols.items()}
         self._remedies: dict[InstrumentId, Remedy] = {}
@@ -120,7 +124,7 @@ class RiskMonitorCore:
         self._streams = StreamNumbers()
         self._clock: VenueClock | None = None
         self._draining = False
-        self._account_max = risk.account_notional_max.in_quote(None) or _ZERO
+        self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, risk.account_notional_max.in_quote(None) or _ZERO)
         self._equity_step: Decimal | None = None
         self._sampled_ns = 0
         self._judge_period_ns = risk.judge_period_ms * _MS
@@ -204,6 +208,8 @@ class RiskMonitorCore:
                 return self._lookout.hear(message, now_ns)
             case HoldLevel():
                 effects = [self._levels.hold(message), *self._judge(now_ns)]
+            case SettingsChanged():
+                effects = self._change(message, now_ns)
             case Drain() | EmergencyStop() | StopFileSeen() | Resume() | EpochAnnounced() | ShardHalted():
                 effects = self._on_control(message, now_ns)
             case _:
@@ -407,6 +413,18 @@ class RiskMonitorCore:
         ]
         return [*effects, *self._judge(now_ns)]
 
+    def _change(self, message: SettingsChanged, now_ns: int) -> list[Effect]:
+        """Limits changed while we run: they hold from this step on, and leases say so within their period."""
+        settings = Settings.model_validate_json(message.settings_json)
+        risk = self._risk = settings.risk
+        for view in self._symbols.values():
+            view.written = written_limits(risk, view.instrument, self._caps)
+        self._capital.change(risk)
+        self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, risk.account_notional_max.in_quote(None) or _ZERO)
+        self._equity_step = None
+        self._follow_limits()
+        return [Log(LogLevel.WARNING, f"settings changed: {'; '.join(message.changes)}"), *self._judge(now_ns)]
+
     def _is_new(self, shard: int, event_seq: int) -> bool:
         arrival = self._streams.arrived(shard, event_seq)
         if arrival in (Arrival.AFTER_GAP, Arrival.ANEW):
@@ -426,7 +444,8 @@ class RiskMonitorCore:
         stepped = equity is not None and equity_has_moved(equity, self._equity_step)
         if stepped:
             self._equity_step = equity
-            self._account_max = self._risk.account_notional_max.in_quote(equity) or _ZERO
+            account_max = self._risk.account_notional_max.in_quote(equity) or _ZERO
+            self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, account_max)
             self._account_watch.limit = float(self._account_max)
         changed = stepped
         for instrument_id, view in self._symbols.items():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from actors.risk_monitor.guard import NOTHING, Remedy
 from actors.risk_monitor.levels import Permissions
-from configs.schema import Limit, RiskSettings
+from configs.schema import HardCaps, Limit, RiskSettings
 from protocols.messages.risk import FACTOR_ONE_BPS, RiskLevel, SymbolLimits
 from protocols.values import Instrument
 
@@ -24,12 +24,16 @@ _BPS = Decimal(10_000)
 _ZERO = Decimal(0)
 
 
+NO_CAPS = HardCaps()
+
+
 class WrittenLimits(NamedTuple):
     """Limits of one symbol as the configuration says them."""
 
     position: Limit
     order: Limit
     open_orders_max: int
+    caps: HardCaps = NO_CAPS
 
 
 class QuoteLimits(NamedTuple):
@@ -48,7 +52,7 @@ class LimitTexts(NamedTuple):
     equity_share: str
 
 
-def written_limits(settings: RiskSettings, instrument: Instrument) -> WrittenLimits:
+def written_limits(settings: RiskSettings, instrument: Instrument, caps: HardCaps = NO_CAPS) -> WrittenLimits:
     """The symbol's limits: its own, else the defaults, never more open orders than the venue allows."""
     own = settings.symbols.get(instrument.symbol)
     position = own.position_notional_max if own is not None else None
@@ -58,6 +62,7 @@ def written_limits(settings: RiskSettings, instrument: Instrument) -> WrittenLim
         position if position is not None else settings.position_notional_max,
         order if order is not None else settings.order_notional_max,
         min(open_orders if open_orders is not None else settings.open_orders_max, instrument.open_orders_max),
+        caps,
     )
 
 
@@ -65,7 +70,11 @@ def quote_limits(written: WrittenLimits, equity: Decimal | None, mark_price: Dec
     """The limits in quote currency."""
     position = written.position.in_quote(equity, mark_price)
     order = written.order.in_quote(equity, mark_price)
-    return QuoteLimits(position or _ZERO, order or _ZERO, written.open_orders_max)
+    return QuoteLimits(
+        written.caps.capped("position_notional_max", position or _ZERO),
+        written.caps.capped("order_notional_max", order or _ZERO),
+        written.open_orders_max,
+    )
 
 
 def limit_texts(notional: Decimal | None, equity: Decimal | None, mark_price: Decimal | None = None) -> LimitTexts:

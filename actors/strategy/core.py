@@ -13,7 +13,7 @@ from actors.strategy.quoter import SymbolQuoter
 from actors.strategy.snapshot import StrategySnapshot
 from configs.schema import Settings
 from protocols.arithmetic.sequences import begins_era
-from protocols.effects import Effect, LinkChanged, OutboxFull, Publish, SetTimer, TimerFired
+from protocols.effects import Effect, LinkChanged, Log, LogLevel, OutboxFull, Publish, SetTimer, TimerFired
 from protocols.mailboxes import StrategyMailbox
 from protocols.messages.control import (
     ActorSpec,
@@ -21,6 +21,7 @@ from protocols.messages.control import (
     EmergencyStop,
     EpochAnnounced,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -112,6 +113,8 @@ class StrategyCore:
             case QuotingTerms():
                 quoter = self._quoters.get(message.instrument_id)
                 return self._requote(quoter, now_ns) if quoter is not None and quoter.take_terms(message) else []
+            case SettingsChanged():
+                return self._change(message, now_ns)
             case TimerFired():
                 return self._timer(message.name, now_ns)
             case LinkChanged():
@@ -231,6 +234,13 @@ class StrategyCore:
 
     def _requote(self, quoter: SymbolQuoter, now_ns: int) -> list[Effect]:
         return _published(quoter.requote(self._stopped, now_ns))
+
+    def _change(self, message: SettingsChanged, now_ns: int) -> list[Effect]:
+        """Settings changed while we run: the next ladder is priced by them, and it is due now."""
+        changed = Settings.model_validate_json(message.settings_json).strategy
+        for quoter in self._quoters.values():
+            quoter.change(changed)
+        return [Log(LogLevel.WARNING, f"settings changed: {'; '.join(message.changes)}"), *self._requote_all(now_ns)]
 
     def _requote_all(self, now_ns: int) -> list[Effect]:
         return [effect for quoter in self._quoters.values() for effect in self._requote(quoter, now_ns)]

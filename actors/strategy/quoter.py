@@ -94,6 +94,14 @@ class SymbolQuoter:
         self._sizer.take_hard_limit(terms.notional_max)
         return changed
 
+    def change(self, settings: StrategySettings) -> None:
+        """Take changed settings; what was learned of the market stays."""
+        self._settings = settings
+        self._period_ns = settings.quote_period_ms_min * _MS
+        self._sizer = Sizer(self.instrument, settings.order_notional, settings.position_notional_max)
+        self._sizer.take_hard_limit(self._terms.notional_max)
+        self._shape = LadderShape.of(self.instrument, settings.levels, settings.level_spacing_bps)
+
     def feed_lost(self) -> None:
         """market_data cannot be heard: its next word is awaited."""
         self._feed = None

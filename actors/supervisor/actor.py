@@ -15,6 +15,7 @@ from actors.runtime.state_dir import StateDir
 from actors.supervisor.commands import (
     CommandGiven,
     Desired,
+    SettingsJournaled,
     StopLatch,
     SupervisorMailbox,
     SupervisorOutcome,
@@ -23,6 +24,8 @@ from actors.supervisor.commands import (
 from actors.supervisor.core import Self, SupervisorCore
 from actors.supervisor.gateway import ChildGateway
 from actors.supervisor.server import MetricsServer
+from actors.supervisor.sources import SettingsWatch
+from actors.supervisor.spool import SettingsJournal
 from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.messages.control import ActorSpec, ActorState, Answer, AnyAnswer, AnyCommand, SystemPlan
@@ -47,6 +50,7 @@ class SupervisorActor:
         self._state = StateDir(spec.state_dir)
         self._desired_file = self._state.path / "desired.msgpack"
         self._settings = settings
+        self._settings_journal = SettingsJournal(self._state.path / "settings.jsonl")
         self._home = spec.node
         self._plan = _read(self._state.plan_file, SystemPlan)
         if self._plan is None:
@@ -69,6 +73,8 @@ class SupervisorActor:
         self._gateway = ChildGateway(
             self._state, self._home, self._plan.stop_arm, self._plan.flatten_arm, watch_s, self._deliver, self._resolve
         )
+        self._file_watch = SettingsWatch(self._plan.config_file, self.core, self._deliver)
+        self._file_watch.start()
         self.core.metrics_url = self._metrics.start(self._settings.supervision.metrics_port)
         if self._metrics.warning:
             host.log.warning(self._metrics.warning)
@@ -99,6 +105,8 @@ class SupervisorActor:
                 write_durably(self._desired_file, msgspec.msgpack.encode(record))
             case StopLatch(present=True):
                 write_durably(self._state.stop_file, record.reason.encode())
+            case SettingsJournaled():
+                self._settings_journal.write(record)
             case StopLatch():
                 self._state.stop_file.unlink(missing_ok=True)
 
@@ -117,6 +125,7 @@ class SupervisorActor:
     async def stop(self) -> None:
         """Close the metrics page and drop what is under way; the children go on."""
         self._metrics.stop()
+        await self._file_watch.stop()
         await self._gateway.close()
 
     def _deliver(self, outcome: SupervisorOutcome) -> None:

@@ -7,20 +7,30 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from actors.supervisor.child import Child, Phase
-from actors.supervisor.commands import ChildTold, ClearVenue, CommandGiven, GiveAnswer, VenueCleared
+from actors.supervisor.commands import (
+    ChangeConsidered,
+    ChildTold,
+    ClearVenue,
+    CommandGiven,
+    GiveAnswer,
+    VenueCleared,
+)
 from actors.supervisor.halting import CLEAR_WAIT_MS, Halting
 from actors.supervisor.lifecycle import Lifecycle
+from actors.supervisor.reloading import Reloading
 from actors.supervisor.system_state import SystemState
 from protocols.effects import LogLevel
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.control import (
     Answer,
+    ChangeSetting,
     EmergencyStop,
     GetStatus,
     HoldLevel,
     Reconcile,
     RestartActor,
     Resume,
+    SettingsChanged,
     Shutdown,
     StartActor,
     StopActor,
@@ -52,7 +62,7 @@ class Pending:
     epochs: dict[str, int]
     untold: set[str]
     missed: set[str] = field(default_factory=set)
-    message: EmergencyStop | Resume | HoldLevel | Reconcile | None = None
+    message: EmergencyStop | Resume | HoldLevel | Reconcile | SettingsChanged | None = None
 
 
 class Answers:
@@ -62,6 +72,7 @@ class Answers:
         self._state = state
         self._lifecycle = lifecycle
         self._halting = halting
+        self._reloading = Reloading(state)
         self._pending: list[Pending] = []
         self._clearing = False
         self._cleared: VenueCleared | None = None
@@ -94,6 +105,8 @@ class Answers:
                 self._hold(given.ask_id, command)
             case Reconcile():
                 self._reconcile(given.ask_id, command)
+            case ChangeSetting():
+                self._reloading.ask(given.ask_id, command)
             case _:
                 assert_never(command)
 
@@ -106,6 +119,20 @@ class Answers:
                 pending.untold.discard(message.name)
             else:
                 pending.missed.add(message.name)
+
+    def note_considered(self, considered: ChangeConsidered) -> None:
+        """A change of settings was judged: carry it out, and answer who asked for it."""
+        if considered.base_json != self._state.settings_json:
+            if considered.ask_id:
+                self._answer(considered.ask_id, False, False, "the settings changed at the same moment: try again")
+            return
+        carried = self._reloading.carry_out(considered)
+        if carried is not None:
+            message, told = carried
+            note = "until the next start: write it into the configuration to keep it" if considered.ask_id else ""
+            self._await_told(considered.ask_id, "; ".join(filter(None, (*considered.changes, note))), told, message)
+        elif considered.ask_id:
+            self._answer(considered.ask_id, False, False, considered.refused or "nothing changes by it")
 
     def tick(self) -> None:
         """Tell again who missed a stop or a resume."""
@@ -200,7 +227,11 @@ class Answers:
         self._pending.append(Pending(ask_id, goal, text, deadline_ns, children, epochs or {}, set()))
 
     def _await_told(
-        self, ask_id: int, text: str, told: set[str], message: EmergencyStop | Resume | HoldLevel | Reconcile
+        self,
+        ask_id: int,
+        text: str,
+        told: set[str],
+        message: EmergencyStop | Resume | HoldLevel | Reconcile | SettingsChanged,
     ) -> None:
         deadline_ns = self._state.now_ns + TOLD_WAIT_NS
         self._pending.append(Pending(ask_id, Goal.TOLD, text, deadline_ns, [], {}, told, message=message))

@@ -271,6 +271,39 @@ class GiveAnswer(Message, frozen=True, kw_only=True):
     answer: AnyAnswer
 
 
+class ConsiderChange(Message, frozen=True, kw_only=True):
+    """Judge a change of one key of the settings. Outcome: ChangeConsidered."""
+
+    ask_id: int
+    key: str
+    value: str
+    confirmed: bool
+    settings_json: str
+
+
+class ChangeConsidered(Message, frozen=True, kw_only=True):
+    """What of a change may be: `settings_json` holds it, over `base_json`. `refused` says what may not and what to do.
+
+    `ask_id` is 0 for an edit of the file, of which `file_json` is then the present content (empty when it cannot be understood).
+    """
+
+    ask_id: int
+    base_json: str
+    settings_json: str
+    changes: tuple[str, ...]
+    refused: str
+    source: str
+    file_json: str = ""
+
+
+class SettingsJournaled(Message, frozen=True, kw_only=True):
+    """Record: settings changed; a line of their journal."""
+
+    changes: tuple[str, ...]
+    source: str
+    changed_ns: int
+
+
 class StopLatch(Message, frozen=True, kw_only=True):
     """Record: the stop file of this node is present, or not; on the disk before any later effect."""
 
@@ -285,7 +318,8 @@ class Desired(Message, frozen=True, kw_only=True):
     was started once; `epochs` the last one given to each; `unwanted` what a person stopped; `resume_owed` who was away at the last
     resume and hears of it when it is back; `flatten_owed` that positions are to be closed and nobody has confirmed it yet. Of a cluster:
     `assigned` is the node of each shard, `journal_nodes` that where its order manager last ran, `lift_owed` the nodes whose stop file a
-    resume has still to remove.
+    resume has still to remove. `settings_json` are the settings that hold where some were changed since the start, `file_json` those that
+    the configuration's file held when it was read last.
     """
 
     system: str = ""
@@ -303,6 +337,8 @@ class Desired(Message, frozen=True, kw_only=True):
     journal_nodes: dict[int, str] = msgspec.field(default_factory=dict)
     lift_owed: tuple[str, ...] = ()
     flatten_owed: bool = False
+    settings_json: str = ""
+    file_json: str = ""
 
 
 def desired_of(system: str, kept: Desired | None) -> Desired:
@@ -337,8 +373,9 @@ SupervisorRequest = (
     | ClearVenue
     | FlattenVenue
     | GiveAnswer
+    | ConsiderChange
 )
-SupervisorRecord = StopLatch | Desired
+SupervisorRecord = StopLatch | Desired | SettingsJournaled
 SupervisorOutcome = (
     ChildrenFound
     | EpochAllocated
@@ -357,5 +394,6 @@ SupervisorOutcome = (
     | VenueCleared
     | VenueFlattened
     | CommandGiven
+    | ChangeConsidered
 )
 SupervisorMailbox = SupervisorOutcome | Control | Hosted

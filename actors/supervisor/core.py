@@ -13,6 +13,7 @@ import msgspec
 from actors.supervisor.answers import Answers
 from actors.supervisor.child import Child
 from actors.supervisor.commands import (
+    ChangeConsidered,
     ChildDied,
     ChildFailed,
     ChildGone,
@@ -129,6 +130,16 @@ class SupervisorCore:
             phases={child.name: child.phase.value for child in self._state.children.values()},
         )
 
+    @property
+    def settings_json(self) -> str:
+        """The settings that hold now."""
+        return self._state.settings_json
+
+    @property
+    def file_json(self) -> str:
+        """What the configuration's file held when it was read last; empty before."""
+        return self._state.desired.file_json
+
     def status(self) -> SystemStatus:
         """The one view of the system: the supervisor first, then the plan's actors in their order."""
         state = self._state
@@ -184,6 +195,8 @@ class SupervisorCore:
                 self._halting.note_flattened(message)
             case VenueCleared():
                 self._answers.note_cleared(message)
+            case ChangeConsidered():
+                self._answers.note_considered(message)
             case CommandGiven():
                 self._answers.give(message, self.status())
             case StopFileSeen(present=present, text=text):

@@ -28,6 +28,7 @@ from actors.supervisor.commands import (
     ChildStarted,
     ChildTold,
     ClearVenue,
+    ConsiderChange,
     EpochAllocated,
     EpochRefused,
     FindChildren,
@@ -53,6 +54,7 @@ from actors.supervisor.commands import (
     WatchChild,
 )
 from actors.supervisor.second_copy import newest_positions
+from actors.supervisor.sources import considered
 from protocols.messages.control import AnyAnswer
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent, VenuePosition
 
@@ -127,6 +129,8 @@ class ChildGateway:
                 self._begin(self._flatten(request))
             case GiveAnswer():
                 self._answer(request.ask_id, request.answer)
+            case ConsiderChange():
+                self._deliver(considered(request))
             case _:
                 assert_never(request)
 

@@ -328,6 +328,8 @@ class Lifecycle:
         child.tried = True
         child.enter(Phase.STARTING, state.now_ns)
         spec = state.placement.spec(child, child.epoch, state.now_ns)
+        if state.desired.settings_json:
+            spec = msgspec.structs.replace(spec, config_json=state.desired.settings_json)
         if child.role == "order_manager":
             spec = self._with_journal(child, spec)
         plan: ChildSpec = msgspec.structs.replace(child.plan, spec=spec)

@@ -46,6 +46,11 @@ class SystemState:
             self.children[child.name] = child
         self._out: list[Effect] = []
 
+    @property
+    def settings_json(self) -> str:
+        """The settings that hold now."""
+        return self.desired.settings_json or self.plan.settings_json
+
     def take_effects(self) -> list[Effect]:
         """The effects decided on since the last call, in order."""
         effects, self._out = self._out, []

@@ -34,12 +34,18 @@ class Session:
     """A system that this command started. As a context manager it stops the system on the way out, unless it is left running."""
 
     def __init__(
-        self, settings: Settings, state: StateDir, say: Callable[[str], None], ends_with_us: bool = False
+        self,
+        settings: Settings,
+        state: StateDir,
+        say: Callable[[str], None],
+        ends_with_us: bool = False,
+        config_file: str = "",
     ) -> None:
         """Describe the run; `start` begins it.
 
         Args:
             settings: prepared (ops/preparation.py).
+            config_file: an edit of it applies while the system runs; empty where there is none.
             ends_with_us: nothing of the system outlives this process, not even a SIGKILL of it.
         """
         self.settings = settings
@@ -48,6 +54,7 @@ class Session:
         self.status: SystemStatus | None = None
         self._say = say
         self._ends_with_us = ends_with_us
+        self._config_file = config_file
         self._client: SupervisorClient | None = None
         self._interrupted = False
         self._former: dict[int, object] = {}
@@ -73,7 +80,14 @@ class Session:
             StartAbandoned: a signal came before there was a supervisor.
             LaunchFailed: it did not come up.
         """
-        self._client = launch(self.settings, self.state, self._say, go_on=self._go_on, ends_with_us=self._ends_with_us)
+        self._client = launch(
+            self.settings,
+            self.state,
+            self._say,
+            go_on=self._go_on,
+            ends_with_us=self._ends_with_us,
+            config_file=self._config_file,
+        )
         self._catch_signals()
         try:
             self.status = wait_until_quoting(self._client, self.settings, self._say, lambda: self._interrupted)

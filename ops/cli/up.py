@@ -37,7 +37,7 @@ def up(
     settings = settings_from(config)
     check_live(settings, live)
     directory = StateDir(state)
-    _run(prepared(settings, directory), directory, detach)
+    _run(prepared(settings, directory), directory, detach, str(config.resolve()))
 
 
 def down(state: StateOption = DEFAULT_STATE) -> None:
@@ -54,13 +54,13 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
     _shut_down(directory)
 
 
-def _run(settings: Settings, directory: StateDir, detach: bool) -> None:
+def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str) -> None:
     _refuse_second_start(directory)
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
-    session = Session(settings, directory, progress)
+    session = Session(settings, directory, progress, config_file=config_file)
     try:
         with session:
             session.start()

@@ -114,6 +114,16 @@ class HoldLevel(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class SettingsChanged(Message, frozen=True, kw_only=True):
+    """Settings that hold from now on, whole (configs.schema.Settings as JSON), and what changed in them, for people.
+
+    Said to the risk monitor, order managers and strategies; only what configs/reloading.py names differs from before.
+    """
+
+    settings_json: str
+    changes: tuple[str, ...]
+
+
 class Reconcile(Message, frozen=True, kw_only=True):
     """Compare open orders, executions, positions and balances with the venue now. Said to order managers and inventory.
 
@@ -186,7 +196,7 @@ class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
     `stop_arm` is the command line that cancels at the venue without any actor, for when no order manager can; the symbols to clear are
     appended, and exit code 0 means that no order of theirs is left. `nodes` is empty for a system on one machine; else the first is home to
     the supervisor and to what serves the whole account. `flatten_arm` clears and then closes every position; empty where an emergency
-    stop leaves positions alone.
+    stop leaves positions alone. `config_file` is watched for changes; empty where the settings came from no file.
     """
 
     children: tuple[ChildSpec, ...]
@@ -196,6 +206,15 @@ class SystemPlan(msgspec.Struct, frozen=True, kw_only=True):
     stop_arm: tuple[str, ...] = ()
     nodes: tuple[NodePlan, ...] = ()
     flatten_arm: tuple[str, ...] = ()
+    config_file: str = ""
+
+
+class ChangeSetting(Message, frozen=True, kw_only=True):
+    """Set one key of the configuration while the system runs; `value` as in the YAML. `confirmed` lets it loosen a limit."""
+
+    key: str
+    value: str
+    confirmed: bool
 
 
 class GetStatus(Message, frozen=True, kw_only=True):
@@ -264,6 +283,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 AnyCommand = (
-    GetStatus | StartActor | StopActor | RestartActor | Shutdown | EmergencyStop | Resume | HoldLevel | Reconcile
+    GetStatus
+    | StartActor
+    | StopActor
+    | RestartActor
+    | Shutdown
+    | EmergencyStop
+    | Resume
+    | HoldLevel
+    | Reconcile
+    | ChangeSetting
 )
 AnyAnswer = SystemStatus | Answer

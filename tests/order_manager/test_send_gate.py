@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from order_manager_rig import BTC, MID, MS, OFFSET_NS, SECOND, Rig, instrument
+from order_manager_rig import BTC, MID, MS, OFFSET_NS, SECOND, Rig, instrument, settings
 
 from actors.order_manager.gate import Limits, check_order
 from actors.order_manager.orders import Order
@@ -14,7 +14,7 @@ from actors.order_manager.symbol import Symbol, scaled_notional
 from configs.schema import OrderManagerSettings
 from protocols.effects import LinkChanged, OutboxFull, TimerFired
 from protocols.messages.alerts import AlertCode
-from protocols.messages.control import EmergencyStop, EpochAnnounced, Resume
+from protocols.messages.control import EmergencyStop, EpochAnnounced, Resume, SettingsChanged
 from protocols.messages.journal import GateChanged, LimitsChanged, OrderIntended
 from protocols.messages.market import BookTop, FeedState, MarkPrice, VenueClock
 from protocols.messages.orders import DenialCode, OrderDenied
@@ -501,3 +501,14 @@ def test_a_level_that_restricts_between_two_leases_leaves_only_what_reduces():
     rig.lease_on = False
     rig.give(terms(RiskLevel.RESTRICTED))
     assert rig.venue.side(Side.BUY) == []
+
+
+def test_a_narrower_band_that_comes_while_running_denies_what_it_leaves_out():
+    rig = Rig().come_up()
+    far = settings(book_age_ms_max=400)
+    far = far.model_copy(update={"risk": far.risk.model_copy(update={"price_band_bps_max": 1.0})})
+    rig.give(SettingsChanged(settings_json=far.model_dump_json(), changes=("a band",)))
+    rig.want([(MID - 100, 10)], [])
+    assert rig.venue.open() == []
+    assert rig.said(OrderDenied)[-1].code is DenialCode.PRICE_BAND
+    assert rig.core._shard.gate.book_age_ns_max == 400 * MS

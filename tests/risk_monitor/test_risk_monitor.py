@@ -36,6 +36,7 @@ from protocols.messages.control import (
     EmergencyStop,
     EpochAnnounced,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -489,3 +490,36 @@ def test_shares_are_divided_anew_where_a_shard_needs_more() -> None:
 
 def _fields(message: BalanceChanged) -> dict[str, Any]:
     return {name: getattr(message, name) for name in message.__struct_fields__}
+
+
+def changed(**risk: Any) -> SettingsChanged:
+    return SettingsChanged(settings_json=settings(risk=risk).model_dump_json(), changes=("a limit",))
+
+
+def test_a_limit_that_is_tightened_while_running_is_in_the_next_lease() -> None:
+    risk = Driver().healthy("100000")
+    before = risk.ask().limits[0].notional_max
+    risk.tell(changed(position_notional_max=4_000))
+    assert (before, risk.ask().limits[0].notional_max) == (Decimal(10_000), Decimal(4_000))
+
+
+def test_a_loss_above_a_limit_that_was_tightened_stops_with_the_next_valuation() -> None:
+    risk = Driver(**QUIET_HOUR).healthy("100000")
+    risk.tell(equity("99500"))
+    assert risk.ask().state is TradingState.ACTIVE
+    risk.tell(changed(daily_loss_max=400, **QUIET_HOUR), equity("99500"))
+    assert risk.ask().state is not TradingState.ACTIVE
+    assert risk.core.snapshot().day_pnl == "-500"
+
+
+def test_a_share_of_equity_is_cut_at_the_hard_cap() -> None:
+    caps = {"position_notional_max": 3_000, "account_notional_max": 5_000}
+    risk = Driver(position_notional_max="10%", account_notional_max="50%")
+    own = {"position_notional_max": "10%", "account_notional_max": "50%"}
+    risk.core = RiskMonitorCore(spec("risk_monitor"), settings(hard_caps=caps, risk=own))
+    risk.healthy("100000")
+    lease = risk.ask()
+    assert lease.limits[0].notional_max == Decimal(3_000)
+    loosened = settings(risk={"position_notional_max": "90%", "account_notional_max": "90%"}).model_dump_json()
+    risk.tell(SettingsChanged(settings_json=loosened, changes=("caps untouched",)))
+    assert risk.ask().limits[0].notional_max == Decimal(3_000)

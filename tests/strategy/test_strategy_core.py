@@ -19,6 +19,7 @@ from protocols.messages.control import (
     EmergencyStop,
     EpochAnnounced,
     Resume,
+    SettingsChanged,
     ShardHalted,
     StopFileSeen,
 )
@@ -479,3 +480,15 @@ def test_levels_that_exposure_has_taken_are_shown() -> None:
     assert desk.core.snapshot().symbols["BTCUSDC"].suppressed == ""
     desk.targets(position(70, 1))
     assert desk.core.snapshot().symbols["BTCUSDC"].suppressed.endswith("of 3 asks at 70 lots")
+
+
+def test_changed_settings_price_the_next_ladder_at_once() -> None:
+    desk = Desk()
+    (before,) = desk.ready()
+    smaller = settings_json(JOIN.model_copy(update={"order_notional": Decimal(320)}))
+    (after,) = desk.targets(SettingsChanged(settings_json=smaller, changes=("order_notional",)))
+    assert (before.bids, after.bids) == (((640_000, 10),), ((640_000, 5),))
+
+
+def settings_json(quoting: StrategySettings) -> str:
+    return settings(strategy=quoting).model_dump_json()
