@@ -379,6 +379,7 @@ class Rig:
         self.timers: dict[str, int] = {}
         self.shut_reasons: list[str] = []
         self.position_lots_max = 1_000
+        self.open_orders_max = 20
         self.state = TradingState.ACTIVE
         self.feed_on = self.lease_on = self.stream_on = True
         self.targets: dict[InstrumentId, tuple[tuple[Level, ...], tuple[Level, ...]]] = {}
@@ -515,7 +516,7 @@ class Rig:
                     state=TradingState.ACTIVE,
                     position_lots_max=self.position_lots_max,
                     order_lots_max=100,
-                    open_orders_max=20,
+                    open_orders_max=self.open_orders_max,
                     notional_max=Decimal(1_000_000),
                     order_notional_max=Decimal(5_000),
                 )

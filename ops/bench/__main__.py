@@ -19,6 +19,7 @@ from configs.loading import load_settings
 from ops.bench.breach import BREACHES, BreachCost, measure_breaches
 from ops.bench.feed import measure_feed
 from ops.bench.order_path import measure_gate, measure_journal
+from ops.bench.reconciliation import OPEN_ORDERS, ReconciliationCost, measure_reconciliation
 from ops.bench.risk import RiskCost, measure_risk
 from ops.bench.tick_to_order import BLOCK_S, BLOCKS, Block, run_blocks
 from ops.machine import commit, machine
@@ -34,6 +35,7 @@ MEMORY_MB_MAX = 800.0
 INDICATORS_P99_US_MAX = 100.0
 GROWTH_MAX = 1.5
 WITHDRAWN_P99_MS_MAX = 50.0
+RECONCILED_MS_MAX = 500.0
 Row = tuple[str, str, str, str]
 """What was measured, its bar, the figure and the verdict."""
 
@@ -71,6 +73,10 @@ def main() -> int:
             name: msgspec.to_builtins(cost) for name, cost in (("feed", feed), ("gate", gate), ("journal", journal))
         }
         rows += _cost_rows(feed.frames_per_second, gate.p99_us, journal.p99_us)
+        say(f"reconciliation of {OPEN_ORDERS} resting orders ...")
+        reconciled = measure_reconciliation(demo)
+        found["reconciliation"] = msgspec.to_builtins(reconciled)
+        rows.append(_reconciliation_row(reconciled))
         say("risk: indicators, many symbols ...")
         risk = measure_risk(demo)
         say(f"risk: {BREACHES} breaches on a live system ...")
@@ -178,6 +184,15 @@ def _risk_rows(risk: RiskCost, breach: BreachCost) -> list[Row]:
             "printed",
         ),
     ]
+
+
+def _reconciliation_row(cost: ReconciliationCost) -> Row:
+    return (
+        f"comparison of {cost.open_orders} open orders with the venue, longest of {cost.comparisons}",
+        f"under {RECONCILED_MS_MAX:g} ms",
+        f"{cost.longest_ms:.0f} ms (p50 {cost.p50_ms:.0f})",
+        _verdict(cost.longest_ms < RECONCILED_MS_MAX),
+    )
 
 
 def _cost_rows(feed_rate: float, gate_us: float, journal_us: float) -> list[Row]:

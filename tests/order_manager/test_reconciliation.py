@@ -49,14 +49,20 @@ def test_a_demand_during_another_comparison_is_answered_after_it():
     assert rig.shown().reconcile_token == 5
 
 
-def test_fifty_open_orders_are_compared_within_half_a_second():
+def test_fifty_open_orders_are_compared_with_one_question_for_each_kind():
     rig = Rig(audit_period_ms=600_000, order_age_ms_min=0)
-    rig.position_lots_max = 100_000
+    rig.open_orders_max = 100
     rig.come_up()
-    rig.want([(MID - 10 - 40 * n, 1) for n in range(10)], [(MID + 10 + 40 * n, 1) for n in range(10)])
+    rig.want([(MID - 10 - 40 * n, 1) for n in range(25)], [(MID + 10 + 40 * n, 1) for n in range(25)])
+    rig.run(100)
+    assert len(rig.venue.open()) == 50
+    lost = rig.venue.open()[17]
+    lost.status = OrderStatus.CANCELED
+    since = len(rig.venue.requests)
     rig.give(Reconcile(token=1))
-    assert len(rig.venue.open()) == 20
-    assert rig.shown().reconcile_took_ms <= 500
+    assert asked(rig, since) == ["QueryOpenOrders", "QueryFills", "QueryPositions"]
+    assert rig.shown().reconcile_token == 1
+    assert rig.shown().reconcile_differences == (f"{lost.client_order_id} is not among the venue's open orders",)
 
 
 def test_an_order_that_the_venue_lost_is_found_by_the_audit_within_ten_seconds():
