@@ -228,6 +228,7 @@ class EyesSettings(Section):
     adl_ms: Milliseconds = 30_000
     trading_status_ms: Milliseconds = 60_000
     symbol_config_ms: Milliseconds = 60_000
+    fee_burn_ms: Milliseconds = 300_000
 
 
 def _limit(written: str) -> Limit:
@@ -282,6 +283,18 @@ class RiskSettings(Section):
             if getattr(self, name).unit == "base":
                 raise ValueError(f"{name} is the account's: it has no base unit")
         return self
+
+
+class AccountSettings(Section):
+    """What must hold at the venue. What is left open here must stay as it was when the system first saw it.
+
+    Always demanded: one-way mode, single-asset mode, cross margin, the right to trade, the filters that were loaded at start.
+    """
+
+    leverage: int | None = Field(default=None, ge=1, le=150)
+    fee_burn: bool | None = None
+    maker_fee_max: Decimal | None = Field(default=None, ge=Decimal("-0.01"), le=Decimal("0.01"), allow_inf_nan=False)
+    taker_fee_max: Decimal | None = Field(default=None, ge=Decimal("-0.01"), le=Decimal("0.01"), allow_inf_nan=False)
 
 
 class HardCaps(Section):
@@ -555,6 +568,7 @@ class Settings(Section):
     strategy: StrategySettings = StrategySettings()
     order_manager: OrderManagerSettings = OrderManagerSettings()
     risk: RiskSettings = RiskSettings()
+    account: AccountSettings = AccountSettings()
     hard_caps_file: str | None = None
     hard_caps: HardCaps = HardCaps()
     """What stands in that file; never written into the configuration itself."""

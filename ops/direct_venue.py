@@ -28,6 +28,9 @@ TEXT_SHOWN_MAX = 200
 ALL_ORDERS = Call("GET", "/fapi/v1/allOrders", Security.SIGNED, costs.Cost(5))
 BOOK_TICKER = Call("GET", "/fapi/v1/ticker/bookTicker", Security.NONE, costs.Cost(2))
 PREMIUM_INDEX = Call("GET", "/fapi/v1/premiumIndex", Security.NONE, costs.Cost(1))
+SYMBOL_CONFIG = Call("GET", "/fapi/v1/symbolConfig", Security.SIGNED, costs.Cost(5))
+FEE_BURN = Call("GET", "/fapi/v1/feeBurn", Security.SIGNED, costs.Cost(30))
+COMMISSION_RATE = Call("GET", "/fapi/v1/commissionRate", Security.SIGNED, costs.Cost(20))
 OUTSIDE_WINDOW = -1021
 THROTTLED_STATUSES = (429, 418)
 RETRY_AFTER_S = 5
@@ -102,6 +105,19 @@ class DirectVenue:
         if not isinstance(answer, dict):
             raise VenueFailure(f"{costs.ACCOUNT_CONFIG.path} answered something else than an object")
         return answer
+
+    def symbol_configs(self) -> list[dict[str, Any]]:
+        """Leverage and margin type of every symbol."""
+        return self._rows(SYMBOL_CONFIG, self._clock())
+
+    def fee_burn(self) -> bool:
+        """Whether fees are paid in BNB while there is some."""
+        return _field(self._call(FEE_BURN, self._clock()), "feeBurn") is True
+
+    def fee_rates(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """Maker and taker rate of a symbol."""
+        answer = self._call(COMMISSION_RATE, [("symbol", symbol), *self._clock()])
+        return _number(answer, "makerCommissionRate"), _number(answer, "takerCommissionRate")
 
     def open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Every open order of a symbol, in the venue's words."""

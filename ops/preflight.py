@@ -32,13 +32,17 @@ def check_venue(settings: Settings, keys: ApiKeys) -> Preflight:
 
     Raises:
         PreflightFailed: a symbol does not exist, does not trade or has another margin asset; the account is in hedge or multi-asset
-            mode or may not trade; or the venue cannot be asked.
+            mode, may not trade, or has another margin type, leverage or fees in BNB than configured; or the venue cannot be asked.
     """
     venue_settings = settings.venue
     with DirectVenue(venue_settings.rest_url, keys, venue_settings.request_timeout_ms) as venue:
         try:
             listed = check_listing(settings, venue.exchange_info())
             _check_account(venue.account_config())
+            _check_symbols(settings, venue.symbol_configs())
+            if settings.account.fee_burn is not None:
+                _check_fee_burn(settings.account.fee_burn, venue.fee_burn())
+            _check_fees(settings, venue)
             return Preflight(
                 instruments={instrument.symbol: instrument for instrument in listed.instruments},
                 epoch_floor=_highest_epoch(venue, settings),
@@ -112,6 +116,40 @@ def _check_account(config: dict[str, object]) -> None:
         wrong.append("the venue does not let it trade")
     if wrong:
         raise PreflightFailed(f"the account cannot be traded on: {'; '.join(wrong)}")
+
+
+def _check_symbols(settings: Settings, rows: list[dict[str, object]]) -> None:
+    wrong = []
+    wanted = settings.account.leverage
+    for row in rows:
+        symbol, margin_type, leverage = str(row.get("symbol")), row.get("marginType"), row.get("leverage")
+        if symbol not in settings.symbols:
+            continue
+        if str(margin_type).upper() not in ("CROSSED", "CROSS"):
+            wrong.append(f"{symbol} is in {str(margin_type).lower()} margin: set cross margin at the venue")
+        if wanted is not None and leverage != wanted:
+            wrong.append(f"account.leverage: it is {leverage} for {symbol}, not {wanted}: set it at the venue or here")
+    if wrong:
+        raise PreflightFailed("\n  ".join(("the account does not fit the configuration:", *wrong)))
+
+
+def _check_fee_burn(wanted: bool, seen: bool) -> None:
+    if wanted is not seen:
+        is_on = "on" if seen else "off"
+        raise PreflightFailed(
+            f"account.fee_burn: fees in BNB are {is_on} at the venue: switch them, or change the setting"
+        )
+
+
+def _check_fees(settings: Settings, venue: DirectVenue) -> None:
+    limits = {"maker": settings.account.maker_fee_max, "taker": settings.account.taker_fee_max}
+    wrong = []
+    for symbol in settings.symbols if any(limit is not None for limit in limits.values()) else ():
+        for rate, (kind, limit) in zip(venue.fee_rates(symbol), limits.items(), strict=True):
+            if limit is not None and rate > limit:
+                wrong.append(f"account.{kind}_fee_max: the {kind} fee of {symbol} is {rate:f}, above {limit:f}")
+    if wrong:
+        raise PreflightFailed("\n  ".join(("the account does not fit the configuration:", *wrong)))
 
 
 def _highest_epoch(venue: DirectVenue, settings: Settings) -> int:

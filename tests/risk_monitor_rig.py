@@ -10,6 +10,7 @@ from account_samples import (
     ETH,
     START_NS,
     equity,
+    instrument,
     lease_request,
     mark,
     position,
@@ -26,17 +27,29 @@ from protocols.messages.risk import Lease, LevelChanged
 from protocols.values import InstrumentId, RateLimits
 from protocols.venue import (
     AccountAnswered,
+    AccountConfigAnswered,
     AdlAnswered,
     AdlReport,
     AllOpenOrdersAnswered,
     AnyOutcome,
+    BracketReport,
+    BracketsAnswered,
+    FeeBurnAnswered,
+    FeeRatesAnswered,
+    ListingAnswered,
+    ListingReport,
     MarginReport,
     OrderReport,
     PositionReport,
     PositionsAnswered,
     QueryAccount,
+    QueryAccountConfig,
     QueryAdlQuantiles,
     QueryAllOpenOrders,
+    QueryBrackets,
+    QueryFeeBurn,
+    QueryFeeRates,
+    QueryListing,
     QueryPositions,
     QuerySymbolConfigs,
     QueryTradingStatus,
@@ -69,6 +82,13 @@ class Driver:
         self.venue_configs: list[SymbolConfigReport] = []
         self.venue_adl: dict[InstrumentId, int] = {}
         self.venue_rules: list[RuleReport] = []
+        self.venue_modes = {"hedge_mode": False, "multi_asset_mode": False, "can_trade": True}
+        self.venue_fee_burn = False
+        self.venue_fees = (Decimal(0), Decimal("0.0004"))
+        self.venue_brackets: list[BracketReport] = []
+        self.venue_listing = [
+            ListingReport(instrument_id=i, status="TRADING", instrument=instrument(i)) for i in (BTC, ETH)
+        ]
         self.core = RiskMonitorCore(spec("risk_monitor", rate_limits=rate_limits), settings(risk=risk), memory, damaged)
         self.effects: list[Effect] = self.core.start(self.now_ns)
         self.nonce = 0
@@ -119,6 +139,17 @@ class Driver:
                 )
             case QueryTradingStatus():
                 return TradingStatusAnswered(**head, rules=tuple(self.venue_rules))
+            case QueryAccountConfig():
+                return AccountConfigAnswered(**head, **self.venue_modes)
+            case QueryFeeBurn():
+                return FeeBurnAnswered(**head, fee_burn=self.venue_fee_burn)
+            case QueryFeeRates():
+                maker, taker = self.venue_fees
+                return FeeRatesAnswered(**head, instrument_id=request.instrument_id, maker=maker, taker=taker)
+            case QueryBrackets():
+                return BracketsAnswered(**head, reports=tuple(self.venue_brackets))
+            case QueryListing():
+                return ListingAnswered(**head, reports=tuple(self.venue_listing))
             case _:
                 raise AssertionError(f"an unexpected look: {request}")
 

@@ -408,6 +408,7 @@ class RiskMonitorCore:
     def _resume(self, reason: str, now_ns: int) -> list[Effect]:
         lifted = [*self._levels.forgive(), *self._capital.accept(self._account.equity)]
         self._desk.resume()
+        self._lookout.rules.accept()
         effects: list[Effect] = [
             Log(LogLevel.WARNING, f"resumed ({reason}): {'; '.join(lifted) or 'nothing was latched'}")
         ]
@@ -487,12 +488,17 @@ class RiskMonitorCore:
             instrument_id: [
                 *view.judge(now_ns, mark_age_ns_max, self._watches[instrument_id].board),
                 *self._lookout.verdicts(view.instrument.symbol),
+                *self._lookout.rules.verdicts(instrument_id),
                 *self._breakers.symbol(instrument_id, now_ns),
             ]
             for instrument_id, view in self._symbols.items()
         }
         venue_time_ns = now_ns + self._clock.offset_ns if self._clock is not None else 0
-        account += [*self._lookout.verdicts(ACCOUNT), *self._breakers.account(now_ns)]
+        account += [
+            *self._lookout.verdicts(ACCOUNT),
+            *self._lookout.rules.verdicts(ACCOUNT),
+            *self._breakers.account(now_ns),
+        ]
         for instrument_id, guard in self._guards.items():
             board = self._watches[instrument_id].board
             self._remedies[instrument_id] = guard.judge(board, self._lookout.eyes.rules, now_ns)

@@ -34,8 +34,9 @@ from protocols.venue import (
     VenueRequest,
 )
 
-WEIGHT_1M = 420
-"""Weight a minute of every look at the default periods: 30 x (5 + 5) + 2 x 40 + 2 x 5 + 10 + 5, and some room."""
+WEIGHT_1M = 460
+"""Weight a minute of every look at the default periods: 30 x (5 + 5) + 2 x 40 + 2 x 5 + 10 + 5 here, 5 + 1 + 1 + 20 + 6 of the account's
+rules, and some room."""
 
 PATIENCE_NS = 10_000_000_000
 """A look without any answer for so long is given up."""
@@ -210,6 +211,10 @@ class Eyes:
         if up != self._stream_up:
             self._stream_ns = now_ns
         self._stream_up = up
+
+    def hasten_configs(self) -> None:
+        """Leverage or a mode was changed: look at the symbols' configuration now."""
+        self._due_ns[QuerySymbolConfigs] = 0
 
     def hasten(self, now_ns: int) -> None:
         """Something differs: look at the list of orders again soon, though not in a tight loop."""

@@ -21,8 +21,13 @@ from protocols.venue import (
     BadFrame,
     NotSent,
     QueryAccount,
+    QueryAccountConfig,
     QueryAdlQuantiles,
     QueryAllOpenOrders,
+    QueryBrackets,
+    QueryFeeBurn,
+    QueryFeeRates,
+    QueryListing,
     QueryPositions,
     QuerySymbolConfigs,
     QueryTradingStatus,
@@ -42,7 +47,19 @@ PERIOD_S = 0.25
 
 REASON_CHARACTERS_MAX = 200
 
-Look = QueryPositions | QueryAccount | QueryAllOpenOrders | QuerySymbolConfigs | QueryAdlQuantiles | QueryTradingStatus
+Look = (
+    QueryPositions
+    | QueryAccount
+    | QueryAllOpenOrders
+    | QuerySymbolConfigs
+    | QueryAdlQuantiles
+    | QueryTradingStatus
+    | QueryAccountConfig
+    | QueryBrackets
+    | QueryFeeBurn
+    | QueryFeeRates
+    | QueryListing
+)
 
 
 class Gateway:

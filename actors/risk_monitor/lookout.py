@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import ROUND_DOWN, Decimal
 
+from actors.risk_monitor.account_rules import AccountRules
 from actors.risk_monitor.account_watch import AccountWatch
 from actors.risk_monitor.differences import Differences
 from actors.risk_monitor.estimators.exposure import liquidation_distance, margin_usage
@@ -20,6 +21,7 @@ from protocols.messages.control import ActorSpec
 from protocols.messages.risk import RiskLevel
 from protocols.values import InstrumentId
 from protocols.venue import (
+    AccountConfigUpdate,
     AnyOutcome,
     AnyStreamEvent,
     AnyUserEvent,
@@ -61,6 +63,7 @@ class Lookout:
         comparable: Callable[[InstrumentId], bool],
     ) -> None:
         self.eyes = Eyes(spec.instruments, settings.risk.eyes, spec.install)
+        self.rules = AccountRules(spec.instruments, settings.account, settings.risk.eyes)
         self.listen_key = ""
         """Newest key of the private stream, for the gateway. A secret."""
         self._views = views
@@ -80,6 +83,9 @@ class Lookout:
                 self.eyes.stream(event.up, now_ns)
             case UserStreamExpired():
                 self.eyes.stream(False, now_ns)
+            case AccountConfigUpdate():
+                self.rules.hasten()
+                self.eyes.hasten_configs()
             case BadFrame():
                 return self._notices.refuse(
                     "risk monitor's private stream", f"{event.reason} (at {event.field})", now_ns
@@ -90,7 +96,10 @@ class Lookout:
 
     def take(self, outcome: AnyOutcome, equity: Decimal | None, now_ns: int) -> list[Effect]:
         """Take the answer to a look."""
+        if self.rules.take(outcome):
+            return []
         if self.eyes.take(outcome, now_ns):
+            self.rules.take_configs(self.eyes.configs.values())
             self._put_margin(equity)
             for instrument_id, quantile in self.eyes.quantiles.items():
                 if instrument_id in self._watches:
@@ -107,7 +116,9 @@ class Lookout:
         self._account.board.put(Indicator.BLIND, self.eyes.blind_ns(self._started_ns, now_ns) / 1e9)
         for instrument_id, view in self._views.items():
             self._compare(instrument_id, view, now_ns)
-        return self.eyes.ask(venue_now_ns, now_ns) if venue_now_ns is not None else []
+        if venue_now_ns is None:
+            return []
+        return [*self.eyes.ask(venue_now_ns, now_ns), *self.rules.ask(venue_now_ns, now_ns)]
 
     def verdicts(self, symbol: str) -> list[Verdict]:
         """What the venue has locked for our behaviour: a symbol, or with `account` everything."""

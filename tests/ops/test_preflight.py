@@ -32,6 +32,10 @@ def listed(symbol: str, status: str = "TRADING") -> dict[str, object]:
     }
 
 
+def configured(symbol: str, **changes: object) -> dict[str, object]:
+    return {"symbol": symbol, "marginType": "CROSSED", "leverage": 20, "maxNotionalValue": "1000000", **changes}
+
+
 def info(*symbols: dict[str, object]) -> dict[str, object]:
     return {"symbols": list(symbols), "rateLimits": []}
 
@@ -45,6 +49,9 @@ def settings() -> Settings:
 def venue(monkeypatch: pytest.MonkeyPatch) -> ScriptedVenue:
     scripted = ScriptedVenue()
     scripted.answers["/fapi/v1/exchangeInfo"] = info(listed("BTCUSDC"), listed("ETHUSDC"))
+    scripted.answers["/fapi/v1/symbolConfig"] = [configured("BTCUSDC"), configured("ETHUSDC")]
+    scripted.answers["/fapi/v1/feeBurn"] = {"feeBurn": False}
+    scripted.answers["/fapi/v1/commissionRate"] = {"makerCommissionRate": "0", "takerCommissionRate": "0.0004"}
     monkeypatch.setattr(preflight, "DirectVenue", lambda url, keys, timeout_ms: scripted.client(keys))
     return scripted
 
@@ -103,6 +110,29 @@ def test_an_account_in_another_mode_is_refused(
 ) -> None:
     venue.answers["/fapi/v1/accountConfig"] = {"dualSidePosition": False, "multiAssetsMargin": False, **mode}
     assert refusal(settings) == f"the account cannot be traded on: {reason}"
+
+
+def test_isolated_margin_is_refused_on_configured_symbols(settings: Settings, venue: ScriptedVenue) -> None:
+    isolated = [configured(symbol, marginType="ISOLATED") for symbol in ("ETHUSDC", "XYZUSDC")]
+    venue.answers["/fapi/v1/symbolConfig"] = [configured("BTCUSDC"), *isolated]
+    assert refusal(settings) == (
+        "the account does not fit the configuration:\n  ETHUSDC is in isolated margin: set cross margin at the venue"
+    )
+
+
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        ({"leverage": 10}, "account.leverage: it is 20 for BTCUSDC, not 10"),
+        ({"fee_burn": True}, "account.fee_burn: fees in BNB are off at the venue"),
+        ({"taker_fee_max": "0.0003"}, "account.taker_fee_max: the taker fee of BTCUSDC is 0.0004, above 0.0003"),
+        ({"maker_fee_max": "-0.0001"}, "account.maker_fee_max: the maker fee of BTCUSDC is 0, above -0.0001"),
+    ],
+)
+def test_an_account_that_is_not_as_configured_is_refused(
+    settings: Settings, venue: ScriptedVenue, account: dict[str, object], reason: str
+) -> None:
+    assert reason in refusal(with_changes(settings, {"account": account}, "test"))
 
 
 def test_a_refused_key_is_told_in_the_venues_words(settings: Settings, venue: ScriptedVenue) -> None:

@@ -1,0 +1,188 @@
+"""The account watch: each difference from the configuration, or from what was at start, halts and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from account_samples import BTC, ETH, S, alert_codes, instrument, settings, spec
+from risk_monitor_rig import Driver
+
+from actors.risk_monitor.core import RiskMonitorCore
+from protocols.effects import Call, TimerFired
+from protocols.messages.control import Resume
+from protocols.messages.risk import TradingState
+from protocols.venue import (
+    AccountConfigUpdate,
+    Bracket,
+    BracketReport,
+    ListingReport,
+    QueryAccountConfig,
+    QueryBrackets,
+    QueryFeeBurn,
+    QueryFeeRates,
+    QueryListing,
+    SymbolConfigReport,
+)
+
+
+def watched(**account: Any) -> Driver:
+    """A healthy system whose account was looked at once, with both symbols' fees."""
+    risk = Driver()
+    risk.core = RiskMonitorCore(spec("risk_monitor"), settings(account=account))
+    configs = [
+        SymbolConfigReport(instrument_id=i, leverage=20, notional_max=Decimal(10**6), margin_type="CROSSED")
+        for i in (BTC, ETH)
+    ]
+    risk.venue_configs = configs
+    risk.venue_brackets = [brackets(125)]
+    risk.healthy("100000")
+    later(risk, 2)
+    return risk
+
+
+def brackets(leverage: int) -> BracketReport:
+    one = Bracket(notional_cap=Decimal(50_000), leverage_max=leverage, maintenance_rate=Decimal("0.004"))
+    return BracketReport(instrument_id=BTC, brackets=(one,))
+
+
+def later(risk: Driver, looks: int = 1) -> list[Any]:
+    """So many looks later, a minute apart, everything else alive."""
+    effects: list[Any] = []
+    for _ in range(looks):
+        risk.now_ns += 301 * S
+        risk.refresh()
+        effects += risk.tell(TimerFired(name="judge"))
+        risk.refresh()
+        effects += risk.tell(TimerFired(name="judge"))
+    return effects
+
+
+def halted(risk: Driver) -> list[str]:
+    """Reasons of the account and of BTCUSDC, where they are halted by the watch."""
+    view = risk.core.snapshot()
+    return [reason for reason in (view.reason, view.symbols["BTCUSDC"].reason) if reason]
+
+
+def set_modes(**modes: bool) -> Callable[[Driver], None]:
+    return lambda risk: risk.venue_modes.update(modes)
+
+
+def set_listing(report: ListingReport | None) -> Callable[[Driver], None]:
+    def change(risk: Driver) -> None:
+        risk.venue_listing = [one for one in risk.venue_listing if one.instrument_id != BTC]
+        risk.venue_listing += [report] if report is not None else []
+
+    return change
+
+
+def set_config(**changes: Any) -> Callable[[Driver], None]:
+    def change(risk: Driver) -> None:
+        risk.venue_configs = [msgspec.structs.replace(one, **changes) for one in risk.venue_configs]
+
+    return change
+
+
+def set_field(name: str, value: Any) -> Callable[[Driver], None]:
+    return lambda risk: setattr(risk, name, value)
+
+
+HALTED_LISTING = ListingReport(instrument_id=BTC, status="SETTLING", instrument=None)
+COARSER = ListingReport(instrument_id=BTC, status="TRADING", instrument=instrument(BTC, tick_size=Decimal(1)))
+DIFFERENCES: list[tuple[str, Callable[[Driver], None]]] = [
+    ("set one-way position mode", set_modes(hedge_mode=True)),
+    ("set single-asset mode", set_modes(multi_asset_mode=True)),
+    ("does not let the account trade", set_modes(can_trade=False)),
+    ("fees in BNB were switched on", set_field("venue_fee_burn", True)),
+    (
+        "taker fee of BTCUSDC was changed from 0.0004 to 0.0005",
+        set_field("venue_fees", (Decimal(0), Decimal("0.0005"))),
+    ),
+    ("leverage of BTCUSDC was changed from 20 to 5", set_config(leverage=5)),
+    ("BTCUSDC is in isolated margin", set_config(margin_type="ISOLATED")),
+    ("leverage brackets of BTCUSDC were changed", set_field("venue_brackets", [brackets(100)])),
+    ("BTCUSDC is SETTLING, not TRADING", set_listing(HALTED_LISTING)),
+    ("BTCUSDC is listed no more", set_listing(None)),
+    ("filters of BTCUSDC were changed: restart the system", set_listing(COARSER)),
+]
+
+
+def test_an_account_as_it_should_be_is_left_alone() -> None:
+    risk = watched()
+    later(risk, 3)
+    assert (halted(risk), risk.ask().state) == ([], TradingState.ACTIVE)
+
+
+@pytest.mark.parametrize(("words", "change"), DIFFERENCES, ids=[words for words, _ in DIFFERENCES])
+def test_a_difference_halts_and_says_what_to_do(words: str, change: Callable[[Driver], None]) -> None:
+    risk = watched()
+    change(risk)
+    effects = later(risk, 2)
+    assert any(words in reason for reason in halted(risk)), halted(risk)
+    lease = risk.ask()
+    assert TradingState.HALTED in (lease.state, lease.limits[0].state)
+    assert "ACCOUNT_DIFFERS" in {code for code, _ in alert_codes(effects)}
+
+
+@pytest.mark.parametrize(
+    ("expected", "words"),
+    [
+        ({"leverage": 10}, "the leverage of BTCUSDC is 20, account.leverage says 10"),
+        ({"fee_burn": True}, "fees in BNB are off, account.fee_burn says on"),
+        ({"taker_fee_max": "0.0003"}, "the taker fee of BTCUSDC is 0.0004, above account.taker_fee_max of 0.0003"),
+        ({"maker_fee_max": "-0.0001"}, "the maker fee of BTCUSDC is 0, above account.maker_fee_max of -0.0001"),
+    ],
+)
+def test_what_the_configuration_names_must_be_so_and_no_resume_changes_that(
+    expected: dict[str, Any], words: str
+) -> None:
+    risk = watched(**expected)
+    risk.tell(Resume(reason="go on"))
+    later(risk)
+    assert any(words in reason for reason in halted(risk)), halted(risk)
+
+
+def test_what_the_configuration_leaves_open_is_accepted_by_a_resume() -> None:
+    risk = watched()
+    set_config(leverage=5)(risk)
+    later(risk)
+    risk.tell(Resume(reason="wanted"))
+    later(risk)
+    assert halted(risk) == []
+
+
+def test_a_symbol_that_trades_again_goes_on_by_itself() -> None:
+    risk = watched()
+    kept = list(risk.venue_listing)
+    set_listing(HALTED_LISTING)(risk)
+    later(risk)
+    risk.venue_listing = kept
+    later(risk)
+    assert halted(risk) == []
+
+
+def test_a_minutes_questions_stay_within_their_weight() -> None:
+    risk = Driver()
+    risk.core = RiskMonitorCore(spec("risk_monitor"), settings())
+    risk.healthy()
+    kinds = (QueryAccountConfig, QueryListing, QueryBrackets, QueryFeeRates, QueryFeeBurn)
+    asked: list[type] = []
+    for _ in range(599):
+        risk.now_ns += S // 10
+        effects = risk.tell(TimerFired(name="judge"))
+        asked += [type(e.request) for e in effects if isinstance(e, Call) and isinstance(e.request, kinds)]
+    assert len(asked) <= len(kinds), "each once a minute at most"
+
+
+def test_a_change_that_the_private_stream_tells_is_looked_at_now() -> None:
+    risk = watched()
+    set_config(leverage=5)(risk)
+    risk.now_ns += S
+    risk.tell(AccountConfigUpdate(text="BTCUSDC leverage 5", venue_time_ns=1, received_ns=risk.now_ns))
+    risk.refresh()
+    risk.tell_timer()
+    risk.tell_timer()
+    assert any("from 20 to 5" in reason for reason in halted(risk))
