@@ -22,6 +22,9 @@ OTHERS = frozenset(
         ("collections", "defaultdict"),
         ("collections", "deque"),
         ("copyreg", "_reconstructor"),
+        ("datetime", "time"),
+        ("datetime", "timezone"),
+        ("datetime", "timedelta"),
         ("builtins", "object"),
         ("decimal", "Decimal"),
         ("itertools", "count"),
@@ -31,6 +34,7 @@ OTHERS = frozenset(
         ("numpy._core.multiarray", "_reconstruct"),
         ("numpy._core.multiarray", "scalar"),
         ("numpy._core.numeric", "_frombuffer"),
+        ("zoneinfo", "ZoneInfo._unpickle"),
     }
 )
 

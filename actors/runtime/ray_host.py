@@ -38,7 +38,7 @@ from protocols.messages.control import (
 os.environ.update(ENVIRONMENT)  # Ray reads its way of authentication when it is imported
 
 import ray
-from ray._raylet import GcsClient  # type: ignore[attr-defined]  # a compiled module
+from ray._raylet import AuthenticationTokenLoader, GcsClient  # type: ignore[attr-defined]  # a compiled module
 from ray.exceptions import ActorDiedError, ActorUnavailableError, GetTimeoutError, RayError, RayTaskError
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
@@ -284,6 +284,7 @@ def attach(state: StateDir) -> RayCluster:
     cluster = running_cluster(state)
     _check_head(cluster.address)
     os.environ["RAY_AUTH_TOKEN_PATH"] = cluster.token_file
+    AuthenticationTokenLoader.instance().reset_cache()  # Ray keeps the first token that a process ever used
     os.environ.pop("RAY_ADDRESS", None)
     which: dict[str, Any] = {"_node_ip_address": cluster.host} if cluster.node else {}
     try:
