@@ -58,7 +58,8 @@ def parse_settings(
         ConfigError: anything is refused.
     """
     merged = _merged(document, _overrides(environ, source))
-    if "hard_caps" in merged:
+    inline = merged.pop("hard_caps", None)
+    if inline is not None and not (isinstance(inline, dict) and all(cap is None for cap in inline.values())):
         raise ConfigError(source, (Problem("hard_caps", "belongs into a file of its own: name it in hard_caps_file"),))
     caps_file = merged.get("hard_caps_file")
     if isinstance(caps_file, str):

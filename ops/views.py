@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from protocols.messages.control import ActorStatus, SystemStatus
+from protocols.messages.risk import RiskLevel
+
+_LEVELS = frozenset(level.value for level in RiskLevel)
 
 ABSENT = "-"
 
@@ -29,7 +32,8 @@ class SymbolRow(NamedTuple):
     open_orders: str
     fills: str
     pnl: str
-    risk_state: str
+    level: str
+    """The worse of the symbol's and the account's."""
     quote_age: str
 
 
@@ -48,6 +52,7 @@ def symbol_rows(status: SystemStatus) -> list[SymbolRow]:
     """Every symbol that any actor speaks of, in alphabetical order."""
     feeds, orders = _by_symbol(status, "market_data"), _by_symbol(status, "order_manager")
     held, risks = _by_symbol(status, "inventory"), _by_symbol(status, "risk_monitor")
+    account = next((actor.snapshot.get("level") for actor in _of(status, "risk_monitor")), None)
     rows = []
     for symbol in sorted({*feeds, *orders, *held, *risks}):
         order, position = orders.get(symbol, {}), held.get(symbol, {})
@@ -61,7 +66,7 @@ def symbol_rows(status: SystemStatus) -> list[SymbolRow]:
                 open_orders=_text(order.get("open_orders")),
                 fills=_text(position.get("fills")),
                 pnl=_money(position.get("day_net")),
-                risk_state=_text(risks.get(symbol, {}).get("state")),
+                level=_level(risks.get(symbol, {}).get("level"), account),
                 quote_age=_age(order.get("quote_age_ms")),
             )
         )
@@ -138,6 +143,11 @@ def _rows(listed: object) -> Iterable[dict[str, Any]]:
 
 def _text(value: object) -> str:
     return ABSENT if value is None or value == "" else str(value)
+
+
+def _level(own: object, account: object) -> str:
+    known = [RiskLevel(level) for level in (own, account) if level in _LEVELS]
+    return max(known, key=lambda level: level.rank).value if known else ABSENT
 
 
 def _money(value: object) -> str:

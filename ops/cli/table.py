@@ -18,9 +18,11 @@ from protocols.messages.control import SystemStatus
 PLAIN_PERIOD_S = 5.0
 
 _STATE_STYLES = {
-    "ACTIVE": "green",
+    "NORMAL": "green",
+    "CAUTION": "yellow",
+    "RESTRICTED": "yellow",
+    "EMERGENCY": "bold red",
     "RUNNING": "green",
-    "REDUCING": "yellow",
     "STARTING": "yellow",
     "RECOVERING": "yellow",
     "DRAINING": "yellow",
@@ -91,7 +93,7 @@ def plain_lines(status: SystemStatus) -> list[str]:
     for row in symbol_rows(status):
         lines.append(
             f"{row.symbol}  mid {row.mid}  bid {row.our_bid}  ask {row.our_ask}  position {row.position}  "
-            f"orders {row.open_orders}  fills {row.fills}  pnl {row.pnl}  {row.risk_state}  quote age {row.quote_age}"
+            f"orders {row.open_orders}  fills {row.fills}  pnl {row.pnl}  {row.level}  quote age {row.quote_age}"
         )
     for actor in actor_rows(status):
         if actor.state != "RUNNING":
@@ -134,7 +136,7 @@ def _symbol_cells(row: SymbolRow) -> list[str | Text]:
         str(row.open_orders),
         str(row.fills),
         row.pnl,
-        Text(row.risk_state, style=_STATE_STYLES.get(row.risk_state, "")),
+        Text(row.level, style=_STATE_STYLES.get(row.level, "")),
         row.quote_age,
     ]
 

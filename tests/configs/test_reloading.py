@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from configs.limits import Limit
-from configs.loading import ConfigError, load_settings, with_changes
+from configs.loading import ConfigError, load_settings, parse_settings, with_changes
 from configs.reloading import RELOADABLE, Verdict, changed_file, changed_key
 from configs.schema import Settings
 
@@ -155,6 +155,11 @@ def test_hard_caps_stand_in_no_other_place(tmp_path: Path) -> None:
         load_settings(path, {})
     with pytest.raises(ConfigError, match="hard_caps"):
         load_settings(with_caps(tmp_path, "daily_loss_max: 25"), {"RAYMAKER__HARD_CAPS__DAILY_LOSS_MAX": "1000"})
+
+
+def test_settings_that_were_written_out_whole_are_read_again() -> None:
+    whole = settings().model_dump(mode="json")
+    assert parse_settings(whole, {}, source="a test") == settings()
 
 
 def test_settings_survive_being_told() -> None:

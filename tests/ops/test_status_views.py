@@ -64,14 +64,17 @@ WHOLE = status(
         },
     ),
     actor("inventory", {"symbols": {"BTCUSDC": {"position": "-0.007", "fills": 3, "day_net": "-0.4005"}}}),
-    actor("risk_monitor", {"symbols": {"BTCUSDC": {"state": "ACTIVE"}, "ETHUSDC": {"state": "HALTED"}}}),
+    actor(
+        "risk_monitor",
+        {"symbols": {"BTCUSDC": {"level": "NORMAL"}, "ETHUSDC": {"level": "HALTED"}}, "level": "CAUTION"},
+    ),
     actor("alerting", {"alerts": [{"code": "FEED_STALE", "severity": "WARNING", "subject": "ETHUSDC"}]}),
 )
 
 
 def test_a_symbol_shows_what_each_actor_knows_of_it() -> None:
     assert symbol_rows(WHOLE) == [
-        SymbolRow("BTCUSDC", "64000.05", "63999.9", "64000.2", "-0.007", "6", "3", "-0.40", "ACTIVE", "12 ms"),
+        SymbolRow("BTCUSDC", "64000.05", "63999.9", "64000.2", "-0.007", "6", "3", "-0.40", "CAUTION", "12 ms"),
         SymbolRow("ETHUSDC", "-", "-", "-", "-", "0", "-", "-", "HALTED", "-"),
     ]
 
@@ -129,7 +132,7 @@ def test_the_table_fits_a_terminal_of_eighty_columns() -> None:
         "6",
         "3",
         "-0.40",
-        "ACTIVE",
+        "CAUTION",
         "12",
         "ms",
     ]
