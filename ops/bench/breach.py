@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import msgspec
 
 from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderCanceled, decode_lines
 from actors.runtime.state_dir import StateDir
-from ops.cli.asking import Asking
-from ops.cli.outcome import CommandFailed
-from protocols.messages.control import GetStatus, HoldLevel, SystemStatus
+from configs.loading import load_settings
+from ops.launch import launch, shut_down, wait_until_quoting
+from ops.preparation import prepare
+from protocols.messages.control import HoldLevel
 from protocols.messages.risk import RiskLevel
 
 BREACHES = 12
-UP_S_MAX = 60.0
+RUN_S_MAX = 180.0
 HELD_S = 0.7
 QUOTING_AGAIN_S = 2.5
 SETTLED_S = 6.0
@@ -42,62 +44,47 @@ class BreachFailed(Exception):
 
 
 def measure_breaches() -> BreachCost:
-    """Run the demo, let the account be HALTED and released again and again, and read what followed from its files.
+    """Run the demo's system in a process of its own, halt and release the account again and again, and read its files.
 
     Raises:
         BreachFailed: nothing could be measured.
     """
+    command = [sys.executable, "-m", "ops.bench.breach"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S_MAX, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise BreachFailed(f"the run did not end within {RUN_S_MAX:g} s") from error
+    if done.returncode:
+        raise BreachFailed(f"the run failed: {done.stderr.strip()[-2_000:]}")
+    return msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=BreachCost)
+
+
+def _run() -> BreachCost:
+    """What the process of its own does: it joins the one Ray of its life."""
     with tempfile.TemporaryDirectory(prefix="raymaker-breach-") as folder:
-        state = Path(folder) / "state"
-        duration_s = int(SETTLED_S + BREACHES * (HELD_S + QUOTING_AGAIN_S + 0.5)) + 5
-        command = "from ops.cli.main import main; main()"
-        arguments = ("demo", "--duration", str(duration_s), "--state", str(state))
-        demo = subprocess.Popen(
-            [sys.executable, "-c", command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        state = StateDir(Path(folder))
+        demo = load_settings(Path(str(files("configs").joinpath("demo.yaml"))), {})
+        settings = prepare(demo, state)
+        client = launch(settings, state, _silent)
         try:
-            _hold_and_release(state)
+            wait_until_quoting(client, settings, _silent, lambda: False)
+            time.sleep(SETTLED_S)
+            for _ in range(BREACHES):
+                client.ask(HoldLevel(subject="account", level=RiskLevel.HALTED, reason="bench"))
+                time.sleep(HELD_S)
+                client.ask(HoldLevel(subject="account", level=None, reason="bench"))
+                time.sleep(QUOTING_AGAIN_S)
         finally:
-            demo.terminate() if demo.poll() is not None else demo.wait(timeout=duration_s + UP_S_MAX)
-        return _read(StateDir(state))
+            shut_down(client, state, settings, _silent)
+        return _read(state)
 
 
-def _hold_and_release(state: Path) -> None:
-    with _asking(state) as asking:
-        time.sleep(SETTLED_S)
-        for _ in range(BREACHES):
-            asking.ask(HoldLevel(subject="account", level=RiskLevel.HALTED, reason="bench"))
-            time.sleep(HELD_S)
-            asking.ask(HoldLevel(subject="account", level=None, reason="bench"))
-            time.sleep(QUOTING_AGAIN_S)
-
-
-def _asking(state: Path) -> Asking:
-    deadline = time.monotonic() + UP_S_MAX
-    while time.monotonic() < deadline:
-        try:
-            asking = Asking(state)
-            status = asking.ask(GetStatus())
-        except (CommandFailed, OSError):
-            time.sleep(0.5)
-            continue
-        if isinstance(status, SystemStatus) and _quotes(status):
-            return asking
-        asking.__exit__(None, None, None)
-        time.sleep(0.5)
-    raise BreachFailed(f"the demo did not quote within {UP_S_MAX:g} s")
-
-
-def _quotes(status: SystemStatus) -> bool:
-    managers = [actor.snapshot for actor in status.actors if actor.role == "order_manager"]
-    return any(rows for snapshot in managers if isinstance(rows := snapshot.get("orders"), list | tuple))
+def _silent(text: str) -> None:
+    """Progress is not told."""
 
 
 def _read(state: StateDir) -> BreachCost:
-    ledger = next(iter(sorted(state.path.rglob("*ledger*"))), None)
-    if ledger is None:
-        raise BreachFailed("the demo left no ledger")
-    with ledger.open("rb") as lines:
+    with state.ledger_file.open("rb") as lines:
         records = list(decode_lines(lines))
     rises = [
         int(change["venue_time_ns"])
@@ -129,3 +116,7 @@ def withdrawn_ms(records: Iterable[LedgerRecord], rise_ns: int) -> float | None:
 def _change(line: bytes) -> dict[str, Any]:
     change: dict[str, Any] = msgspec.json.decode(line)
     return change
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(_run()).decode())
