@@ -14,6 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from configs.following import FOLLOWED_SYMBOLS_MAX
+from configs.following import FollowSettings as FollowSettings
+from configs.hosts import is_demo_host as is_demo_host
+from configs.hosts import is_loopback as is_loopback
 from configs.indicators import KINDS as KINDS
 from configs.indicators import Indicator as Indicator
 from configs.indicators import IndicatorThresholds as IndicatorThresholds
@@ -438,11 +442,12 @@ ScenarioName = Literal[
 
 
 class ExchangeSettings(Section):
-    """The simulated venue. `source` is a recorded capture (file or folder); without it the flow is synthetic."""
+    """The simulated venue. `source` is a recorded capture (file or folder), `follow` another venue; with neither the flow is synthetic."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
     port: Port = 0
     source: str | None = None
+    follow: FollowSettings | None = None
     scenario: ScenarioName = "calm"
     """Of the synthetic flow."""
     speed: float = Field(default=1.0, ge=0.1, le=10, allow_inf_nan=False)
@@ -492,6 +497,18 @@ class ExchangeSettings(Section):
     def _faults_are_wanted(self) -> ExchangeSettings:
         if self.fault_seed is not None and not self.faults:
             raise ValueError("fault_seed: a schedule of faults needs faults: true")
+        return self
+
+    @model_validator(mode="after")
+    def _a_followed_market_is_alone(self) -> ExchangeSettings:
+        if self.follow is None:
+            return self
+        if self.source is not None:
+            raise ValueError("follow: the market is another venue's or a capture's; give one of follow and source")
+        if self.scenario != "calm" or self.speed != 1.0:
+            raise ValueError("follow: a followed market goes its own way; scenario and speed are not for it")
+        if not 0 < len(self.symbols) <= FOLLOWED_SYMBOLS_MAX:
+            raise ValueError(f"symbols: 1 to {FOLLOWED_SYMBOLS_MAX} symbols of another venue can be followed")
         return self
 
     @model_validator(mode="after")
@@ -614,17 +631,3 @@ class Settings(Section):
             if absent:
                 raise ValueError(f"symbols: {absent[0]} is not one of exchange.symbols")
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def is_demo_host(host: str) -> bool:
-    """Whether `host` is one of Binance's demo hosts (facts section 1.1); every other host beyond this machine counts as live."""
-    demo = host.startswith("demo-") and host.endswith(".binance.com")
-    return demo or host == "binancefuture.com" or host.endswith(".binancefuture.com")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from types import UnionType
 from typing import Any
@@ -35,7 +36,7 @@ class ExchangeActor:
         """Load the ledger, publish the first books, listen."""
         keys = load_keys(self._settings.venue.keys)
         credential = credential_of(keys, self._settings.venue.account_alias, self._settings.venue.keys.kind)
-        server = VenueServer(self._exchange_settings, [credential], host.log.info)
+        server = await asyncio.to_thread(VenueServer, self._exchange_settings, [credential], host.log.info)
         await server.start()
         self._server = server
         self.core.exchange = server.exchange

@@ -17,6 +17,8 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True):
     ask: str
     mark_price: str
     crossings: int
+    stale: bool = False
+    """The followed venue does not tell this market just now."""
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ def snapshot_of(exchange: Exchange) -> ExchangeSnapshot:
             ask=market.numbers.price_text(ask) if ask is not None else "",
             mark_price=str(market.mark_price),
             crossings=market.book.crossings,
+            stale=market.stale,
         )
     accounts = {
         account.name: AccountView(

@@ -84,4 +84,14 @@ class ContractFrame(NamedTuple):
     tick_multiple: int
 
 
-Frame: TypeAlias = BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | SeamFrame
+class StaleFrame(NamedTuple):
+    """What was known of a symbol may no longer be true, until its next BookFrame. `disconnected`: the source itself is away."""
+
+    symbol: str
+    at_ns: int
+    disconnected: bool
+
+
+Frame: TypeAlias = (
+    BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | SeamFrame | StaleFrame
+)

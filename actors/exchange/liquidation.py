@@ -39,7 +39,10 @@ class Liquidations:
             assets = {
                 market.contract.margin_asset
                 for symbol, position in account.positions.items()
-                if position.amount and (market := self._state.markets.get(symbol)) is not None and market.is_open
+                if position.amount
+                and (market := self._state.markets.get(symbol)) is not None
+                and market.is_open
+                and not market.stale
             }
             for asset in assets:
                 touched += self._check_asset(account, asset)

@@ -96,6 +96,8 @@ class Market:
         self.next_funding_ns = (now_ns // FUNDING_INTERVAL_NS + 1) * FUNDING_INTERVAL_NS
         self.flush_due_ns = 0
         self.status = TRADING
+        self.stale = False
+        """The source does not know this market just now: nothing is matched, and the streams say nothing."""
         self.tick_multiple = 1
         self.brackets = brackets_of(contract.base_asset)
         self.liquidations: list[dict[str, Any]] = []
@@ -164,6 +166,8 @@ class Market:
 
     def sample_prices(self, now_ns: int) -> None:
         """Once a second: what the venue derives from index, book and last price."""
+        if self.stale:
+            return
         last = self.last_price_ticks
         hours_left = Decimal(max(0, self.next_funding_ns - now_ns)) / HOUR_NS
         last_price = self.contract.price(last) if last is not None else None
@@ -200,7 +204,12 @@ class Market:
         return sorted(merged.items(), reverse=bids)[:limit]
 
     def publish_changes(self, now_ns: int, *, flush: bool) -> None:
-        """Number what changed in the book, publish the best prices, and the immediate diff stream when `flush` is set."""
+        """Number what changed in the book, publish the best prices, and the immediate diff stream when `flush` is set.
+
+        While the market is stale the changes wait, so that the first diff after it leads from what subscribers know to what is.
+        """
+        if self.stale:
+            return
         bids, asks = self.book.bids.changed, self.book.asks.changed
         if bids or asks:
             first, last = self._ids.take(len(bids) + len(asks))
@@ -220,12 +229,16 @@ class Market:
     def flush_direct(self, now_ns: int) -> None:
         """Send what `@depth@0ms` has collected."""
         self.flush_due_ns = 0
+        if self.stale:
+            return
         direct = self._feeds.get("depth@0ms")
         if direct is not None and direct.pending:
             self._flush(direct, now_ns)
 
     def publish_interval(self, now_ns: int, elapsed_ms: int) -> None:
         """Serve the streams with an interval; `elapsed_ms` is the venue's time in a multiple of 50 ms."""
+        if self.stale:
+            return
         for feed in self._feeds.values():
             if feed.interval_ms and elapsed_ms % feed.interval_ms == 0 and feed.pending:
                 self._flush(feed, now_ns)
@@ -238,7 +251,9 @@ class Market:
             self._publish_day(now_ns // 1_000_000)
 
     def publish_mark(self, now_ns: int, *, every_third: bool) -> str | None:
-        """Send the mark price streams; returns the payload for the all-symbols stream."""
+        """Send the mark price streams; returns the payload for the all-symbols stream, None while the market is stale."""
+        if self.stale:
+            return None
         mark, index = f"{self.mark_price:.8f}", f"{self.index_price:.8f}"
         payload = mark_price_payload(
             self.contract.symbol,

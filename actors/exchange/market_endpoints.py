@@ -48,6 +48,7 @@ def depth(desk: Desk, call: Call) -> Any:
     limit = read_int(call.params, "limit", DEPTH_LIMIT)
     if limit not in DEPTH_WEIGHTS:
         raise VenueRefusal(-4021, f"{limit} is not valid depth limit")
+    _refuse_stale(market)
     return depth_body(market, limit, desk.venue.now_ms)
 
 
@@ -117,6 +118,7 @@ def aggregate_trades(desk: Desk, call: Call) -> Any:
 
 def premium_index(desk: Desk, call: Call) -> Any:
     named = call.market_if_named(desk)
+    _refuse_stale(named)
     now_ms = desk.venue.now_ms
     rows = [
         {
@@ -130,6 +132,7 @@ def premium_index(desk: Desk, call: Call) -> Any:
             "time": now_ms,
         }
         for market in ([named] if named else desk.venue.markets.values())
+        if not market.stale
     ]
     return rows[0] if named else rows
 
@@ -168,7 +171,9 @@ def funding_info(desk: Desk, call: Call) -> Any:
 
 def book_ticker(desk: Desk, call: Call) -> Any:
     named = call.market_if_named(desk)
-    rows = [_book_ticker_row(desk, market) for market in ([named] if named else desk.venue.markets.values())]
+    _refuse_stale(named)
+    markets = [named] if named else [market for market in desk.venue.markets.values() if not market.stale]
+    rows = [_book_ticker_row(desk, market) for market in markets]
     return rows[0] if named else rows
 
 
@@ -204,6 +209,12 @@ def _day_row(desk: Desk, market: Market) -> dict[str, Any]:
             "closeTime": now_ms,
         }
     )
+
+
+def _refuse_stale(market: Market | None) -> None:
+    """A book or a mark that may no longer be true is not shown."""
+    if market is not None and market.stale:
+        raise VenueRefusal(-1001, "Internal error; unable to process your request. Please try again.", 503)
 
 
 def _book_ticker_row(desk: Desk, market: Market) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from actors.exchange.channels import Subscriber
 from actors.exchange.errors import ExchangeError, SourceError
 from actors.exchange.exchange import Exchange, Output
 from actors.exchange.faults import FaultKind, SocketGroup
-from actors.exchange.frames import Frame
+from actors.exchange.frames import Frame, StaleFrame
 from actors.exchange.market_endpoints import DEPTH_LIMIT_MAX, depth_body
-from actors.exchange.sources import MarketSource, open_source
+from actors.exchange.sources import FollowedSource, MarketSource, open_source
 from actors.exchange.spool import CaptureFolder, LedgerFile, LedgerFileError
 from actors.exchange.subscriptions import (
     StreamAddress,
@@ -112,6 +112,13 @@ class VenueServer:
         self._connections = 0
         self._runner: web.AppRunner | None = None
 
+    @property
+    def source_name(self) -> str:
+        """Where the market comes from."""
+        if isinstance(self._source, FollowedSource):
+            return self._source.name
+        return self._settings.source or "synthetic"
+
     def now_ns(self) -> int:
         """The venue's time: the wall clock at the start, and boot time since."""
         return self._wall_ns + time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -120,7 +127,7 @@ class VenueServer:
         """Publish the first books and listen.
 
         Raises:
-            ServerError: the port is in use.
+            ServerError: the port is in use, or the followed venue does not come into sync.
         """
         self.failed = asyncio.get_running_loop().create_future()
         if self._recording is not None:
@@ -128,6 +135,11 @@ class VenueServer:
                 self.exchange.subscribe(stream)
         for frame in self._source.opening(self.now_ns()):
             self.exchange.apply(frame)
+        if isinstance(self._source, FollowedSource):
+            try:
+                await self._source.feed.start(self.now_ns, self._take_live, self._say)
+            except SourceError as error:
+                raise ServerError(str(error)) from error
         if self._recording is not None:
             for symbol, market in self.exchange.venue.markets.items():
                 body = depth_body(market, DEPTH_LIMIT_MAX, self.now_ns() // 1_000_000)
@@ -156,6 +168,8 @@ class VenueServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if isinstance(self._source, FollowedSource):
+            await self._source.feed.stop()
         for subscriber in list(self._subscribers):
             await subscriber.socket.close(code=1001, message=b"Venue stops")
         if self._runner is not None:
@@ -184,6 +198,16 @@ class VenueServer:
         if self._frames is None:
             self._frames = self._source.frames(self.now_ns())
             self._next_frame = next(self._frames, None)
+
+    def _take_live(self, frames: list[Frame]) -> None:
+        """Frames of a followed venue, now. When it is away, so are we: our market sockets are closed as its were."""
+        for frame in frames:
+            self.exchange.apply(frame)
+        if any(isinstance(frame, StaleFrame) and frame.disconnected for frame in frames):
+            for group in (SocketGroup.PUBLIC, SocketGroup.MARKET):
+                self._strike_sockets(FaultKind.DISCONNECT, group)
+        if self._runner is not None:
+            self._turn()
 
     def _turn(self) -> None:
         """Do everything that is due, write the ledger, hand out the rest, and plan the next turn."""
@@ -423,9 +447,7 @@ async def run_exchange(
     """
     server = VenueServer(settings, credentials, say)
     await server.start()
-    say(
-        f"the simulated venue listens on http://{settings.host}:{server.port} (source: {settings.source or 'synthetic'})"
-    )
+    say(f"the simulated venue listens on http://{settings.host}:{server.port} (source: {server.source_name})")
     assert server.failed is not None
     waiting = asyncio.ensure_future(until.wait())
     try:

@@ -1,4 +1,4 @@
-"""Market sources of the venue: a recorded capture from files, or the synthetic market. Reads files; decides nothing."""
+"""Market sources of the venue: a recorded capture from files, the synthetic market, or another venue. Reads; decides nothing."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from actors.exchange.captures import (
 )
 from actors.exchange.contracts import QUOTE_ASSETS, Contract, inferred_contract, known_contract
 from actors.exchange.errors import SourceError
+from actors.exchange.feed import VenueFeed
 from actors.exchange.frames import Frame, SeamFrame
 from actors.exchange.replay import CaptureFacts, Replay
 from actors.exchange.scenarios import SCENARIOS
@@ -102,8 +103,11 @@ def open_source(settings: ExchangeSettings) -> MarketSource:
     """The source that the settings name.
 
     Raises:
-        SourceError: the capture is absent, unreadable, or holds no USD-M market of the wanted symbols.
+        SourceError: the capture is absent, unreadable, or holds no USD-M market of the wanted symbols; the followed venue cannot
+            be reached, or does not trade one of them.
     """
+    if settings.follow is not None:
+        return FollowedSource(settings)
     if settings.source is None:
         return SyntheticSource(settings)
     return CaptureSource(Path(settings.source), settings)
@@ -148,6 +152,24 @@ class SyntheticSource:
             self.opening(start_ns)
         assert self._frames is not None
         return self._frames
+
+
+class FollowedSource:
+    """Another venue, live: nothing can be known before its feed was started, and its frames are handed over as they come."""
+
+    def __init__(self, settings: ExchangeSettings) -> None:
+        self.report = SourceReport()
+        self.feed = VenueFeed(settings)
+        self.contracts = self.feed.contracts
+        self.name = self.feed.name
+
+    def opening(self, now_ns: int) -> list[Frame]:
+        """Nothing: the feed's start brings the books."""
+        return []
+
+    def frames(self, start_ns: int) -> Iterator[Frame]:
+        """Nothing: the feed hands over."""
+        return iter(())
 
 
 class CaptureSource:

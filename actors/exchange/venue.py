@@ -23,6 +23,7 @@ from actors.exchange.frames import (
     MarkFrame,
     PrintFrame,
     SeamFrame,
+    StaleFrame,
     TickerFrame,
 )
 from actors.exchange.liquidation import Liquidations
@@ -129,8 +130,10 @@ class Venue(VenueState):
                     self._plan_funding(market)
             case ContractFrame():
                 self._change_contract(market, frame)
+            case StaleFrame():
+                market.stale = True
             case BookFrame():
-                was_open = market.is_open
+                was_open, market.stale = market.is_open, False
                 market.book.replace(frame.bids, frame.asks, frame.market_ns)
                 self._life.execute(market, market.matcher.on_book())
                 if not was_open and market.is_open:
@@ -184,7 +187,7 @@ class Venue(VenueState):
             VenueRefusal: -5024, -5026, -5027, -2019, -2027.
         """
         market = self.market(order.symbol)
-        if market.status != TRADING:
+        if market.status != TRADING or market.stale:
             raise errors.VenueRefusal(-5024, "Symbol is not in trading status. Order amendment is not permitted.")
         if order.amendments >= AMENDMENTS_MAX:
             raise errors.VenueRefusal(-5026, "Exceed maximum modify order limit.")
@@ -341,7 +344,7 @@ class Venue(VenueState):
         if market.status == CLOSED:
             raise errors.VenueRefusal(-4141, "Symbol is closed.")
         reducing = market.status == REDUCE_ONLY and reduces
-        if not market.is_open or (market.status != TRADING and not reducing):
+        if not market.is_open or market.stale or (market.status != TRADING and not reducing):
             raise errors.VenueRefusal(-4140, "Invalid symbol status for opening position.")
 
     def _check_reduce_only(self, account: Account, order: Order) -> None:
@@ -404,7 +407,7 @@ class Venue(VenueState):
         elapsed_ns = self._ticks * self._tick_ns
         for market in self.markets.values():
             market.publish_interval(self.now_ns, elapsed_ns // 1_000_000)
-            if elapsed_ns % SAMPLE_NS == 0:
+            if elapsed_ns % SAMPLE_NS == 0 and not market.stale:
                 self._settlement.sample(market)
         if elapsed_ns % SAMPLE_NS == 0:
             for market in self._liquidations.check():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.cli.exchange import recorded_symbols
-from ops.cli.options import SCENARIO_NAMES, parse_symbols
+from ops.cli.options import FOLLOW_HELP, SCENARIO_NAMES, parse_follow, parse_symbols
 from ops.cli.outcome import CommandFailed, bad_usage, unconfirmed
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def demo(
     source: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A recorded capture, file or folder; else synthetic flow.")
     ] = None,
+    follow: Annotated[str | None, typer.Option(metavar="URL", help="Paper trading: " + FOLLOW_HELP)] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
     ] = None,
@@ -52,7 +53,7 @@ def demo(
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise bad_usage(f"the folder of --report {report} does not exist.")
-    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed, scenario)
+    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed, scenario, follow)
     if settings.exchange is None:
         raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
     if state is not None:
@@ -80,6 +81,7 @@ def demo_settings(
     speed: float | None,
     seed: int | None,
     scenario: str | None = None,
+    follow: str | None = None,
 ) -> Settings:
     """The demo's configuration under what the command line says.
 
@@ -90,7 +92,8 @@ def demo_settings(
 
     from ops.cli.settings import settings_from
 
-    shipped = Path(str(files("configs").joinpath("replay.yaml" if source is not None else "demo.yaml")))
+    shipped_name = "paper.yaml" if follow is not None else "replay.yaml" if source is not None else "demo.yaml"
+    shipped = Path(str(files("configs").joinpath(shipped_name)))
     exchange: dict[str, Any] = {}
     changes: dict[str, Any] = {"exchange": exchange}
     if source is not None:
@@ -100,6 +103,8 @@ def demo_settings(
             raise bad_usage(f"{absent[0]} is not in {source}, which has {', '.join(recorded)}.")
         symbols = symbols or recorded
         exchange["source"] = str(source.absolute())
+    if follow is not None:
+        exchange["follow"] = parse_follow(follow)
     if symbols is not None:
         if not symbols:
             raise bad_usage("--symbols names no symbol.")

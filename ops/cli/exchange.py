@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.options import SCENARIO_NAMES, parse_symbols
+from ops.cli.options import FOLLOW_HELP, SCENARIO_NAMES, parse_follow, parse_symbols
 from ops.cli.outcome import bad_usage
 
 
@@ -23,6 +23,7 @@ def exchange(
     source: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A recorded capture; else synthetic flow.")
     ] = None,
+    follow: Annotated[str | None, typer.Option(metavar="URL", help="Paper venue: " + FOLLOW_HELP)] = None,
     symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to list.")] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
@@ -55,6 +56,7 @@ def exchange(
     options: dict[str, Any] = {"port": port, "ledger": str(ledger), "host": host, "faults": faults}
     given = {
         "source": str(source) if source else None,
+        "follow": parse_follow(follow) if follow else None,
         "symbols": listed,
         "speed": speed,
         "scenario": scenario,

@@ -25,9 +25,17 @@ SCENARIO_NAMES = (
 )
 """As in configs.schema, which takes too long to load for a help text; a test compares them."""
 
+FOLLOW_HELP = "the market is the public streams of the venue at this address (REST,STREAMS where there are two)."
+
 
 def parse_symbols(text: str | None) -> tuple[str, ...] | None:
     """`BTCUSDC,ETHUSDC` to symbols in upper case; None stays None."""
     if text is None:
         return None
     return tuple(symbol.strip().upper() for symbol in text.split(",") if symbol.strip())
+
+
+def parse_follow(text: str) -> dict[str, str]:
+    """`http://127.0.0.1:8585`, or `REST,STREAMS` where the two addresses differ, to the section exchange.follow."""
+    rest, comma, streams = text.partition(",")
+    return {"rest_url": rest, "stream_url": streams if comma else rest.replace("http", "ws", 1)}

@@ -35,7 +35,7 @@ def problems(config: Path, text: str, environ: dict[str, str] | None = None) -> 
     return caught.value.problems
 
 
-@pytest.mark.parametrize("name", ["demo", "replay", "binance_demo", "binance_live"])
+@pytest.mark.parametrize("name", ["demo", "replay", "paper", "binance_demo", "binance_live"])
 def test_every_shipped_configuration_is_accepted(name: str) -> None:
     settings = load_settings(ROOT / "configs" / f"{name}.yaml", {})
     assert settings.symbols
@@ -225,3 +225,64 @@ def test_changes_of_the_command_line_go_above_everything(config: Path) -> None:
 def test_settings_survive_the_way_to_an_actor(config: Path) -> None:
     settings = load(config, MINIMAL + "exchange: {}\nrisk: {symbols: {BTCUSDC: {position_notional_max: 12.5}}}\n")
     assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+FOLLOWING = (
+    MINIMAL
+    + """
+exchange:
+  follow:
+    rest_url: http://127.0.0.1:2
+    stream_url: ws://127.0.0.1:2
+"""
+)
+
+
+def test_paper_trading_names_the_public_addresses_of_binance_and_its_own_venue_is_on_this_machine() -> None:
+    settings = load_settings(ROOT / "configs" / "paper.yaml", {})
+    assert settings.exchange is not None and settings.exchange.follow is not None
+    assert settings.exchange.follow.rest_url == "https://fapi.binance.com"
+    assert settings.exchange.follow.stream_url == "wss://fstream.binance.com"
+    venue = settings.venue
+    assert [url.split("//")[1] for url in (venue.rest_url, venue.stream_url)] == ["127.0.0.1:0"] * 2
+    assert venue.ws_api_url == "ws://127.0.0.1:0/ws-fapi/v1"
+    assert not venue.live
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "reason"),
+    [
+        (
+            {"FOLLOW__REST_URL": "http://fapi.binance.com"},
+            "exchange.follow.rest_url",
+            "http could be changed on the way: only https is allowed beyond this machine",
+        ),
+        (
+            {"FOLLOW__STREAM_URL": "wss://fstream.binance.com/private"},
+            "exchange.follow.stream_url",
+            "must be ws://HOST[:PORT] or wss://HOST[:PORT], and no more",
+        ),
+        (
+            {"SOURCE": "capture.gz"},
+            "exchange",
+            "follow: the market is another venue's or a capture's; give one of follow and source",
+        ),
+        (
+            {"SPEED": "2"},
+            "exchange",
+            "follow: a followed market goes its own way; scenario and speed are not for it",
+        ),
+    ],
+)
+def test_a_followed_venue_is_named_soundly_and_is_the_only_market(
+    config: Path, changes: dict[str, str], path: str, reason: str
+) -> None:
+    environ = {f"RAYMAKER__EXCHANGE__{name}": value for name, value in changes.items()}
+    assert problems(config, FOLLOWING, environ) == (Problem(path, reason),)
+
+
+def test_no_address_is_followed_by_default(config: Path) -> None:
+    assert problems(config, MINIMAL + "exchange: {follow: {}}") == (
+        Problem("exchange.follow.rest_url", "is missing"),
+        Problem("exchange.follow.stream_url", "is missing"),
+    )

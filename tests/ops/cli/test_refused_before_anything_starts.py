@@ -86,10 +86,15 @@ def test_a_source_that_is_none(tmp_path: Path, command: tuple[str, ...], monkeyp
     missing, empty, foreign = tmp_path / "missing", tmp_path / "empty", tmp_path / "foreign.csv"
     empty.mkdir()
     foreign.write_text("time,open,high,low,close\n1721347020000,1,2,3,4\n")
-    unrecognised = "no recorded market stream recognised; expected lines of '<receive time> <combined-stream frame>'."
+    unrecognised = (
+        "no recorded market stream recognised; expected a CSV dump of Binance or Tardis, "
+        "or lines of '<receive time> <combined-stream frame>'."
+    )
     assert refusal(*command, "--source", str(missing)) == f"{missing}: there is no such file or folder."
     assert refusal(*command, "--source", str(empty)) == f"{empty}: {unrecognised}"
-    assert refusal(*command, "--source", str(foreign)) == f"{foreign}: {unrecognised}"
+    assert refusal(*command, "--source", str(foreign)) == (
+        "foreign.csv: no recorded market stream recognised: its columns are none of a known dump."
+    )
 
 
 def test_a_symbol_that_the_source_does_not_have(tmp_path: Path) -> None:
@@ -132,3 +137,20 @@ def test_keys_in_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     arguments = ("up", "--config", str(config), "--state", str(tmp_path / "state"))
     assert str(tmp_path) in refusal(*arguments, RAYMAKER__VENUE__KEYS__FILE=str(tmp_path))
     assert str(tmp_path / "none") in refusal(*arguments, RAYMAKER__VENUE__KEYS__FILE=str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("demo", "--duration", "1"), ("exchange", "--port", "0", "--ledger", "unwritten.jsonl")],
+    ids=["demo", "exchange"],
+)
+def test_a_followed_venue_that_cannot_be_reached(command: tuple[str, ...]) -> None:
+    assert refusal(*command, "--follow", "http://127.0.0.1:1") == (
+        "http://127.0.0.1:1 cannot be reached ([Errno 111] Connection refused): paper trading needs the followed venue; "
+        "check exchange.follow and the network."
+    )
+
+
+def test_an_address_to_follow_that_is_none() -> None:
+    sentence = refusal("exchange", "--port", "0", "--ledger", "unwritten.jsonl", "--follow", "fapi.binance.com")
+    assert "must be http://HOST[:PORT] or https://HOST[:PORT], and no more" in sentence
