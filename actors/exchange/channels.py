@@ -61,9 +61,9 @@ class Subscriber:
         if self._transport is not None:
             self._transport.pause_reading()
 
-    def close(self) -> None:
-        """End the connection as the venue does after a day."""
-        self._closing = asyncio.ensure_future(self.socket.close(code=1008, message=b"Disconnected after 24 hours"))
+    def close(self, code: int = 1008, reason: str = "Disconnected after 24 hours") -> None:
+        """End the connection, unless told otherwise as the venue does after a day."""
+        self._closing = asyncio.ensure_future(self.socket.close(code=code, message=reason.encode()))
 
     def abort(self) -> None:
         """Reset the connection."""

@@ -204,5 +204,6 @@ def _exchange_info(follow: FollowSettings) -> bytes:
             "check exchange.follow and the network"
         ) from None
     if answer.status_code != 200:
-        raise SourceError(f"{where} answered {answer.status_code}: it is no venue that can be followed from here")
+        wait = " (too many questions from this address; wait some minutes)" if answer.status_code in (418, 429) else ""
+        raise SourceError(f"{where} answered {answer.status_code}{wait}: it cannot be followed from here now")
     return bytes(body)

@@ -157,6 +157,8 @@ class VenueServer:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
+            if isinstance(self._source, FollowedSource):
+                await self._source.feed.stop()
             raise ServerError(
                 f"port {self._settings.port} of {self._settings.host} cannot be used: {error.strerror}"
             ) from error
@@ -204,8 +206,9 @@ class VenueServer:
         for frame in frames:
             self.exchange.apply(frame)
         if any(isinstance(frame, StaleFrame) and frame.disconnected for frame in frames):
-            for group in (SocketGroup.PUBLIC, SocketGroup.MARKET):
-                self._strike_sockets(FaultKind.DISCONNECT, group)
+            for subscriber in list(self._subscribers):
+                if subscriber.serves(SocketGroup.PUBLIC) or subscriber.serves(SocketGroup.MARKET):
+                    subscriber.close(1001, "The followed venue is away")
         if self._runner is not None:
             self._turn()
 

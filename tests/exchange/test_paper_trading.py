@@ -142,7 +142,7 @@ async def test_when_the_followed_venue_goes_away_so_does_the_market_and_it_comes
         async with connect(f"ws://127.0.0.1:{paper.port}/public/ws/btcusdc@bookTicker", proxy=None) as stream:
             assert msgspec.json.decode(await stream.recv())["e"] == "bookTicker"
             await followed.stop()
-            with pytest.raises(ConnectionClosed):
+            with pytest.raises(ConnectionClosed, match="followed venue is away"):
                 while True:
                     await stream.recv()
         assert market.stale
@@ -185,4 +185,16 @@ async def test_streams_that_do_not_come_are_named_with_what_is_lacking(tmp_path:
         away = follow(followed.port, stream_url="ws://127.0.0.1:1", start_timeout_ms=1_000)
         with pytest.raises(ServerError, match=r"within 1000 ms \(BTCUSDC: its public streams are not connected; 127"):
             async with paper_venue(tmp_path / "paper", followed.port, **away):
+                pass
+
+
+async def test_a_venue_that_refuses_to_answer_is_named_with_its_status(tmp_path: Path) -> None:
+    async with (
+        followed_venue(tmp_path / "followed", faults=True) as followed,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        fault = {"kind": "banned", "calls": ["public"], "count": 1, "retry_after_s": 60}
+        await client.post(f"http://127.0.0.1:{followed.port}/raymaker/faults", json=fault)
+        with pytest.raises(ServerError, match=r"exchangeInfo answered 418 \(too many questions from this address"):
+            async with paper_venue(tmp_path / "paper", followed.port):
                 pass
