@@ -34,7 +34,9 @@ from actors.runtime.ray_nodes import start_head_and_home
 from actors.runtime.state_dir import StateDir
 from configs.keys import ApiKeyError, load_keys
 from configs.schema import ClusterSettings, Settings, SupervisionSettings
+from ops.filter_change import UnitsChanged, versioned
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
+from ops.saved_plan import SavedPlanError, saved_plan
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
 from ops.views import live_symbols
 from protocols.messages.control import ActorState, ActorStatus, Answer, GetStatus, Shutdown, SystemPlan, SystemStatus
@@ -126,7 +128,8 @@ def launch(
                 _step(go_on)
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
-            plan = build_plan(settings, found.instruments, found.epoch_floor, state, found.rate_limits)
+            instruments = versioned(found.instruments, _earlier_plan(state, say))
+            plan = build_plan(settings, instruments, found.epoch_floor, state, found.rate_limits)
             plan = msgspec.structs.replace(plan, config_file=config_file)
             if revise is not None:
                 plan = revise(plan)
@@ -249,11 +252,19 @@ def _await_nodes(cluster: ClusterSettings, say: Say, go_on: Callable[[], bool]) 
         time.sleep(READY_PERIOD_S)
 
 
+def _earlier_plan(state: StateDir, say: Say) -> SystemPlan | None:
+    try:
+        return saved_plan(state)
+    except SavedPlanError as error:
+        say(f"whether filters have changed since the last run is not known: {error}")
+        return None
+
+
 @contextmanager
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (RayHostError, NotRunning, PreflightFailed, ApiKeyError) as error:
+    except (RayHostError, NotRunning, PreflightFailed, UnitsChanged, ApiKeyError) as error:
         raise LaunchFailed(str(error)) from error
 
 
