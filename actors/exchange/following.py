@@ -1,7 +1,8 @@
 """Another venue's public streams as frames of ours: what is in sync becomes the market, and what is not becomes silence.
 
 A symbol's book is a snapshot joined to the diffs by the rules of facts section 5.3. It is fresh while both sockets are up, its chain is
-unbroken and a mark price has come; when one of these ends it is stale at once, and prints and best prices that come meanwhile are dropped.
+unbroken, its diffs arrive in time and a mark price has come; when one of these ends it is stale at once, and prints and best prices that
+come meanwhile are dropped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, StaleFrame, TickerFrame
-from protocols.arithmetic.sliding_window import SlidingSum
+from protocols.arithmetic.sliding_window import SlidingMinimum, SlidingSum
 from protocols.binance_usdm.book_sync import BookSync, SyncDecision
 from protocols.values import Instrument, InstrumentId
 from protocols.venue import AnyMarketEvent, BookDiff, BookSnapshot, BookTicker, PublicTrade, VenueMark
@@ -25,6 +26,10 @@ SNAPSHOT_WAIT_NS_MAX = 60_000 * NS_PER_MS
 SNAPSHOTS_PER_MINUTE_MAX = 60
 """Of all symbols: half of the 2,400 weight that one address has."""
 MINUTE_NS = 60_000 * NS_PER_MS
+LATE_NS_MAX = 2_000 * NS_PER_MS
+"""A diff that took so much longer than the quickest of LAG_WINDOW_NS tells of a market that has moved on."""
+LAG_WINDOW_NS = 2 * MINUTE_NS
+LAGS_KEPT_MAX = 256
 
 
 class Stream(enum.Enum):
@@ -50,6 +55,20 @@ class _Symbol:
         self.attempts = 0
         self.not_before_ns = 0
         self.next_funding_ns = 0
+        self.late = False
+        self._lag = SlidingMinimum(LAG_WINDOW_NS, LAGS_KEPT_MAX)
+
+    def measure(self, diff: BookDiff) -> None:
+        """How old a diff is on arrival; what the two clocks are apart is in the quickest one too."""
+        lag_ns = diff.received_ns - diff.venue_time_ns
+        self._lag.add(lag_ns, 0, diff.received_ns)
+        quickest = self._lag.least(diff.received_ns)
+        self.late = quickest is not None and lag_ns - quickest[1] > LATE_NS_MAX
+
+    def reconnected(self) -> None:
+        """Lags of another connection, and perhaps of another clock, say nothing of this one."""
+        self._lag.clear()
+        self.late = False
 
     def restart(self) -> None:
         """The chain of update ids is over."""
@@ -83,6 +102,8 @@ class Follower:
             symbol.restart()
             if stream is Stream.MARKET:
                 symbol.marked = False
+            else:
+                symbol.reconnected()
         return frames
 
     def take(self, event: AnyMarketEvent, now_ns: int) -> list[Frame]:
@@ -120,7 +141,7 @@ class Follower:
         if now_ns < self._shut_until_ns:
             return due
         for instrument_id, symbol in self._symbols.items():
-            ready = all(self._up.values()) and symbol.marked and symbol.sync.buffered > 0
+            ready = all(self._up.values()) and symbol.marked and symbol.sync.buffered > 0 and not symbol.late
             waits = symbol.asked or symbol.sync.live or symbol.snapshot is not None
             if self._recent.total(now_ns) >= SNAPSHOTS_PER_MINUTE_MAX:
                 break
@@ -137,7 +158,7 @@ class Follower:
         """Join a snapshot to the diffs held."""
         symbol = self._symbols[snapshot.instrument_id]
         symbol.asked = False
-        if not all(self._up.values()) or not symbol.marked or symbol.sync.live:
+        if not all(self._up.values()) or not symbol.marked or symbol.sync.live or symbol.late:
             return []
         if not snapshot.bids or not snapshot.asks or snapshot.bids[0][0] >= snapshot.asks[0][0]:
             self.refused_snapshots += 1
@@ -168,7 +189,13 @@ class Follower:
         return frames
 
     def _diff(self, symbol: _Symbol, diff: BookDiff, now_ns: int) -> list[Frame]:
+        was_fresh = symbol.fresh
+        symbol.measure(diff)
+        if symbol.late:
+            symbol.restart()
         match symbol.sync.offer(diff):
+            case _ if symbol.late:
+                return [StaleFrame(symbol.instrument.symbol, now_ns, disconnected=False)] if was_fresh else []
             case SyncDecision.APPLY:
                 if symbol.snapshot is not None:
                     return self._open(symbol, (diff,), now_ns)
@@ -198,6 +225,8 @@ class Follower:
                 return f"its {stream.value} streams are not connected"
         if not symbol.marked:
             return "no mark price has come"
+        if symbol.late:
+            return "its depth diffs arrive late"
         return "a snapshot that joins its depth diffs" if symbol.sync.buffered else "no depth diff has come"
 
 

@@ -152,6 +152,24 @@ def test_a_frame_that_cannot_be_read_makes_the_books_stale() -> None:
     assert follower.damaged(Stream.PUBLIC, NOW) == []
 
 
+def test_diffs_that_arrive_late_tell_of_a_market_that_has_moved_on() -> None:
+    follower = in_sync()
+    assert follower.take(diff(13, 13, 12, at_ns=NOW + S, late_ns=2 * S), NOW + S) == [
+        DepthFrame("BTCUSDC", NOW + S, VENUE_NS - S, 13, [], [])
+    ]
+    now = NOW + 2 * S
+    assert follower.take(diff(14, 14, 13, at_ns=now, late_ns=2 * S + 1), now) == [
+        StaleFrame("BTCUSDC", now, disconnected=False)
+    ]
+    assert follower.take(diff(15, 15, 14, at_ns=now, late_ns=3 * S), now) == []
+    assert follower.waiting_for == {"BTCUSDC": "its depth diffs arrive late"}
+    assert follower.snapshots_due(now) == []
+    assert follower.take(diff(16, 16, 15, at_ns=now + S), now + S) == []
+    assert follower.snapshots_due(now + S) == [BTC]
+    frames = follower.take_snapshot(snapshot(2, 15, ((640_000, 5),), ((640_001, 6),)), now + S)
+    assert [type(frame) for frame in frames] == [BookFrame, DepthFrame, DepthFrame]
+
+
 def test_a_snapshot_without_two_sides_is_refused() -> None:
     follower = connected()
     follower.take(mark(), NOW)
