@@ -181,7 +181,9 @@ def _symbol_view(shard: Shard, lifecycle: Lifecycle, symbol: Symbol, now_ns: int
         target_bids=targets.bids if targets is not None else (),
         target_asks=targets.asks if targets is not None else (),
         target_age_ms=(now_ns - symbol.targets_ns) // 1_000_000 if targets is not None else -1,
-        quote_age_ms=symbol.book_age_ns(now_ns) // 1_000_000 if targets is not None else -1,
+        quote_age_ms=symbol.book_age_ns(now_ns) // 1_000_000
+        if targets is not None and targets.book_received_ns
+        else -1,
         trading_state=limits.state.value if limits is not None else "NONE",
         position_lots_max=limits.position_lots_max if limits is not None else 0,
         worst_long_lots=table.worst_case_lots(Side.BUY),

@@ -159,6 +159,11 @@ def running_cluster(state: StateDir) -> RayCluster:
     return cluster
 
 
+def was_stopped(state: StateDir) -> bool:
+    """Whether `stop_cluster` has ended the Ray of `state`; one that died by itself left its file."""
+    return not state.ray_file.exists()
+
+
 def stop_cluster(state: StateDir, marker: str = "") -> None:
     """End every process of the Ray of `state` and verify that none is left; without one this does nothing.
 

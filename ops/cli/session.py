@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
+from actors.runtime.ray_cluster import was_stopped
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from ops.cli.table import Watch
@@ -52,6 +53,8 @@ class Session:
         self.state = state
         self.ending: Ending | None = None
         self.status: SystemStatus | None = None
+        self.ended_elsewhere = False
+        """Another command stopped the system while this one watched it."""
         self._say = say
         self._ends_with_us = ends_with_us
         self._config_file = config_file
@@ -67,7 +70,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._client is not None:
+            if self._client is not None and not self.ended_elsewhere:
                 self.ending = shut_down(self._client, self.state, self.settings, self._say)
         finally:
             self._release_signals()
@@ -101,7 +104,7 @@ class Session:
             self._client = None
 
     def watch(self, duration_s: float | None) -> None:
-        """Show the system once a second until `duration_s` is over or a signal comes.
+        """Show the system once a second until `duration_s` is over, a signal comes, or another command has stopped it.
 
         Raises:
             LaunchFailed: the supervisor has not answered for SILENCE_S_MAX.
@@ -115,6 +118,9 @@ class Session:
                     self.status = status_of(self._client)
                     heard = time.monotonic()
                 except RayHostError as error:
+                    if was_stopped(self.state):
+                        self.ended_elsewhere = True
+                        return
                     if time.monotonic() - heard > SILENCE_S_MAX:
                         raise LaunchFailed(f"no status for {SILENCE_S_MAX:.0f} s: {error}") from error
                     self._say(str(error))

@@ -78,6 +78,9 @@ def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str
         if session.ending is None:
             raise bad_usage(f"{error}.") from None
         raise unconfirmed(f"{error}; {session.ending.text}.") from None
+    if session.ended_elsewhere:
+        progress("stopped by another command, which has said whether every order is gone")
+        return
     _judge(session.ending)
 
 
