@@ -13,6 +13,7 @@ import pytest
 
 from actors.order_manager.core import OrderManagerCore
 from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.eyes import WEIGHT_1M
 from actors.risk_monitor.snapshot import RiskSnapshot
 from configs.loading import load_settings
 from configs.schema import Settings
@@ -91,8 +92,9 @@ def test_limits_that_the_venue_has_lowered_are_obeyed_without_a_refusal() -> Non
     core = house.world.core_of("order_manager-0")
     assert isinstance(core, OrderManagerCore)
     shown = core.snapshot()
-    # Of the weight 420 a minute are kept for what the risk monitor reads by itself.
-    assert (shown.rate.orders_max_10s, shown.rate.orders_max_1m, shown.rate.weight_max_1m) == (30, 100, 280)
+    # Part of the weight is kept for what the risk monitor reads by itself.
+    rate = shown.rate
+    assert (rate.orders_max_10s, rate.orders_max_1m, rate.weight_max_1m) == (30, 100, 700 - WEIGHT_1M)
     assert shown.rate.throttled == 0
     assert len(list(house.history().our_accepted())) > 60
     assert any(view.denials.get("RATE", 0) for view in shown.symbols.values())
