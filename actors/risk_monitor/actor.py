@@ -8,7 +8,8 @@ from typing import Any
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.gateway import Gateway, Look
 from actors.risk_monitor.memory import RiskMemory
-from actors.risk_monitor.spool import LevelJournal, MemoryDamaged, MemorySpool
+from actors.risk_monitor.spool import MemoryDamaged, MemorySpool
+from actors.runtime.line_journal import LineJournal
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
@@ -26,7 +27,7 @@ class RiskMonitorActor:
     def __init__(self, spec: ActorSpec, settings: Settings) -> None:
         state_dir = StateDir(spec.state_dir)
         self._spool = MemorySpool(state_dir.risk_memory)
-        self._levels = LevelJournal(state_dir.risk_levels)
+        self._levels = LineJournal(state_dir.risk_levels, "a change of level")
         self._spec, self._settings = spec, settings
         self._gateway: Gateway | None = None
         self._damaged = ""

@@ -1,4 +1,4 @@
-"""The risk monitor's files: its memory, written whole and put in place of the old one, and the journal of its levels."""
+"""The risk monitor's memory on file, written whole and put in place of the old one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import msgspec
 
 from actors.risk_monitor.memory import RiskMemory
 from actors.runtime.journal_error import JournalFailed
-from protocols.messages.risk import LevelChanged
 
 MEMORY_BYTES_MAX = 4_194_304
 """A longer file is not ours."""
-
-LEVEL_BYTES_MAX = 8_388_608
-"""A journal of levels of this length becomes the older one, and a new one begins: two are kept."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(RiskMemory)
@@ -84,28 +80,3 @@ class MemorySpool:
         """Keep a damaged file under another name, so that the next write does not destroy the evidence."""
         with contextlib.suppress(FileNotFoundError):
             self._path.replace(self._path.with_name(self._path.name + ".damaged"))
-
-
-class LevelJournal:
-    """Every change of a level, one line of JSON each, synced before anything that follows from it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, record: LevelChanged) -> None:
-        """Add a record; when this returns it is synced.
-
-        Raises:
-            JournalFailed: the disk did not take it.
-        """
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                if self._path.stat().st_size >= LEVEL_BYTES_MAX:
-                    self._path.replace(self._path.with_name(self._path.name + ".older"))
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write(msgspec.json.encode(msgspec.structs.asdict(record)) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise JournalFailed(f"{self._path}: a change of level cannot be written: {error.strerror}") from error

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.line_journal import LineJournal
 from actors.runtime.ray_cluster import MARKER, write_durably
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
@@ -25,7 +26,6 @@ from actors.supervisor.core import Self, SupervisorCore
 from actors.supervisor.gateway import ChildGateway
 from actors.supervisor.server import MetricsServer
 from actors.supervisor.sources import SettingsWatch
-from actors.supervisor.spool import SettingsJournal
 from configs.schema import Settings
 from protocols.envelope import Message
 from protocols.messages.control import ActorSpec, ActorState, Answer, AnyAnswer, AnyCommand, SystemPlan
@@ -50,7 +50,7 @@ class SupervisorActor:
         self._state = StateDir(spec.state_dir)
         self._desired_file = self._state.path / "desired.msgpack"
         self._settings = settings
-        self._settings_journal = SettingsJournal(self._state.path / "settings.jsonl")
+        self._settings_journal = LineJournal(self._state.path / "settings.jsonl", "a change of settings")
         self._home = spec.node
         self._plan = _read(self._state.plan_file, SystemPlan)
         if self._plan is None:

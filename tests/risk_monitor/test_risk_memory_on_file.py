@@ -14,8 +14,9 @@ from loguru import logger
 
 from actors.risk_monitor.actor import RiskMonitorActor
 from actors.risk_monitor.memory import GrantRecord, Latch, RiskMemory
-from actors.risk_monitor.spool import LEVEL_BYTES_MAX, MEMORY_BYTES_MAX, LevelJournal, MemoryDamaged, MemorySpool
+from actors.risk_monitor.spool import MEMORY_BYTES_MAX, MemoryDamaged, MemorySpool
 from actors.runtime.journal_error import JournalFailed
+from actors.runtime.line_journal import LINES_BYTES_MAX, LineJournal
 from actors.runtime.state_dir import StateDir
 from protocols.effects import Append
 from protocols.messages.control import ActorState, EmergencyStop, EpochAnnounced
@@ -156,7 +157,7 @@ def change(number: int) -> LevelChanged:
 
 
 def test_every_change_of_a_level_is_a_line_on_file(tmp_path: Path) -> None:
-    journal = LevelJournal(tmp_path / "levels.jsonl")
+    journal = LineJournal(tmp_path / "levels.jsonl", "a change of level")
     for number in (1, 2):
         journal.write(change(number))
     lines = (tmp_path / "levels.jsonl").read_bytes().splitlines()
@@ -165,12 +166,12 @@ def test_every_change_of_a_level_is_a_line_on_file(tmp_path: Path) -> None:
 
 def test_a_long_journal_of_levels_becomes_the_older_one(tmp_path: Path) -> None:
     path = tmp_path / "levels.jsonl"
-    path.write_bytes(b"x" * LEVEL_BYTES_MAX)
-    LevelJournal(path).write(change(3))
-    assert path.with_name("levels.jsonl.older").stat().st_size == LEVEL_BYTES_MAX
+    path.write_bytes(b"x" * LINES_BYTES_MAX)
+    LineJournal(path, "a change of level").write(change(3))
+    assert path.with_name("levels.jsonl.older").stat().st_size == LINES_BYTES_MAX
     assert len(path.read_bytes().splitlines()) == 1
 
 
 def test_a_journal_of_levels_that_cannot_be_written_ends_the_process(tmp_path: Path) -> None:
     with pytest.raises(JournalFailed, match="a change of level cannot be written"):
-        LevelJournal(tmp_path / "absent" / "levels.jsonl").write(change(1))
+        LineJournal(tmp_path / "absent" / "levels.jsonl", "a change of level").write(change(1))

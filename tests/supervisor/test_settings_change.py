@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from supervised_world import SupervisedWorld
 
+from actors.runtime.line_journal import LineJournal
 from actors.supervisor import commands as c
 from actors.supervisor.sources import SettingsWatch, considered
-from actors.supervisor.spool import SettingsJournal
 from configs.loading import load_settings
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import Answer, ChangeSetting, SettingsChanged
@@ -184,7 +184,7 @@ def test_an_edit_that_was_not_taken_is_told_again(watched: tuple[Path, Core, Set
 
 
 def test_changes_are_lines_of_json(tmp_path: Path) -> None:
-    journal = SettingsJournal(tmp_path / "settings.jsonl")
+    journal = LineJournal(tmp_path / "settings.jsonl", "a change of settings")
     for number in (1, 2):
         journal.write(c.SettingsJournaled(changes=("a from 1 to 2",), source="raymaker set", changed_ns=number))
     lines = (tmp_path / "settings.jsonl").read_bytes().splitlines()
