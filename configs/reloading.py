@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from configs.limits import Limit
 from configs.loading import ConfigError, Problem, with_changes
 from configs.schema import RiskSettings, Settings
+from configs.schema.limits import Limit
 
 
 class Tighter(enum.Enum):

@@ -6,8 +6,8 @@ import random
 from decimal import Decimal
 
 from actors.exchange.synthetic import Flow
-from configs.limits import quote
 from configs.schema import Settings
+from configs.schema.limits import quote
 from ops.simulation.faults import Cast
 from ops.system import SHARDED, START_ORDER, actor_name
 from protocols.mailboxes import READS

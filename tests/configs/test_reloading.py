@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from configs.limits import Limit
 from configs.loading import ConfigError, load_settings, parse_settings, with_changes
 from configs.reloading import RELOADABLE, Verdict, changed_file, changed_key
 from configs.schema import Settings
+from configs.schema.limits import Limit
 
 VENUE = {"rest_url": "http://127.0.0.1:1", "stream_url": "ws://127.0.0.1:1", "ws_api_url": "ws://127.0.0.1:1"}
 

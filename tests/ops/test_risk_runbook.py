@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.indicators import Indicator
+from configs.schema.indicators import Indicator
 from protocols.messages.alerts import AlertCode
 from protocols.messages.orders import DenialCode
 from protocols.messages.risk import RiskLevel

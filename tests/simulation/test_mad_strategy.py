@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from actors.strategy.snapshot import StrategySnapshot
-from configs.limits import quote
 from configs.loading import load_settings
 from configs.schema import Settings
+from configs.schema.limits import quote
 from ops.invariants.all import check_all
 from ops.simulation import house as houses
 from ops.simulation.house import House

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from configs.hosts import is_loopback
+from configs.schema.hosts import is_loopback
 
 FOLLOWED_SYMBOLS_MAX = 50
 """Symbols of another venue: their snapshots must fit one address's request weight, their diffs one core."""
