@@ -1,7 +1,9 @@
 """Our own books against the venue's income records, window by window, while running (I13).
 
-Each window of the venue's time is compared once, a few seconds after its end. A record that falls on the other side of a window's edge than
-our booking cancels out in the next one, so only a difference that stays is reported.
+Each window of the venue's time is compared once, a few seconds after its end, to the last digit: fees and funding are booked as the venue
+said them, and realised PnL is made by its rule (the cost of a closed part rounded half up to 8 decimals, what is rounded off stays open:
+protocols/arithmetic/positions.py), so every record has its equal here. A record that falls on the other side of a window's edge than our
+booking cancels out in the next one, so only a difference that stays is reported.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from protocols.arithmetic.positions import MONEY, exact_arithmetic
+from protocols.arithmetic.positions import exact_arithmetic
 from protocols.venue import IncomeReport
 
 PERIOD_NS = 30_000_000_000
@@ -146,21 +148,17 @@ class IncomeCheck:
     def _compare(self, window: Window) -> None:
         later: deque[Booking] = deque()
         ours: dict[tuple[str, str], Decimal] = {}
-        count = self._records
         with exact_arithmetic():
             for booking in self._bookings:
                 if booking.venue_time_ns >= window.until_ms * _MS:
                     later.append(booking)
                     continue
-                count += 1
                 key = (booking.kind, booking.asset)
                 ours[key] = ours.get(key, _ZERO) + booking.amount
             for key in {*ours, *self._venue}:
                 rest = self.differences.get(key, _ZERO) + ours.get(key, _ZERO) - self._venue.get(key, _ZERO)
                 self.differences[key] = rest
-        # Each record of the venue is rounded to 8 decimals: half of the last one per record is no difference.
-        tolerance = MONEY * max(count, 1)
-        self.differences = {key: rest for key, rest in self.differences.items() if abs(rest) > tolerance}
+        self.differences = {key: rest for key, rest in self.differences.items() if rest}
         self._bookings, self._base_ms, self._window = later, window.until_ms, None
         self._running = self._running + 1 if self.differences else 0
         self.windows += 1

@@ -8,13 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from actors.risk_monitor.board import Board
-from actors.risk_monitor.estimators.covariance import (
-    ReturnCovariance,
-    correlated_exposure,
-    correlation_of,
-    quantile,
-    value_at_risk,
-)
+from actors.risk_monitor.estimators.covariance import Floats, ReturnCovariance, quantile, value_at_risk
 from actors.risk_monitor.estimators.exposure import gross_exposure, largest_exposure, net_exposure
 from actors.risk_monitor.estimators.profit import HourlyPnl
 from actors.risk_monitor.estimators.venue_health import VenueHealth
@@ -36,8 +30,7 @@ class AccountWatch:
         self.equity = 0.0
         self._watches = watches
         self._covariance = ReturnCovariance(len(watches), windows.sample_ms, windows.covariance_halflife_ms)
-        self._per_second = self._covariance.per_second()
-        self._correlation = correlation_of(self._per_second)
+        self._exposures: Floats | None = None
         self._horizon_s = windows.value_at_risk_horizon_ms / 1_000
         self._deviations = quantile(windows.value_at_risk_confidence)
         self._warm_samples = windows.warm_up_ms // windows.sample_ms
@@ -49,9 +42,12 @@ class AccountWatch:
     def sample(self, returns: Sequence[float]) -> None:
         """End of a sampling period: the return of each symbol in it."""
         self._covariance.sample(np.array(returns))
-        self._per_second = self._covariance.per_second()
-        self._correlation = correlation_of(self._per_second)
         self.revalue()
+
+    def move(self, symbol: int, log_return: float, share: float) -> None:
+        """The return of one symbol since the last sample, when `share` of the period has passed."""
+        self._covariance.move(symbol, log_return, share)
+        self._put_correlated()
 
     def revalue(self) -> None:
         """A position, a mark or an order moved: everything that sums over symbols."""
@@ -63,16 +59,20 @@ class AccountWatch:
             put(Indicator.CONCENTRATION, largest_exposure(exposures) / self.limit)
             put(Indicator.WORST_LONG, sum([watch.worst_long for watch in watches]) / self.limit)
             put(Indicator.WORST_SHORT, sum([watch.worst_short for watch in watches]) / self.limit)
-        if any(exposures):
-            signed = np.array(exposures)
-            correlated = correlated_exposure(signed, self._correlation)
-            at_risk = value_at_risk(signed, self._per_second, self._horizon_s, self._deviations)
-        else:
-            correlated = at_risk = 0.0
+        self._exposures = np.array(exposures) if any(exposures) else None
+        self._put_correlated()
+
+    def _put_correlated(self) -> None:
+        """What depends on how the symbols move together."""
+        exposures, covariance = self._exposures, self._covariance
+        correlated = at_risk = 0.0
+        if exposures is not None:
+            correlated = covariance.correlated(exposures)
+            at_risk = value_at_risk(covariance.variance(exposures), self._horizon_s, self._deviations)
         if self.limit > 0:
-            put(Indicator.CORRELATED_EXPOSURE, correlated / self.limit)
+            self.board.put(Indicator.CORRELATED_EXPOSURE, correlated / self.limit)
         if self.equity > 0:
-            put(Indicator.VALUE_AT_RISK, at_risk / self.equity, self._covariance.samples >= self._warm_samples)
+            self.board.put(Indicator.VALUE_AT_RISK, at_risk / self.equity, covariance.samples >= self._warm_samples)
 
     def take_equity(self, equity: Decimal, loss: Decimal | None, loss_max: Decimal | None, now_ns: int) -> None:
         """A new equity, and the day's loss against its limit."""

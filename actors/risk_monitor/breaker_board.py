@@ -1,11 +1,11 @@
-"""The breakers of the account (the venue's API, losses) and of each symbol (jumps of the price, gaps, liquidity), and what they ask for."""
+"""The breakers of the account (the venue's API, losses) and of each symbol (jumps, gaps, liquidity), and what they ask for."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-from actors.risk_monitor.breakers import Breaker, BreakerState, LiquidityBreaker
+from actors.risk_monitor.breakers import Breaker, BreakerState
 from actors.risk_monitor.levels import Verdict
 from configs.schema import BreakerSettings, Indicator
 from protocols.messages.market import BookTop
@@ -18,11 +18,19 @@ _MS = 1_000_000
 
 class _SymbolBreakers:
     def __init__(self, settings: BreakerSettings) -> None:
-        timeout_ns = settings.timeout_ms * _MS
-        self.price = Breaker(1, timeout_ns, timeout_ns, settings.trial_orders)
-        self.liquidity = LiquidityBreaker(settings.depth_ratio_min, settings.depth_ratio_back, timeout_ns)
+        window_ns, timeout_ns = settings.market_window_ms * _MS, settings.timeout_ms * _MS
+        self.jumps = Breaker(settings.jumps_max, window_ns, timeout_ns, settings.trial_orders)
+        self.gaps = Breaker(settings.gaps_max, window_ns, timeout_ns, settings.trial_orders)
+        self.liquidity = Breaker(settings.thin_books_max, window_ns, timeout_ns, settings.trial_orders)
         self.mid = 0.0
-        self.depth_ratio = 1.0
+        self.has_jumped = False
+
+    def named(self) -> tuple[tuple[str, Indicator, Breaker], ...]:
+        return (
+            ("price jumps", Indicator.VOLATILITY_RATIO, self.jumps),
+            ("price gaps", Indicator.VOLATILITY_RATIO, self.gaps),
+            ("liquidity", Indicator.DEPTH_RATIO, self.liquidity),
+        )
 
 
 class BreakerBoard:
@@ -53,24 +61,27 @@ class BreakerBoard:
             gap_bps = abs(mid - found.mid) / found.mid * 1e4
             if gap_bps > self._settings.gap_bps_max:
                 text = f"the price moved {gap_bps:.1f} bps from one book to the next"
-                self._open(found.price, text, now_ns, value=gap_bps, threshold=self._settings.gap_bps_max)
+                self._open(found.gaps, text, now_ns, value=gap_bps, threshold=self._settings.gap_bps_max)
         found.mid = mid
         if is_warm:
-            found.depth_ratio = depth_ratio
-            was_open = found.liquidity.is_open
-            if found.liquidity.observe(depth_ratio, now_ns) and not was_open:
-                self._has_opened = True
+            self._take_depth(found.liquidity, depth_ratio, now_ns)
 
     def take_return(self, instrument_id: InstrumentId, log_return: float, usual: float, now_ns: int) -> None:
-        """A move within one sampling period of many times the usual one (its standard deviation) is a jump."""
-        if not math.isfinite(log_return) or usual <= 0:
+        """A move within one sampling period, so far, of many times the usual one (its standard deviation) is a jump, once a period."""
+        found = self._symbols[instrument_id]
+        if found.has_jumped or usual <= 0 or not math.isfinite(log_return):
             return
         is_large = abs(log_return) * 1e4 > self._settings.jump_bps_min
         if is_large and abs(log_return) > self._settings.jump_sigmas * usual:
-            text = f"the price jumped {abs(log_return) * 1e4:.1f} bps, {abs(log_return) / usual:.0f} times the usual"
+            found.has_jumped = True
             sigmas = abs(log_return) / usual
-            price = self._symbols[instrument_id].price
-            self._open(price, text, now_ns, value=sigmas, threshold=self._settings.jump_sigmas)
+            text = f"the price jumped {abs(log_return) * 1e4:.1f} bps, {sigmas:.0f} times the usual"
+            self._open(found.jumps, text, now_ns, value=sigmas, threshold=self._settings.jump_sigmas)
+
+    def end_period(self) -> None:
+        """The next sampling period begins."""
+        for found in self._symbols.values():
+            found.has_jumped = False
 
     def take_usage(self, usage: RateUsage, now_ns: int) -> None:
         """Calls that failed and calls that went well since the last report of the shard."""
@@ -111,29 +122,30 @@ class BreakerBoard:
 
     def symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
         """What a symbol's breakers ask for."""
-        breakers = self._symbols[instrument_id]
-        price = _verdict("price", Indicator.VOLATILITY_RATIO, breakers.price, now_ns)
-        found = [price] if price is not None else []
-        if breakers.liquidity.is_open:
-            text = "the breaker of liquidity is open: the book is empty against its usual"
-            value, threshold = f"{breakers.depth_ratio:.6g}", f"{self._settings.depth_ratio_min:g}"
-            indicator = Indicator.DEPTH_RATIO.value
-            found.append(Verdict(RiskLevel.HALTED, text, None, indicator, value, threshold, passing=True))
-        return found
+        named = self._symbols[instrument_id].named()
+        found = [_verdict(name, indicator, breaker, now_ns) for name, indicator, breaker in named]
+        return [verdict for verdict in found if verdict is not None]
 
     def trial_orders(self, instrument_id: InstrumentId) -> int:
         """How many orders may be open while a breaker is half open; 0: no breaker says anything."""
-        half_open = BreakerState.HALF_OPEN
-        breakers = (self._api, self._losses, self._symbols[instrument_id].price)
-        return self._settings.trial_orders if any(one.state is half_open for one in breakers) else 0
+        breakers = [self._api, self._losses, *(breaker for _, _, breaker in self._symbols[instrument_id].named())]
+        is_trying = any(breaker.state is BreakerState.HALF_OPEN for breaker in breakers)
+        return self._settings.trial_orders if is_trying else 0
 
     def views(self) -> dict[str, str]:
         """State of every breaker that is not closed, with its reason."""
         named = {"venue API": self._api, "losses": self._losses}
-        named |= {f"price {instrument_id}": one.price for instrument_id, one in self._symbols.items()}
-        shown = {n: f"{b.state}: {b.reason}" for n, b in named.items() if b.state is not BreakerState.CLOSED}
-        shown |= {f"liquidity {i}": "OPEN" for i, one in self._symbols.items() if one.liquidity.is_open}
-        return shown
+        for instrument_id, found in self._symbols.items():
+            named |= {f"{name} {instrument_id}": breaker for name, _, breaker in found.named()}
+        return {n: f"{b.state}: {b.reason}" for n, b in named.items() if b.state is not BreakerState.CLOSED}
+
+    def _take_depth(self, breaker: Breaker, depth_ratio: float, now_ns: int) -> None:
+        """While it is open, what is not back yet keeps it open: two thresholds, so that it does not flutter."""
+        settings = self._settings
+        is_open = breaker.state is BreakerState.OPEN
+        if depth_ratio < (settings.depth_ratio_back if is_open else settings.depth_ratio_min):
+            text = f"the book is empty against its usual ({depth_ratio:.2g})"
+            self._open(breaker, text, now_ns, value=depth_ratio, threshold=settings.depth_ratio_min)
 
     def _open(
         self, breaker: Breaker, reason: str, now_ns: int, count: int = 1, *, value: float, threshold: float

@@ -66,31 +66,3 @@ class Breaker:
     def _close(self) -> None:
         self.state = BreakerState.CLOSED
         self._failures.clear()
-
-
-class LiquidityBreaker:
-    """Open while the book is empty against its usual, closed by itself when it is back.
-
-    Two thresholds, so that it does not flutter: it opens below `open_below` and closes above `close_above`, once that has lasted for
-    `timeout_ns`.
-    """
-
-    def __init__(self, open_below: float, close_above: float, timeout_ns: int) -> None:
-        self._open_below = open_below
-        self._close_above = close_above
-        self._timeout_ns = timeout_ns
-        self._back_ns = 0
-        self.is_open = False
-
-    def observe(self, depth_ratio: float, now_ns: int) -> bool:
-        """Take the depth against its usual; whether the breaker is open."""
-        if not self.is_open:
-            self.is_open = depth_ratio < self._open_below
-            self._back_ns = 0
-        elif depth_ratio < self._close_above:
-            self._back_ns = 0
-        elif self._back_ns == 0:
-            self._back_ns = now_ns
-        elif now_ns - self._back_ns >= self._timeout_ns:
-            self.is_open = False
-        return self.is_open

@@ -101,6 +101,7 @@ class RiskMonitorCore:
             for i in spec.instruments
         }
         self._watches = {i.instrument_id: SymbolWatch(i, risk, orders[i.instrument_id]) for i in spec.instruments}
+        self._places = {instrument_id: place for place, instrument_id in enumerate(self._watches)}
         self._account = AccountView()
         self._account_watch = AccountWatch(
             tuple(self._watches.values()), risk, spec.rate_limits, max(len(spec.shards), 1)
@@ -151,12 +152,7 @@ class RiskMonitorCore:
         """Take one message."""
         match message:
             case BookTop():
-                watch = self._watches.get(message.instrument_id)
-                if watch is None:
-                    return []
-                watch.take_book(message, now_ns)
-                self._breakers.take_book(message, watch.depth_ratio, watch.is_warm, now_ns)
-                return self._judge_crossed(watch, now_ns)
+                return self._on_book(message, now_ns)
             case MarkPrice():
                 return self._on_mark(message, now_ns)
             case LeaseRequest():
@@ -262,12 +258,19 @@ class RiskMonitorCore:
 
     def _sample(self, now_ns: int) -> None:
         """End of a sampling period."""
-        returns = []
-        for instrument_id, watch in self._watches.items():
-            usual = watch.usual_return if watch.is_warm else 0.0
-            returns.append(watch.sample())
-            self._breakers.take_return(instrument_id, returns[-1], usual, now_ns)
-        self._account_watch.sample(returns)
+        self._account_watch.sample([watch.sample(now_ns) for watch in self._watches.values()])
+        self._breakers.end_period()
+
+    def _on_book(self, top: BookTop, now_ns: int) -> list[Effect]:
+        watch = self._watches.get(top.instrument_id)
+        if watch is None:
+            return []
+        watch.take_book(top, now_ns)
+        self._account_watch.move(self._places[top.instrument_id], watch.open_return, watch.open_share)
+        usual = watch.usual_return if watch.is_warm else 0.0
+        self._breakers.take_return(top.instrument_id, watch.open_return, usual, now_ns)
+        self._breakers.take_book(top, watch.depth_ratio, watch.is_warm, now_ns)
+        return self._judge_crossed(watch, now_ns)
 
     def _on_request(self, request: LeaseRequest, now_ns: int) -> list[Effect]:
         if self._draining or not self._desk.accepts(request):

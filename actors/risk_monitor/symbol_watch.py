@@ -59,6 +59,10 @@ class SymbolWatch:
         self._confirmed_ns = self._mark_ns = 0
         self._worst = (0, 0)
         self._sampled_mid = 0.0
+        self._sampled_ns = 0
+        self._sample_ns = windows.sample_ms * _MS
+        self.open_return = self.open_share = 0.0
+        """Log return of the mid since the last sample, and the share (0 to 1) of the sampling period that has passed."""
         self._ewma = EwmaVolatility(windows.volatility_halflife_ms * _MS)
         self._volatility = RealisedVolatility(
             windows.sample_ms, windows.volatility_short_ms, windows.volatility_long_ms
@@ -78,6 +82,11 @@ class SymbolWatch:
         mid = self.mid_ticks = (bids[0][0] + asks[0][0]) / 2
         self._ewma.observe(mid, top.received_ns)
         put(Indicator.VOLATILITY_EWMA, annualised(self._ewma.bps_per_root_second()), self._volatility.is_warm)
+        if self._sampled_mid > 0:
+            self.open_return = math.log(mid / self._sampled_mid)
+            self.open_share = min((now_ns - self._sampled_ns) / self._sample_ns, 1.0)
+            self._volatility.move(self.open_return, self.open_share)
+            self._put_volatility()
         liquidity = self._liquidity
         liquidity.observe(bids, asks, now_ns)
         put(Indicator.SPREAD_RATIO, liquidity.spread_ratio, liquidity.is_warm)
@@ -159,17 +168,15 @@ class SymbolWatch:
         self.board.put(Indicator.MARK_AGE, max(now_ns - self._mark_ns, 0) / 1e9, self._mark_ns > 0)
         self._put_flow(now_ns)
 
-    def sample(self) -> float:
+    def sample(self, at_ns: int) -> float:
         """Take the mid of now as the end of a sampling period; its log return, not a number where there is none."""
-        before, self._sampled_mid = self._sampled_mid, self.mid_ticks
+        before, self._sampled_mid, self._sampled_ns = self._sampled_mid, self.mid_ticks, at_ns
+        self.open_return = self.open_share = 0.0
         if before <= 0 or self.mid_ticks <= 0:
             return math.nan
         change = math.log(self.mid_ticks / before)
         self._volatility.sample(change)
-        warm = self._volatility.is_warm
-        self.board.put(Indicator.VOLATILITY_SHORT, self._volatility.short(), warm)
-        self.board.put(Indicator.VOLATILITY_LONG, self._volatility.long(), warm)
-        self.board.put(Indicator.VOLATILITY_RATIO, self._volatility.ratio(), warm)
+        self._put_volatility()
         return change
 
     def rescale(self, limit: Decimal, equity: Decimal, open_orders_max: int) -> None:
@@ -183,6 +190,12 @@ class SymbolWatch:
             self.board.put(indicator, amount / self.equity)
         else:
             self.board.clear(indicator)
+
+    def _put_volatility(self) -> None:
+        put, volatility, warm = self.board.put, self._volatility, self._volatility.is_warm
+        put(Indicator.VOLATILITY_SHORT, volatility.short(), warm)
+        put(Indicator.VOLATILITY_LONG, volatility.long(), warm)
+        put(Indicator.VOLATILITY_RATIO, volatility.ratio(), warm)
 
     def _put_exposure(self) -> None:
         unit = self._mark * self._lot_value

@@ -63,7 +63,11 @@ class BehaviourSettings(Section):
 
 
 class BreakerSettings(Section):
-    """Circuit breakers: what opens them, how long they stay open, and how many trial orders they let through half open."""
+    """Circuit breakers: what opens each, after how many times, how long it stays open, and how many trial orders it lets through half open.
+
+    `timeout_ms` and `trial_orders` are every breaker's, but for the time of losses. So many jumps, gaps or thin books within
+    `market_window_ms` open theirs.
+    """
 
     timeout_ms: Milliseconds = 3_000
     trial_orders: int = Field(default=2, ge=1, le=100)
@@ -72,11 +76,23 @@ class BreakerSettings(Section):
     loss_share_max: float = Field(default=0.003, gt=0, lt=1, allow_inf_nan=False)
     loss_window_ms: Milliseconds = 60_000
     loss_timeout_ms: Milliseconds = 60_000
+    market_window_ms: Milliseconds = 60_000
+    jumps_max: int = Field(default=1, ge=1, le=1_000)
     jump_sigmas: float = Field(default=15.0, ge=1, le=1_000, allow_inf_nan=False)
     jump_bps_min: BasisPoints = 15.0
+    gaps_max: int = Field(default=1, ge=1, le=1_000)
     gap_bps_max: BasisPoints = 40.0
+    thin_books_max: int = Field(default=1, ge=1, le=1_000)
     depth_ratio_min: float = Field(default=0.02, ge=0, lt=1, allow_inf_nan=False)
     depth_ratio_back: float = Field(default=0.2, gt=0, le=1, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _depth_comes_back_above_what_was_thin(self) -> BreakerSettings:
+        if self.depth_ratio_back < self.depth_ratio_min:
+            raise ValueError(
+                "depth_ratio_back is below depth_ratio_min: a book would be back while it is still too thin"
+            )
+        return self
 
 
 class EyesSettings(Section):

@@ -53,18 +53,19 @@ def demo(
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise bad_usage(f"the folder of --report {report} does not exist.")
-    settings = demo_settings(config, source, parse_symbols(symbols), shards, speed, seed, scenario, follow)
+    file = config or shipped_config(source, follow)
+    settings = demo_settings(file, source, parse_symbols(symbols), shards, speed, seed, scenario, follow)
     if settings.exchange is None:
         raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
     if state is not None:
-        _run(settings, state, duration, report)
+        _run(settings, state, duration, report, file)
         return
     import shutil
     import tempfile
 
     folder = Path(tempfile.mkdtemp(prefix="raymaker-demo-"))
     try:
-        _run(settings, folder, duration, report)
+        _run(settings, folder, duration, report, file)
     except CommandFailed as failure:
         if not (folder / "logs").is_dir() or not any((folder / "logs").iterdir()):
             shutil.rmtree(folder)
@@ -73,8 +74,16 @@ def demo(
     shutil.rmtree(folder)
 
 
+def shipped_config(source: Path | None, follow: str | None) -> Path:
+    """The configuration that the demo has of its own, for what its market is."""
+    from importlib.resources import files
+
+    name = "paper.yaml" if follow is not None else "replay.yaml" if source is not None else "demo.yaml"
+    return Path(str(files("configs").joinpath(name)))
+
+
 def demo_settings(
-    config: Path | None,
+    config: Path,
     source: Path | None,
     symbols: tuple[str, ...] | None,
     shards: int | None,
@@ -88,12 +97,8 @@ def demo_settings(
     Raises:
         CommandFailed: bad usage.
     """
-    from importlib.resources import files
-
     from ops.cli.settings import settings_from
 
-    shipped_name = "paper.yaml" if follow is not None else "replay.yaml" if source is not None else "demo.yaml"
-    shipped = Path(str(files("configs").joinpath(shipped_name)))
     exchange: dict[str, Any] = {}
     changes: dict[str, Any] = {"exchange": exchange}
     if source is not None:
@@ -122,10 +127,10 @@ def demo_settings(
         exchange["seed"] = seed
     if scenario is not None:
         exchange["scenario"] = scenario
-    return settings_from(config or shipped, changes if len(changes) > 1 or exchange else None)
+    return settings_from(config, changes if len(changes) > 1 or exchange else None)
 
 
-def _run(settings: Settings, state: Path, duration_s: float, report_file: Path | None) -> None:
+def _run(settings: Settings, state: Path, duration_s: float, report_file: Path | None, config: Path) -> None:
     from actors.runtime.state_dir import StateDir
     from ops.cli.settings import prepared
 
@@ -136,7 +141,8 @@ def _run(settings: Settings, state: Path, duration_s: float, report_file: Path |
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
-    session = Session(settings, directory, progress, ends_with_us=True)
+    session = Session(settings, directory, progress, ends_with_us=True, config_file=str(config.resolve()))
+    progress(f"state in {state}: look at it with `raymaker risk --watch --state {state}`; an edit of {config} applies")
     try:
         with session:
             session.start()

@@ -115,12 +115,12 @@ def test_more_bookings_than_are_kept_begin_the_check_afresh(monkeypatch: pytest.
     assert check.next_from_ms(VENUE_NS + 60 * S) is None
 
 
-def test_half_of_the_last_decimal_of_each_record_is_no_difference() -> None:
+def test_one_last_digit_is_a_difference() -> None:
     check = begun()
-    check.book(fee("-0.000000014", VENUE_NS))
+    check.book(fee("-0.00000002", VENUE_NS))
     check.next_from_ms(VENUE_NS + 30 * S)
     check.take((record("-0.00000001", VENUE_NS),), True)
-    assert check.differences == {}
+    assert check.differences == {("fees", "USDC"): Decimal("-0.00000001")}
 
 
 def test_the_oldest_trades_are_known_by_their_number_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,14 +83,25 @@ def test_a_paper_demo_follows_a_second_venue_and_sends_it_nothing(tmp_path: Path
     assert kinds == {"VenueStarted", "SymbolListed", "TopSampled"}
 
 
-def test_an_interrupted_demo_on_a_recording_cancels_its_orders_and_exits_with_0(tmp_path: Path) -> None:
+def test_an_interrupted_demo_on_a_recording_takes_changed_settings_cancels_its_orders_and_exits_with_0(
+    tmp_path: Path,
+) -> None:
     source = shared_path("data/usdm-btc-eth-20240718")
-    state, out = tmp_path / "state", tmp_path / "out.json"
-    arguments = ("--shards", "2", "--source", str(source), "--state", str(state), "--report", str(out))
+    state, out, config = tmp_path / "state", tmp_path / "out.json", tmp_path / "own.yaml"
+    config.write_text((ROOT / "configs" / "replay.yaml").read_text())
+    files = ("--config", str(config), "--state", str(state), "--report", str(out))
+    arguments = ("--shards", "2", "--source", str(source), *files)
     demo = start("--duration", "600", *arguments)
     assert demo.stdout is not None
     for line in demo.stdout:
         if line.startswith("ETHUSDT") and "orders 0" not in line:
+            break
+    config.write_text(config.read_text().replace("order_notional_max: 2%", "order_notional_max: 1%"))
+    asked = start("strategy.half_spread_bps_min", "0.1", "--state", str(state), command="set")
+    said, _ = asked.communicate(timeout=TIMEOUT_S)
+    assert (asked.returncode, "strategy.half_spread_bps_min from 0.0 to 0.1" in said) == (0, True)
+    for _ in demo.stdout:
+        if "risk.order_notional_max from 2% to 1%" in (state / "settings.jsonl").read_text():
             break
     demo.send_signal(signal.SIGINT)
     _, stderr = demo.communicate(timeout=TIMEOUT_S)

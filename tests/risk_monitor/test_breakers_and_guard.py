@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from risk_market import Market, book
 
 from actors.risk_monitor.board import Board
-from actors.risk_monitor.breakers import Breaker, BreakerState, LiquidityBreaker
+from actors.risk_monitor.breakers import Breaker, BreakerState
 from actors.risk_monitor.guard import NOTHING, BehaviourGuard, Remedy
 from configs.schema import BehaviourSettings, Indicator, IndicatorThresholds
 from protocols.messages.orders import RateUsage
@@ -87,15 +87,6 @@ def test_it_never_goes_from_open_to_closed_without_trials(steps: list[tuple[str,
         )
 
 
-def test_liquidity_that_is_gone_pauses_and_resumes_once_it_is_back_for_a_while() -> None:
-    made = LiquidityBreaker(0.02, 0.2, 3 * S)
-    seen = [
-        made.observe(ratio, START + second * S)
-        for second, ratio in enumerate([1.0, 0.01, 0.1, 0.5, 0.5, 0.1, 0.6, 0.6, 0.6, 0.6])
-    ]
-    assert seen == [False, True, True, True, True, True, True, True, True, False]
-
-
 def test_a_gap_of_the_price_halts_the_symbol_then_lets_trial_orders_through() -> None:
     market = Market().calm()
     market.tell(mark("50250", market.now_ns), book(market.now_ns, mid=502_500))
@@ -124,13 +115,51 @@ def test_a_jump_of_many_times_the_usual_move_halts_the_symbol() -> None:
     assert "the price jumped 30.0 bps" in market.core.snapshot().symbols["BTCUSDC"].reason
 
 
-def test_an_empty_book_halts_the_symbol_and_it_resumes_by_itself() -> None:
+def test_an_empty_book_halts_the_symbol_until_it_is_back_for_a_while_then_lets_trial_orders_through() -> None:
     market = Market().calm()
     market.tell(book(market.now_ns, lots=1))
     assert market.level() == "HALTED"
-    for _ in range(80):
+    assert "the breaker of liquidity is open" in market.core.snapshot().symbols["BTCUSDC"].reason
+    for _ in range(20):
         market.pass_ms(100)
-    assert market.core.snapshot().symbols["BTCUSDC"].state == "ACTIVE"
+    market.tell(book(market.now_ns, lots=10))
+    for _ in range(29):
+        market.pass_ms(100)
+    assert market.level() == "HALTED", "a tenth of the usual is not back"
+    for _ in range(2):
+        market.pass_ms(100)
+    assert market.ask().limits[0].open_orders_max == 2
+    market.tell(book(market.now_ns, lots=1))
+    assert market.level() == "HALTED", "it is gone again"
+    for _ in range(62):
+        market.pass_ms(100)
+    assert market.level() != "HALTED"
+    assert market.ask().limits[0].open_orders_max == 32
+
+
+@pytest.mark.parametrize(
+    ("settings", "moves"),
+    [({"gaps_max": 3}, [502_500, 500_000, 502_500]), ({"gaps_max": 2, "market_window_ms": 60_000}, [502_500, 500_000])],
+)
+def test_only_so_many_gaps_within_the_window_open_the_breaker(settings: dict[str, int], moves: list[int]) -> None:
+    market = Market(breakers=settings).calm()
+    levels = []
+    for mid in moves:
+        market.tell(mark(str(mid / 10), market.now_ns), book(market.now_ns, mid=mid))
+        levels.append(market.level() == "HALTED")
+    assert levels == [*[False] * (len(moves) - 1), True]
+
+
+def test_a_jump_is_seen_with_the_message_that_makes_it_and_counts_once_a_period() -> None:
+    market = Market(breakers={"gap_bps_max": 1_000, "jumps_max": 2, "jump_sigmas": 5}).calm()
+    market.pass_ms(1_000, mid=500_001)
+    for mid in (501_501, 501_502, 501_503):
+        market.tell(mark("50150", market.now_ns), book(market.now_ns, mid=mid))
+    assert market.level() != "HALTED", "one move is one jump"
+    market.pass_ms(1_000, mid=501_503)
+    market.tell(book(market.now_ns, mid=500_003))
+    assert market.level() == "HALTED"
+    assert "the breaker of price jumps is open" in market.core.snapshot().symbols["BTCUSDC"].reason
 
 
 def usage(answers: int, failures: int) -> RateUsage:

@@ -14,13 +14,7 @@ import pytest
 from scipy import stats
 from shared_data import shared_path
 
-from actors.risk_monitor.estimators.covariance import (
-    ReturnCovariance,
-    correlated_exposure,
-    correlation_of,
-    quantile,
-    value_at_risk,
-)
+from actors.risk_monitor.estimators.covariance import ReturnCovariance, quantile, value_at_risk
 from actors.risk_monitor.estimators.drawdown import Drawdown
 from actors.risk_monitor.estimators.exposure import gross_exposure, net_exposure
 from actors.risk_monitor.estimators.liquidity import Usual
@@ -78,11 +72,45 @@ def test_ewma_volatility_by_seconds_is_the_weighted_mean_of_pandas() -> None:
     assert ours.bps_per_root_second() == pytest.approx(1e4 * expected, rel=1e-9)
 
 
-def test_covariance_is_that_of_weighted_moments() -> None:
-    moves = returns()
-    ours = ReturnCovariance(2, 1_000, 60_000)
+def test_the_period_that_is_not_over_counts_with_its_return_so_far_and_its_share() -> None:
+    moves = returns()["btcusdt"].tail(40)
+    ours = RealisedVolatility(1_000, 30_000, 120_000)
+    for move in moves.iloc[:-1]:
+        ours.sample(move)
+    ours.move(float(moves.iloc[-1]), 0.25)
+    expected = math.sqrt(float((moves.tail(31) ** 2).sum()) / 30.25 * YEAR_S)
+    assert ours.short() == pytest.approx(expected, rel=1e-6)
+
+
+def sampled(moves: pd.DataFrame, halflife_ms: int) -> ReturnCovariance:
+    ours = ReturnCovariance(2, 1_000, halflife_ms)
     for row in moves.to_numpy():
         ours.sample(row)
+    return ours
+
+
+def equal_weights(moves: pd.DataFrame) -> ReturnCovariance:
+    return sampled(moves, 10**16)
+
+
+def test_the_open_period_moves_the_covariance_like_a_sample_of_its_share() -> None:
+    moves = returns().tail(200)
+    ours, last = equal_weights(moves.iloc[:-1]), moves.iloc[-1]
+    for symbol, move in enumerate(last):
+        ours.move(symbol, float(move), 0.5)
+    expected = (moves.T @ moves / (len(moves) - 0.5)).to_numpy()
+    assert ours.per_second() == pytest.approx(expected, rel=1e-9)
+    exposures = np.array([12_000.0, -7_000.0])
+    assert ours.variance(exposures) == pytest.approx(float(exposures @ expected @ exposures), rel=1e-9)
+    deviations = np.sqrt(np.diag(expected))
+    rho = expected[0, 1] / deviations.prod()
+    correlated = math.sqrt(12_000.0**2 + 7_000.0**2 - 2 * rho * 12_000.0 * 7_000.0)
+    assert ours.correlated(exposures) == pytest.approx(correlated, rel=1e-9)
+
+
+def test_covariance_is_that_of_weighted_moments() -> None:
+    moves = returns()
+    ours = sampled(moves, 60_000)
     weights = 0.5 ** (np.arange(len(moves))[::-1] / 60)
     expected = np.cov(
         np.vstack([moves.to_numpy(), -moves.to_numpy()]).T, aweights=np.concatenate([weights, weights]), ddof=0
@@ -94,32 +122,28 @@ def test_value_at_risk_is_the_quantile_of_the_normal_law_of_scipy() -> None:
     moves = returns()
     covariance = (moves.T @ moves / len(moves)).to_numpy()
     exposures = np.array([12_000.0, -7_000.0])
+    variance = equal_weights(moves).variance(exposures)
     deviation = math.sqrt(float(exposures @ covariance @ exposures) * 600)
     for confidence in (0.9, 0.95, 0.99):
         expected = stats.norm(scale=deviation).ppf(confidence)
-        assert value_at_risk(exposures, covariance, 600, quantile(confidence)) == pytest.approx(expected, rel=1e-9)
+        assert value_at_risk(variance, 600, quantile(confidence)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_value_at_risk_is_exceeded_about_as_often_as_it_says() -> None:
     moves = returns()
-    covariance = (moves.T @ moves / len(moves)).to_numpy()
     exposures = np.array([10_000.0, 10_000.0])
-    limit = value_at_risk(exposures, covariance, 1.0, quantile(0.95))
+    limit = value_at_risk(equal_weights(moves).variance(exposures), 1.0, quantile(0.95))
     exceeded = float(((moves.to_numpy() @ exposures) < -limit).mean())
     assert 0.005 < exceeded < 0.10, "recorded returns have fat tails and many zeros, but it is the right order"
 
 
 def test_correlated_exposure_uses_the_correlation_of_scipy() -> None:
     moves = returns() - returns().mean()
-    ours = ReturnCovariance(2, 1_000, 10_000_000)
-    for row in moves.to_numpy():
-        ours.sample(row)
+    ours = equal_weights(moves)
     rho = stats.pearsonr(moves["btcusdt"], moves["ethusdt"]).statistic
     for one, other in ((5_000.0, 3_000.0), (5_000.0, -3_000.0)):
         expected = math.sqrt(one**2 + other**2 + 2 * rho * one * other)
-        assert correlated_exposure(np.array([one, other]), correlation_of(ours.per_second())) == pytest.approx(
-            expected, rel=1e-3
-        )
+        assert ours.correlated(np.array([one, other])) == pytest.approx(expected, rel=1e-3)
     assert gross_exposure([5_000.0, -3_000.0]) == 8_000 and net_exposure([5_000.0, -3_000.0]) == 2_000
 
 

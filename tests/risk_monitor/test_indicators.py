@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from account_samples import BTC, S, equity, mark, position, settings
+from account_samples import BTC, ETH, MS, S, equity, mark, position, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from risk_market import Market, book
@@ -295,3 +295,29 @@ def test_thresholds_survive_the_way_to_the_actors() -> None:
     again = type(changed).model_validate_json(changed.model_dump_json())
     assert again == changed
     assert again.risk.indicators.of(Indicator.MARK_GAP).at_limit is RiskLevel.HALTED
+
+
+@pytest.mark.parametrize("name", ["volatility_short", "volatility_long", "volatility_ratio", "volatility_ewma"])
+def test_volatility_moves_with_the_book_and_waits_for_no_sample(name: str) -> None:
+    market = Market().calm()
+    before = market.seen()[name]
+    market.now_ns += 300 * MS
+    market.tell(book(market.now_ns, mid=500_100))
+    assert market.seen()[name] != before
+
+
+def test_value_at_risk_and_correlated_exposure_move_with_the_book_and_wait_for_no_sample() -> None:
+    market = Market().calm()
+    for step in range(40):
+        market.now_ns += S
+        market.refresh()
+        market.tell(book(market.now_ns, mid=500_000 + step % 3))
+        market.tell(book(market.now_ns, mid=25_000 + step % 2, instrument_id=ETH))
+        market.tell_timer()
+    market.tell(position(20), position(100, ETH))
+    before = market.account()
+    market.now_ns += 300 * MS
+    market.tell(book(market.now_ns, mid=500_100))
+    after = market.account()
+    assert after["value_at_risk"] > before["value_at_risk"] > 0
+    assert after["correlated_exposure"] != before["correlated_exposure"]

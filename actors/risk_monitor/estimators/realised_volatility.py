@@ -25,9 +25,10 @@ class _Window:
         if len(self._squares) > self._samples:
             self.total -= self._squares.popleft()
 
-    def variance(self) -> float:
-        """Mean square of a return; 0 for none."""
-        return self.total * 1e-18 / len(self._squares) if self._squares else 0.0
+    def variance(self, open_square: float, open_share: float) -> float:
+        """Mean square of a return, the period that is not over yet included; 0 for none."""
+        count = len(self._squares) + open_share
+        return (self.total * 1e-18 + open_square) / max(count, 1.0)
 
     @property
     def count(self) -> int:
@@ -37,9 +38,10 @@ class _Window:
 class RealisedVolatility:
     """Annualised volatility from returns of one sampling period.
 
-    Formula: sqrt(mean(r^2) * year / period), r = ln(mid / mid one period before), the mean taken as zero. Unit: share of the price a year.
-    Window: the last `short_ms` and `long_ms`. Source: mid of the book, sampled every `sample_ms`, so that the bounce between bid and ask
-    and the number of updates do not count.
+    Formula: sqrt(mean(r^2) * year / period), r = ln(mid / mid one period before), the mean taken as zero; the period that is not over yet
+    counts with its return so far and the share of it that has passed, so that each book moves the value. Unit: share of the price a year.
+    Window: the last `short_ms` and `long_ms`. Source: mid of the book. Whole periods end every `sample_ms`: the bounce between bid and ask
+    and the number of updates do not count (realised variance from every tick grows with the noise, not with the volatility).
     """
 
     def __init__(self, sample_ms: int, short_ms: int, long_ms: int) -> None:
@@ -47,14 +49,20 @@ class RealisedVolatility:
         self._short = _Window(max(short_ms // sample_ms, 2))
         self._long = _Window(max(long_ms // sample_ms, 2))
         self._short_samples = max(short_ms // sample_ms, 2)
+        self._open_square = self._open_share = 0.0
 
     def sample(self, log_return: float) -> None:
-        """Take the return of one period; one that is not finite is left out."""
+        """Take the return of one whole period; one that is not finite is left out."""
+        self._open_square = self._open_share = 0.0
         if not math.isfinite(log_return):
             return
         square = round(log_return * log_return * 1e18)
         self._short.add(square)
         self._long.add(square)
+
+    def move(self, log_return: float, share: float) -> None:
+        """Take the return since the last sample, when `share` (0 to 1) of the period has passed."""
+        self._open_square, self._open_share = log_return * log_return, share
 
     @property
     def is_warm(self) -> bool:
@@ -63,20 +71,23 @@ class RealisedVolatility:
 
     def short(self) -> float:
         """Annualised volatility of the short window."""
-        return math.sqrt(self._short.variance() * self._per_year)
+        return math.sqrt(self._variance(self._short) * self._per_year)
 
     def long(self) -> float:
         """Annualised volatility of the long window."""
-        return math.sqrt(self._long.variance() * self._per_year)
+        return math.sqrt(self._variance(self._long) * self._per_year)
 
     def usual_return(self) -> float:
-        """Standard deviation of the return of one sampling period, over the long window."""
-        return math.sqrt(self._long.variance())
+        """Standard deviation of the return of one whole sampling period, over the long window."""
+        return math.sqrt(self._long.variance(0.0, 0.0))
 
     def ratio(self) -> float:
         """Short by long; 1 while nothing moved."""
-        long = self._long.variance()
-        return math.sqrt(self._short.variance() / long) if long > 0 else 1.0
+        long = self._variance(self._long)
+        return math.sqrt(self._variance(self._short) / long) if long > 0 else 1.0
+
+    def _variance(self, window: _Window) -> float:
+        return window.variance(self._open_square, self._open_share)
 
 
 def annualised(bps_per_root_second: float) -> float:
