@@ -45,6 +45,7 @@ class ActorRow(NamedTuple):
     pid: int
     epoch: int
     restarts: int
+    memory: str
     text: str
 
 
@@ -76,7 +77,15 @@ def symbol_rows(status: SystemStatus) -> list[SymbolRow]:
 def actor_rows(status: SystemStatus) -> list[ActorRow]:
     """Every actor, in the supervisor's order."""
     return [
-        ActorRow(actor.name, str(actor.state), actor.pid, actor.epoch, actor.restarts, actor.text)
+        ActorRow(
+            actor.name,
+            str(actor.state),
+            actor.pid,
+            actor.epoch,
+            actor.restarts,
+            _memory(actor.memory_bytes),
+            actor.text,
+        )
         for actor in status.actors
     ]
 
@@ -143,6 +152,10 @@ def _rows(listed: object) -> Iterable[dict[str, Any]]:
 
 def _text(value: object) -> str:
     return ABSENT if value is None or value == "" else str(value)
+
+
+def _memory(memory_bytes: int) -> str:
+    return f"{memory_bytes / 1e6:.0f} MB" if memory_bytes else ABSENT
 
 
 def _level(own: object, account: object) -> str:

@@ -130,6 +130,8 @@ class SupervisedWorld:
         self.stop_files: set[str] = set()
         self.specs: dict[str, ActorSpec] = {}
         self.arm_clears = True
+        self.memory_mb: dict[str, int] = {}
+        """What the agents measure, by actor."""
         self.hook = hook
         self._queue: deque[Any] = deque()
         self._silences: list[tuple[int, c.ChildProbed]] = []
@@ -252,10 +254,13 @@ class SupervisedWorld:
                 self.history.append("flatten")
             case c.GiveAnswer(ask_id=ask_id, answer=answer):
                 self.answers[ask_id] = answer
-            case c.Beat(node=node) if node:
-                self._queue.append(c.NodeBeaten(node=node, stop_file=node in self.stop_files))
-            case c.Beat():
-                pass
+            case c.Beat(node=node, pids=pids):
+                memory = {name: self.memory_mb[name] * 1_000_000 for name in pids if name in self.memory_mb}
+                if node == self.core.status().actors[0].node and c.SELF in self.memory_mb:
+                    memory[c.SELF] = self.memory_mb[c.SELF] * 1_000_000
+                self._queue.append(c.NodeBeaten(node=node, stop_file=node in self.stop_files, memory_bytes=memory))
+            case c.EndSelf():
+                self.history.append("end self")
             case c.LatchNode(node=node, present=present):
                 self.history.append(f"{'latch' if present else 'lift'} {node}")
                 if present:

@@ -38,14 +38,15 @@ class NodeAgent:
         self._stop_file: Path | None = StateDir(state).stop_file if state else None
         self._watching: asyncio.Task[None] | None = None
 
-    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[int, bool]:
+    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[int, bool, dict[str, int]]:
         """The supervisor is alive, and these are its children on this node.
 
         Args:
             supervisor_pid: 0 when it is on another node.
 
         Returns:
-            How many supervisors this agent had to kill, and whether the node of a cluster has its stop file.
+            How many supervisors this agent had to kill, whether the node of a cluster has its stop file, and the resident memory in
+            bytes of each of `pids` that lives.
         """
         if supervisor_pid != self._supervisor_pid:
             self._supervisor_pid = supervisor_pid
@@ -57,7 +58,8 @@ class NodeAgent:
         self._beaten_s = time.monotonic()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
-        return self._kills, self._stop_file is not None and _is_there(self._stop_file)
+        stop_file = self._stop_file is not None and _is_there(self._stop_file)
+        return self._kills, stop_file, self._memory_bytes()
 
     async def latch(self, present: bool, reason: str) -> None:
         """Write the stop file of this node of a cluster, or remove it; on one machine the supervisor itself does."""
@@ -94,6 +96,15 @@ class NodeAgent:
         if is_alive(pid, self._supervisor_began_s):
             self._kills += 1
             await asyncio.to_thread(kill_and_verify, pid, self._supervisor_began_s, KILL_TIMEOUT_S)
+
+    def _memory_bytes(self) -> dict[str, int]:
+        found = {}
+        for name, (pid, began_s) in self._held.items():
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(pid)
+                if process.create_time() == began_s:
+                    found[name] = int(process.memory_info().rss)
+        return found
 
     def _hold(self, name: str, pid: int) -> None:
         if self._held.get(name, (0, 0.0))[0] != pid:

@@ -32,7 +32,9 @@ from actors.runtime.ray_cluster import (
     ClusterError,
     kill_marked,
     last_lines,
+    marked,
     ray_environment,
+    runs,
 )
 
 LOOK_PERIOD_S = 0.1
@@ -216,7 +218,7 @@ class NodeKeeper:
             if len(vital) < len(wanted):
                 vital |= self._vital_children(process.pid, wanted)
             for name, child in vital.items():
-                if not _lives(child):
+                if not runs(child):
                     return f"its {name} (pid {child.pid}) is dead"
             if head.is_another():
                 return "another cluster's head is at its address now"
@@ -230,11 +232,12 @@ class NodeKeeper:
 
     def _clear(self, process: subprocess.Popen[bytes]) -> None:
         """End the part: gently when everything is to end, else at once, for what is left of it may trade."""
+        started = marked(self._kept.marker, self._kept.part)
         if self._ending and process.poll() is None:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_S)
-        kill_marked(self._kept.marker, self._kept.part)
+        kill_marked(self._kept.marker, self._kept.part, known=started)
         process.wait()
 
     def _pause(self, seconds: float) -> None:
@@ -244,13 +247,6 @@ class NodeKeeper:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def main(arguments: list[str]) -> int:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,7 @@ LOOPBACK = "127.0.0.2"
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
+GONE_LOOK_S = 0.1
 OBJECT_STORE_BYTES = 80_000_000
 NO_PORT = -1
 """Keeps the dashboard's process from starting. Without a dashboard and with usage reports disabled it is started all the same, asks
@@ -176,12 +177,13 @@ def stop_cluster(state: StateDir, marker: str = "") -> None:
     cluster = _read(state)
     if cluster is None or (marker and cluster.marker != marker):
         return
+    started = marked(cluster.marker)
     if is_alive(cluster.head_pid, cluster.head_started_s):
-        head = psutil.Process(cluster.head_pid)
         with contextlib.suppress(psutil.NoSuchProcess):
+            head = psutil.Process(cluster.head_pid)
             head.send_signal(signal.SIGTERM)
             psutil.wait_procs([head], timeout=STOP_TIMEOUT_S)
-    kill_marked(cluster.marker)
+    kill_marked(cluster.marker, known=started)
     _remove_temp_dirs(cluster)
     state.ray_file.unlink(missing_ok=True)
 
@@ -352,18 +354,33 @@ def marked(marker: str, part: str = "") -> list[psutil.Process]:
     return found
 
 
-def kill_marked(marker: str, part: str = "") -> None:
-    """SIGKILL all of `marked`; again, for what was being started meanwhile.
+def kill_marked(marker: str, part: str = "", known: Iterable[psutil.Process] = ()) -> None:
+    """SIGKILL all of `marked`; again, for what was being started meanwhile. Returns when they and all of `known` are gone.
+
+    A process that ends loses its marks some moments before it is gone; whoever ended it earlier names it in `known`.
 
     Raises:
         ClusterError: some survive it.
     """
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    while processes := marked(marker, part):
+    seen = set(known)
+    while True:
+        seen |= set(marked(marker, part))
+        left = [process for process in seen if runs(process)]
+        if not left:
+            return
         if time.monotonic() >= deadline:
-            left = [process.pid for process in processes]
-            raise ClusterError(f"processes {left} survived SIGKILL for {STOP_TIMEOUT_S:.0f} s")
-        for process in processes:
+            pids = sorted(process.pid for process in left)
+            raise ClusterError(f"processes {pids} survived SIGKILL for {STOP_TIMEOUT_S:.0f} s")
+        for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(processes, timeout=0.5)
+        psutil.wait_procs(left, timeout=GONE_LOOK_S)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process runs still; a zombie does not, nor another that has its pid now."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

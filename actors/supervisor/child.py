@@ -91,6 +91,7 @@ class Child:
     stopped: bool = False
     survived: bool = False
     drained: bool = False
+    memory_bytes: int = 0
     misses: int = 0
     probing: bool = False
     reading: bool = False
@@ -133,6 +134,7 @@ class Child:
         """No process is left: forget what belonged to it. Its last snapshot goes with it, for it is true of nothing now."""
         self.pid = 0
         self.misses = 0
+        self.memory_bytes = 0
         self.probing = self.reading = self.survived = False
         self.told, self.telling = {}, {}
         self.vitals = None
@@ -181,4 +183,5 @@ class Child:
             snapshot=self.snapshot,
             io=self.io,
             text=text,
+            memory_bytes=self.memory_bytes,
         )

@@ -14,6 +14,9 @@ from protocols.envelope import Message
 from protocols.mailboxes import AnyControl, Control, Hosted
 from protocols.messages.control import AnyAnswer, AnyCommand, ChildSpec, Vitals
 
+SELF = "supervisor"
+"""Name of the supervisor itself among those whose memory a node's agent tells."""
+
 
 class FindChildren(Message, frozen=True, kw_only=True):
     """Look for living actors of these names. Outcome: ChildrenFound."""
@@ -191,10 +194,18 @@ class Beat(Message, frozen=True, kw_only=True):
 
 
 class NodeBeaten(Message, frozen=True, kw_only=True):
-    """The agent's answer: whether the stop file is present on its node."""
+    """The agent's answer: whether the stop file is present on its node, and the resident memory of each process that it was told of.
+
+    Where the supervisor runs, its own is under `SELF`.
+    """
 
     node: str
     stop_file: bool
+    memory_bytes: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class EndSelf(Message, frozen=True, kw_only=True):
+    """End this process at once; Ray starts the supervisor anew, which goes on from what is on file. No outcome."""
 
 
 class LatchNode(Message, frozen=True, kw_only=True):
@@ -368,6 +379,7 @@ SupervisorRequest = (
     | StopChild
     | KillChild
     | Beat
+    | EndSelf
     | LatchNode
     | LookAtNodes
     | ClearVenue

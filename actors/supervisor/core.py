@@ -39,6 +39,7 @@ from actors.supervisor.commands import (
 from actors.supervisor.halting import Halting
 from actors.supervisor.health import Health
 from actors.supervisor.lifecycle import Lifecycle
+from actors.supervisor.memory import Memory
 from actors.supervisor.nodes import Nodes
 from actors.supervisor.system_state import SystemState
 from configs.schema import SupervisionSettings
@@ -89,6 +90,7 @@ class SupervisorCore:
         self._halting = Halting(self._state)
         self._lifecycle = Lifecycle(self._state, self._halting)
         self._health = Health(self._state, self._lifecycle)
+        self._memory = Memory(self._state, self._lifecycle)
         self._nodes = Nodes(self._state, self._lifecycle, self._halting)
         self._answers = Answers(self._state, self._lifecycle, self._halting)
         self._identity = identity
@@ -154,9 +156,8 @@ class SupervisorCore:
         )
 
     def _status_of(self, child: Child) -> ActorStatus:
-        status = child.status()
         node = self._state.placement.node_of(child.name)
-        return msgspec.structs.replace(status, node=node) if node else status
+        return msgspec.structs.replace(child.status(), node=node, memory_bytes_max=self._memory.bytes_max(child))
 
     def _take(self, message: SupervisorMailbox, now_ns: int) -> list[Effect]:
         match message:
@@ -185,6 +186,7 @@ class SupervisorCore:
                 self._health.note_read(message)
             case NodeBeaten():
                 self._nodes.note_beaten(message)
+                self._memory.note_beaten(message)
             case NodeLatched():
                 self._nodes.note_latched(message)
             case NodesSeen():
@@ -237,4 +239,6 @@ class SupervisorCore:
             snapshot=msgspec.to_builtins(self.snapshot(), str_keys=True),
             io={},
             node=self._state.placement.home,
+            memory_bytes=self._memory.own_bytes,
+            memory_bytes_max=self._memory.own_bytes_max,
         )

@@ -12,11 +12,13 @@ import msgspec
 
 from actors.runtime import ray_host
 from actors.runtime.epochs import EpochError
+from actors.runtime.exit_codes import ExitCode
 from actors.runtime.journal_error import JournalError
 from actors.runtime.journal_reading import read_shard_events
 from actors.runtime.ray_host import ActorGone, ActorRef, CallFailed, RayHostError, at_head
 from actors.runtime.state_dir import StateDir
 from actors.supervisor.commands import (
+    SELF,
     AllocateEpoch,
     Beat,
     ChildDied,
@@ -29,6 +31,7 @@ from actors.supervisor.commands import (
     ChildTold,
     ClearVenue,
     ConsiderChange,
+    EndSelf,
     EpochAllocated,
     EpochRefused,
     FindChildren,
@@ -119,6 +122,8 @@ class ChildGateway:
                 self._begin(self._kill(request))
             case Beat():
                 self._begin(self._beat(request))
+            case EndSelf():
+                os._exit(ExitCode.MEMORY_EXCEEDED)
             case LatchNode():
                 self._begin(self._latch(request))
             case LookAtNodes():
@@ -293,9 +298,9 @@ class ChildGateway:
         try:
             agent = await self._agent(node)
             own_pid = os.getpid() if node == self._home else 0
-            _, stop_file = await agent.agent("beat", own_pid, request.pids, timeout_s=BEAT_TIMEOUT_S)
-            if node:
-                self._deliver(NodeBeaten(node=node, stop_file=stop_file))
+            pids = {**request.pids, SELF: own_pid} if own_pid else request.pids
+            _, stop_file, memory_bytes = await agent.agent("beat", own_pid, pids, timeout_s=BEAT_TIMEOUT_S)
+            self._deliver(NodeBeaten(node=node, stop_file=stop_file, memory_bytes=memory_bytes))
         except CallFailed:
             pass  # Ray restarts the agent; the next beat tells it everything
         except RayHostError:

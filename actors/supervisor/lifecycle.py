@@ -191,6 +191,12 @@ class Lifecycle:
         self._note_unexpected_end(child, text, AlertCode.ACTOR_HUNG)
         self.kill(child, text)
 
+    def note_memory_exceeded(self, child: Child, text: str) -> None:
+        """A child takes more memory than it may: ended in order (its orders are cancelled first), it counts as one that died."""
+        self._note_unexpected_end(child, text, AlertCode.MEMORY_EXCEEDED)
+        child.text = text
+        self.end(child)
+
     def note_node_lost(self, node: str) -> None:
         """A node is lost: nothing that runs there counts any more."""
         for child in self._state.on_node(node):

@@ -74,6 +74,15 @@ def _all_samples(status: SystemStatus) -> Iterator[Item]:
         yield "raymaker_actor_up", "1 while the actor runs", labels, float(actor.state in ALIVE)
         yield "raymaker_actor_epoch", "Epoch of the actor's incarnation", labels, float(actor.epoch)
         yield "raymaker_actor_restarts", "Restarts by the supervisor", labels, float(actor.restarts)
+        if actor.memory_bytes:
+            memory = {"actor": actor.name}
+            yield "raymaker_memory_bytes", "Resident memory of the process", memory, float(actor.memory_bytes)
+            yield (
+                "raymaker_memory_bytes_max",
+                "Its bound: above it it is restarted",
+                memory,
+                float(actor.memory_bytes_max),
+            )
         yield from _vital_samples(actor)
         yield from _numbers(f"raymaker_{actor.role}", actor.snapshot, {"actor": actor.name})
         io = {key: value for key, value in actor.io.items() if key != HISTOGRAM}

@@ -15,8 +15,16 @@ class InventorySettings(Section):
     report_period_ms: int = Field(default=250, ge=10, le=1_000)
 
 
+Megabytes = Annotated[int, Field(ge=256, le=1_048_576)]
+"""Of resident memory. An actor that does nothing yet has some 130."""
+
+
 class SupervisionSettings(Section):
-    """Health, restarts and shutdown."""
+    """Health, restarts, memory and shutdown.
+
+    `memory_mb_max` bounds the resident memory of each actor's process, `memory_mb_max_of` that of an actor or a role named there
+    (the supervisor is one of them); from `memory_warning_share` of the bound on it is told, above the bound the actor is restarted.
+    """
 
     health_period_ms: Milliseconds = 250
     health_timeout_ms: Milliseconds = 500
@@ -28,8 +36,15 @@ class SupervisionSettings(Section):
     restarts_max: int = Field(default=5, ge=1, le=100)
     restart_window_ms: Milliseconds = 30_000
     restart_delay_ms: int = Field(default=0, ge=0, le=60_000)
+    memory_mb_max: Megabytes = 1_000
+    memory_mb_max_of: dict[str, Megabytes] = Field(default_factory=dict)
+    memory_warning_share: float = Field(default=0.7, gt=0, lt=1)
     snapshot_period_ms: Milliseconds = 500
     metrics_port: Port = 0
+
+    def memory_bytes_max(self, name: str, role: str) -> int:
+        """The bound of one actor: its own, else its role's, else everybody's."""
+        return self.memory_mb_max_of.get(name, self.memory_mb_max_of.get(role, self.memory_mb_max)) * 1_000_000
 
 
 class AlertingSettings(Section):

@@ -25,6 +25,7 @@ _INJECTIONS: dict[Injection, Inject] = {
     Injection.DIE_AT: process_hurt.die_at,
     Injection.KILL_ALWAYS: process_hurt.kill_always,
     Injection.NO_START: process_hurt.no_start,
+    Injection.LEAK: process_hurt.leak,
     Injection.FULL_DISK: process_hurt.full_disk,
     Injection.STARVE: process_hurt.starve,
     Injection.STOP: commands_hurt.stop,

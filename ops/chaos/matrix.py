@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from configs.schema import Settings
+from ops.chaos.command_rows import COMMAND_ROWS
+from ops.chaos.death_rows import death_rows
 from ops.chaos.network_rows import network_rows
 from ops.chaos.node_rows import node_rows
-from ops.chaos.process_rows import process_rows
 from ops.chaos.rows import Row, order_of
 from ops.chaos.venue_rows import venue_rows
+from ops.chaos.want_rows import want_rows
 
 MINIMUM = (1, 2, 3, 5, 6, 9, 13, 14, 16, 17, 19, 23, 25, 27, 28, 29, 33, 36, 37, 38, 41, 45, 54, 60)
 """Rows that the matrix asks of every run."""
 
 NOT_RUN = {
     "22": "a damaged store of the head needs a person: ops/runbooks/cluster.md says what to do",
-    "56": "nobody watches the memory of a process: Ray's own monitor is switched off",
 }
 """Rows that are not injected on live processes, and why. They are never counted as passed; the rest of the matrix is simulated."""
 
 
 def rows(settings: Settings) -> dict[str, Row]:
     """Every row that can be run, by its key, in the matrix' order."""
-    listed = (*process_rows(settings), *network_rows(settings), *venue_rows(settings), *node_rows(settings))
+    listed = (
+        *death_rows(settings),
+        *want_rows(settings),
+        *COMMAND_ROWS,
+        *network_rows(settings),
+        *venue_rows(settings),
+        *node_rows(settings),
+    )
     return {row.key: row for row in sorted(listed, key=lambda row: order_of(row.key))}

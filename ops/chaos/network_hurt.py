@@ -11,10 +11,10 @@ import msgspec
 
 from configs.keys import load_keys
 from ops.chaos import faults
+from ops.chaos.death_rows import ANSWERS
 from ops.chaos.following import Touched, touched_by
 from ops.chaos.live import Live, Told, later, verdict
 from ops.chaos.network_rows import NEW_ORDER
-from ops.chaos.process_rows import ANSWERS
 from ops.chaos.proxy.notes import Note
 from ops.chaos.proxy.rules import Effect, Rule, Toward, Way, held
 from ops.chaos.rows import Network, Row

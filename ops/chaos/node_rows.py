@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from configs.schema import Settings
-from ops.chaos.process_rows import NEW_START_S
 from ops.chaos.rows import (
     DIED,
     HANG_S,
+    NEW_START_S,
     OTHER_S,
     QUOTING_S,
     SUPERVISOR_S,
@@ -30,9 +30,6 @@ SILENT_S = 5.0
 PLACED_S = 3.0
 """A process on a node that had none waiting: Python, Ray and our code are loaded first."""
 
-HUNG_SUPERVISOR_S = 2.5
-"""The node's agent kills a supervisor that has not beaten for two seconds."""
-
 HEAD_S = 5.0
 """A new head on the old tables (fault matrix, row 19)."""
 
@@ -41,15 +38,6 @@ def node_rows(settings: Settings) -> tuple[Row, ...]:
     """The rows with the bounds that follow from the settings."""
     fenced_s = fence_s(settings) + QUOTING_S
     return (
-        Row(
-            key="9b",
-            fault="supervisor SIGSTOP, SIGCONT after 10 s",
-            injection=Injection.FREEZE,
-            victims=("supervisor",),
-            alerts=DIED,
-            safe=Safe.TENDED,
-            bounds=Bounds(detected_s=HUNG_SUPERVISOR_S + SUPERVISOR_S, safe_s=OTHER_S, quoting_s=QUOTING_S),
-        ),
         Row(
             key="21",
             fault="GCS SIGKILL on one machine, whose tables are in memory: everything ends; then a new start",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import msgspec
+import psutil
 
 from actors.runtime.ray_cluster import is_alive
+from actors.supervisor.memory import KILL_SHARE
 from ops.chaos import faults
 from ops.chaos.live import Live, Told, ended, later, seconds_after, verdict
 from ops.chaos.measuring import first_alert
 from ops.chaos.rows import Row
+from ops.chaos.want_rows import LEAK_MB_PER_S
 from ops.launch import status_of
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorStatus
@@ -19,6 +23,8 @@ STARVED_S = 8.0
 PER_CORE = 2
 STOPPED_S_MAX = 10.0
 HALTED_S = 5.0
+MB = 1_000_000
+LEAK_S_MAX = 25.0
 LOOP_S_MAX = 45.0
 """How long a restart loop may take until the shard is given up."""
 
@@ -31,7 +37,11 @@ def kill(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
 def freeze(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
     """SIGSTOP, and SIGCONT later."""
     frozen = faults.freeze(victims[0].pid)
-    live.wait(faults.FROZEN_S)
+    if victims[0].role == "supervisor" and live.wait(faults.FROZEN_S, lambda: not is_alive(victims[0].pid)):
+        told.detected_s = round(
+            seconds_after(told.scene), 3
+        )  # by its node's agent, which ends it; nobody can tell before
+    live.wait(faults.FROZEN_S - seconds_after(told.scene))
     awake = faults.wake(frozen)
     told.notes.append(
         "the frozen process lived on and was woken" if awake else "the frozen process was gone before SIGCONT"
@@ -51,6 +61,25 @@ def hog(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
 def die_at(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
     """The process dies at a point of its journal."""
     _began(told, faults.die_at(victims[0].name, row.variant, live.state.path / "died"))
+
+
+def leak(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The process grows until it is ended; what it took at most is held against the bound (I11)."""
+    name, pid = victims[0].name, victims[0].pid
+    bound_bytes = live.settings.supervision.memory_bytes_max(name, victims[0].role)
+    _began(told, faults.leak(name, live.state.path / "leaking", LEAK_MB_PER_S * MB, 2 * bound_bytes))
+    most_bytes = 0
+
+    def ended() -> bool:
+        nonlocal most_bytes
+        with contextlib.suppress(psutil.Error):
+            most_bytes = max(most_bytes, psutil.Process(pid).memory_info().rss)
+        return not is_alive(pid)
+
+    gone = live.wait(LEAK_S_MAX, ended)
+    told.notes.append(f"{most_bytes // MB} MB at most, bound {bound_bytes // MB}")
+    held = gone and most_bytes <= KILL_SHARE * bound_bytes
+    told.checks.append(verdict("I11", held, f"{name} {'had' if gone else 'lives on with'} {most_bytes // MB} MB"))
 
 
 def full_disk(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:

@@ -32,6 +32,7 @@ class Injection(enum.StrEnum):
     TOTAL_DEATH = "SIGKILL of every process of ours, Ray's too"
     FULL_DISK = "RLIMIT_FSIZE on the live process"
     STARVE = "busy processes on every core"
+    LEAK = "memory that grows inside a living actor"
     NO_FILES = "RLIMIT_NOFILE on the live process, its private socket reset"
     NODE = "a node, or the head, of a system on two local nodes"
     WEBHOOK = "a local webhook that fails"
@@ -107,6 +108,9 @@ OTHER_S = 2.5
 QUOTING_S = 5.0
 SUPERVISOR_S = 2.0
 """The supervisor's own return, before it can replace anybody (fault matrix, row 9)."""
+
+NEW_START_S = 30.0
+"""From the command of a new start to quotes: Ray, the checks of the venue, the actors, the fence."""
 
 EVERYBODY: tuple[Role, ...] = (
     "supervisor",

@@ -28,6 +28,7 @@ from ops.chaos.stage import Stage, StageFailed, chaos_settings
 from ops.chaos.stranger import is_strangers
 from ops.chaos.timeline import timeline_of
 from ops.chaos.verdicts import RowRun
+from ops.chaos.want_rows import LEAK_MB_MAX
 from ops.invariants.all import check_all
 from ops.invariants.history import Findings
 from ops.launch import Ending, LaunchFailed, clear_away, launch, shut_down, status_of, wait_until_quoting
@@ -59,6 +60,8 @@ def play(row: Row, folder: Path, seed: int) -> RowRun:
         if row.injection in PROXIED:
             stage.start_proxy()
         changes = LIMITS if row.injection is Injection.STOP else {}
+        if row.injection is Injection.LEAK:
+            changes = {"supervision": {"memory_mb_max": LEAK_MB_MAX}}
         if row.injection is Injection.WEBHOOK:
             changes = changes | stage.start_webhook()
         if row.injection is Injection.NODE:

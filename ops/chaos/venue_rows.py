@@ -1,10 +1,10 @@
-"""Rows that are faults of the venue: what it is asked to do wrong (actors/exchange/README.md)."""
+"""Rows that are faults of the venue: what it is asked to do wrong (actors/exchange/README.md), its death, and others with our key."""
 
 from __future__ import annotations
 
 from configs.schema import Settings
 from ops.chaos.network_rows import SOME_ORDERS, SPELL_S
-from ops.chaos.rows import OTHER_S, QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
+from ops.chaos.rows import HANG_S, OTHER_S, QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
 from protocols.messages.alerts import AlertCode
 
 THROTTLED_S = 5
@@ -89,7 +89,38 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             watch_s=40.0,
             lasts_s=SPELL_S,
         ),
+        *_OTHERS,
     )
+
+
+_OTHERS = (
+    Row(
+        key="45",
+        fault="venue SIGKILL, restarted after 2 s",
+        injection=Injection.VENUE,
+        alerts=(AlertCode.USER_STREAM_LOST, AlertCode.FEED_LOST, AlertCode.FEED_STALE),
+        safe=Safe.GONE,
+        bounds=Bounds(detected_s=HANG_S, safe_s=15.0, quoting_s=15.0),
+    ),
+    Row(
+        key="48",
+        fault="the listen key ended by somebody else",
+        injection=Injection.STRANGER,
+        variant="listen key",
+        alerts=(AlertCode.USER_STREAM_LOST,),
+        safe=Safe.EMPTY,
+        bounds=Bounds(detected_s=QUOTING_S, safe_s=QUOTING_S + HANG_S, quoting_s=2 * QUOTING_S),
+    ),
+    Row(
+        key="65",
+        fault="another program with our key: an order that rests, and a purchase",
+        injection=Injection.STRANGER,
+        variant="trades",
+        alerts=(AlertCode.FOREIGN_FILL,),
+        safe=Safe.TENDED,
+        bounds=Bounds(detected_s=10.0, safe_s=OTHER_S, quoting_s=QUOTING_S),
+    ),
+)
 
 
 def _asked(

@@ -145,9 +145,9 @@ def _actor_table(status: SystemStatus) -> Table:
     table = plain_table("actors")
     table.add_column("actor")
     table.add_column("state")
-    for heading in ("pid", "epoch", "restarts"):
+    for heading in ("pid", "epoch", "restarts", "memory"):
         table.add_column(heading, justify="right")
     for row in actor_rows(status):
         state = Text(row.state, style=_STATE_STYLES.get(row.state, ""))
-        table.add_row(row.name, state, str(row.pid or "-"), str(row.epoch), str(row.restarts))
+        table.add_row(row.name, state, str(row.pid or "-"), str(row.epoch), str(row.restarts), row.memory)
     return table

@@ -55,6 +55,8 @@ class AlertCode(enum.StrEnum):
     NODE_LOST = "NODE_LOST"
     NODE_JOINED = "NODE_JOINED"
     HEAD_LOST = "HEAD_LOST"
+    MEMORY_HIGH = "MEMORY_HIGH"
+    MEMORY_EXCEEDED = "MEMORY_EXCEEDED"
 
 
 class Alert(Message, frozen=True, kw_only=True):

@@ -244,7 +244,10 @@ class Shutdown(Message, frozen=True, kw_only=True):
 
 
 class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One actor in the supervisor's eyes. `snapshot` is its core's snapshot and `io` its shell's, as builtins."""
+    """One actor in the supervisor's eyes. `snapshot` is its core's snapshot and `io` its shell's, as builtins.
+
+    `memory_bytes` is what its process has resident by its node's agent, 0 before it was seen; `memory_bytes_max` its bound.
+    """
 
     name: str
     role: str
@@ -259,6 +262,8 @@ class ActorStatus(msgspec.Struct, frozen=True, kw_only=True):
     io: dict[str, object]
     text: str = ""
     node: str = ""
+    memory_bytes: int = 0
+    memory_bytes_max: int = 0
 
 
 class SystemStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -39,6 +39,16 @@ async def test_a_child_that_nobody_knows_counts_as_gone() -> None:
     assert await NodeAgent().kill("strategy-0", 0, timeout_s=0.1)
 
 
+async def test_the_beat_tells_the_resident_memory_of_every_child_that_lives(process: subprocess.Popen[bytes]) -> None:
+    agent = NodeAgent()
+    _, _, memory = await agent.beat(0, {"strategy-0": process.pid})
+    assert memory.keys() == {"strategy-0"}
+    assert 1_000_000 < memory["strategy-0"] < 200_000_000
+    process.kill()
+    process.wait()
+    assert (await agent.beat(0, {"strategy-0": process.pid}))[2] == {}
+
+
 async def test_a_child_that_is_gone_from_the_beat_is_forgotten(process: subprocess.Popen[bytes]) -> None:
     agent = NodeAgent()
     await agent.beat(0, {"strategy-0": process.pid})
@@ -63,9 +73,9 @@ async def test_a_supervisor_that_stopped_beating_is_killed(
     monkeypatch.setattr(node_agent, "BEAT_AGE_S_MAX", 0.0)
     monkeypatch.setattr(node_agent, "WATCH_PERIOD_S", 0.01)
     agent = NodeAgent()
-    assert await agent.beat(process.pid, {}) == (0, False)
+    assert await agent.beat(process.pid, {}) == (0, False, {})
     await asyncio.to_thread(process.wait, 10)
-    assert await agent.beat(process.pid, {}) == (1, False)
+    assert await agent.beat(process.pid, {}) == (1, False, {})
 
 
 async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
@@ -73,10 +83,10 @@ async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
 ) -> None:
     monkeypatch.setenv(NODE_STATE, str(tmp_path))
     agent = NodeAgent()
-    assert await agent.beat(0, {}) == (0, False)
+    assert await agent.beat(0, {}) == (0, False, {})
     await agent.latch(True, "somebody said so")
     assert (tmp_path / "STOP").read_text() == "somebody said so"
-    assert await agent.beat(0, {}) == (0, True)
+    assert await agent.beat(0, {}) == (0, True, {})
     await agent.latch(False, "")
     await agent.latch(False, "")
-    assert await agent.beat(0, {}) == (0, False)
+    assert await agent.beat(0, {}) == (0, False, {})

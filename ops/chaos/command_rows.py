@@ -1,0 +1,56 @@
+"""Rows of commands: stops and second starts, also of a system that is hurt."""
+
+from __future__ import annotations
+
+from ops.chaos.rows import DIED, HANG_S, HUNG, NOTICED_S, Bounds, Injection, Row, Safe
+from protocols.messages.alerts import AlertCode
+
+SHUT_S, CLEAR_S = 0.2, 2.0
+FORCED_S = 3.0
+"""CLEAR where the order manager has to be killed first."""
+
+COMMAND_ROWS: tuple[Row, ...] = (
+    Row(
+        key="23",
+        fault="Ctrl-C: ordered shutdown",
+        injection=Injection.INTERRUPT,
+        safe=Safe.GONE,
+        quotes_again=False,
+        bounds=Bounds(safe_s=10.0),
+    ),
+    Row(
+        key="25",
+        fault="emergency stop while quoting, then resume",
+        injection=Injection.STOP,
+        alerts=(AlertCode.EMERGENCY_STOP,),
+        safe=Safe.GONE,
+        bounds=Bounds(detected_s=SHUT_S, safe_s=CLEAR_S),
+    ),
+    Row(
+        key="26",
+        fault="emergency stop while the order manager is frozen, then resume",
+        injection=Injection.STOP_HURT,
+        variant="frozen",
+        victims=("order_manager",),
+        alerts=HUNG,
+        safe=Safe.EMPTY,
+        bounds=Bounds(detected_s=HANG_S, safe_s=FORCED_S),
+    ),
+    Row(
+        key="26b",
+        fault="emergency stop right after the order manager's death, then resume",
+        injection=Injection.STOP_HURT,
+        variant="dead",
+        victims=("order_manager",),
+        alerts=DIED,
+        safe=Safe.EMPTY,
+        bounds=Bounds(detected_s=NOTICED_S, safe_s=FORCED_S),
+    ),
+    Row(
+        key="27",
+        fault="second start on the same state directory",
+        injection=Injection.SECOND_START,
+        safe=Safe.NONE,
+        bounds=Bounds(detected_s=1.0),
+    ),
+)
