@@ -25,6 +25,7 @@ from actors.exchange.ledger import (
 from ops.invariants.all import check_all
 from ops.invariants.history import History, signed
 from ops.queue_report import by_queue_model, plain_fees
+from ops.request_report import requests_by_symbol
 from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.values import symbol_of
 
@@ -38,9 +39,11 @@ def build_report(history: History) -> dict[str, Any]:
     for _, record in history.journaled():
         if isinstance(record, OrderIntended | AmendIntended):
             intents[symbol_of(record.instrument_id)] += 1
+    requests = requests_by_symbol(history)
     return {
         "symbols": {
-            symbol: _SymbolRun(symbol, history.ledger).report(intents[symbol]) for symbol in sorted(history.instruments)
+            symbol: {**_SymbolRun(symbol, history.ledger).report(intents[symbol]), "requests": requests[symbol]}
+            for symbol in sorted(history.instruments)
         },
         "latency_us": {"tick_to_order": tick_to_order_us(record for _, record in history.journaled())},
         "venue": venue_of(history.ledger),

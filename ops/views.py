@@ -16,7 +16,7 @@ _LEVELS = frozenset(level.value for level in RiskLevel)
 ABSENT = "-"
 
 POSITION_COLUMNS = ("symbol", "position", "average_price", "price", "realised", "unrealised", "fees", "funding", "net")
-ORDER_COLUMNS = ("symbol", "side", "price", "quantity", "filled", "state", "age_ms", "client_order_id")
+ORDER_COLUMNS = ("symbol", "side", "price", "quantity", "filled", "state", "age_ms", "client_order_id", "intent_id")
 FILL_COLUMNS = ("symbol", "side", "price", "quantity", "maker", "fee", "fee_asset", "trade_id", "client_order_id")
 ALERT_COLUMNS = ("code", "severity", "subject", "source", "repeats", "text")
 

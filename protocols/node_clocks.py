@@ -16,6 +16,7 @@ from protocols.messages.inventory import EquityChanged, PnlChanged
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, TradeFlow, VenueClock
 from protocols.messages.orders import RateUsage, UserStreamLost
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.requests import OrderRequest
 from protocols.messages.risk import Lease, LeaseRequest
 
 NODE_TIMES: dict[type[Message], tuple[str, ...]] = {
@@ -25,6 +26,7 @@ NODE_TIMES: dict[type[Message], tuple[str, ...]] = {
     FeedStatus: ("confirmed_ns", "since_ns"),
     VenueClock: ("sampled_ns",),
     QuoteTargets: ("book_received_ns",),
+    OrderRequest: ("asked_ns", "expires_ns"),
     PnlChanged: ("valued_ns",),
     EquityChanged: ("valued_ns",),
     RateUsage: ("observed_ns",),

@@ -16,8 +16,9 @@ from protocols.messages.control import ActorSpec
 from protocols.messages.journal import OrderIntended
 from protocols.messages.market import BookTop, FeedState, FeedStatus, VenueClock
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.requests import OrderRequest
 from protocols.messages.risk import Lease, LeaseRequest, SymbolLimits, TradingState
-from protocols.values import Instrument, InstrumentId, Level, Side, make_instrument_id
+from protocols.values import Instrument, InstrumentId, Level, Side, TimeInForce, make_instrument_id
 from protocols.venue import (
     AmendmentReport,
     AmendmentsAnswered,
@@ -157,6 +158,8 @@ class Venue:
         self.requests: list[VenueRequest] = []
         self.countdowns: dict[InstrumentId, int] = {}
         self.tells = True
+        self.offered_lots = 1_000
+        """What an immediate order finds."""
         self.answer: Callable[[VenueRequest], AnyOutcome | str | None] = lambda request: None
         """What a fault does to a request: an outcome instead of the venue's, "lost" (nothing happens, no answer), "mute"
         (it happens, no answer), or None."""
@@ -256,6 +259,12 @@ class Venue:
             case PlaceOrder():
                 order = self.put(request)
                 self.tell(order, ExecutionKind.NEW)
+                if request.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL:
+                    taken = min(request.quantity_lots, self.offered_lots)
+                    if taken:
+                        self.fill(order.client_order_id, taken)
+                    if not order.status.is_terminal:
+                        self.end(order, OrderStatus.EXPIRED)
                 return OrderAnswered(**base, order=order.report(self.now_ns))
             case AmendOrder():
                 order = self.orders.get(request.client_order_id)
@@ -339,8 +348,6 @@ class Venue:
 def place_request(
     client_order_id: str, side: Side, price_ticks: int, lots: int, instrument_id: InstrumentId = BTC
 ) -> PlaceOrder:
-    from protocols.values import TimeInForce
-
     return PlaceOrder(
         request_id=0,
         instrument_id=instrument_id,
@@ -489,6 +496,25 @@ class Rig:
         return FeedStatus(
             instrument_id=symbol, state=state, update_id=self.book_id, confirmed_ns=self.now_ns, since_ns=START_NS
         )
+
+    def request(
+        self, side: Side = Side.SELL, lots: int = 10, limit_ticks: int = MID - 3, **changes: object
+    ) -> OrderRequest:
+        """A one-shot order, immediate and reducing unless `changes` say otherwise."""
+        fields: dict[str, object] = {
+            "intent_id": "test-1",
+            "instrument_id": BTC,
+            "instrument_version": 1,
+            "side": side,
+            "quantity_lots": lots,
+            "limit_ticks": limit_ticks,
+            "time_in_force": TimeInForce.IMMEDIATE_OR_CANCEL,
+            "reduce_only": False,
+            "asked_ns": self.now_ns,
+            "expires_ns": self.now_ns + 2 * SECOND,
+            **changes,
+        }
+        return OrderRequest(**fields)  # type: ignore[arg-type]
 
     def quote(self, symbol: InstrumentId) -> QuoteTargets:
         bids, asks = self.targets[symbol]

@@ -29,6 +29,7 @@ class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     reported_lots: int
     terms_venue_ns: int = 0
     amendment: tuple[int, int, int, int] | None = None
+    intent_id: str = ""
 
 
 class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -47,12 +48,15 @@ class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class ShardSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """The shard after the event `event_seq`. `fills` are the newest executions, for people to look at."""
+    """The shard after the event `event_seq`. `fills` are the newest executions, for people to look at; `intents` the requests that were
+    decided, with the venue's time of it.
+    """
 
     event_seq: int
     older_deadline_venue_ns: int
     symbols: tuple[SymbolSaved, ...]
     fills: tuple[OrderFilled, ...] = ()
+    intents: tuple[tuple[str, int], ...] = ()
 
 
 def save(shard: Shard) -> bytes:
@@ -77,6 +81,7 @@ def save(shard: Shard) -> bytes:
             for symbol in shard.symbols.values()
         ),
         fills=tuple(shard.outbox.recent_fills),
+        intents=shard.intents.decided(),
     )
     return msgspec.msgpack.encode(saved)
 
@@ -90,6 +95,8 @@ def load(shard: Shard, checkpoint: bytes) -> None:
     saved = msgspec.msgpack.decode(checkpoint, type=ShardSaved)
     shard.outbox.event_seq = saved.event_seq
     shard.older_deadline_venue_ns = saved.older_deadline_venue_ns
+    for intent_id, venue_time_ns in saved.intents:
+        shard.intents.note(intent_id, venue_time_ns)
     shard.outbox.recent_fills.extend(fill for fill in saved.fills if fill.instrument_id in shard.symbols)
     for each in saved.symbols:
         symbol = shard.symbols.get(each.instrument_id)
@@ -124,6 +131,7 @@ def _saved(order: Order) -> OrderSaved:
         reported_lots=order.reported_lots,
         terms_venue_ns=order.terms_venue_ns,
         amendment=_terms(order.amendment),
+        intent_id=order.intent_id,
     )
 
 
@@ -144,6 +152,7 @@ def _loaded(saved: OrderSaved) -> Order:
         reduce_only=saved.reduce_only,
         created_ns=0,
         deadline_venue_ns=saved.deadline_venue_ns,
+        intent_id=saved.intent_id,
     )
     order.move(saved.state)
     order.accepted = saved.accepted

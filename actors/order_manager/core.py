@@ -15,6 +15,7 @@ from actors.order_manager.gate import LOOP_LAG_NS_MAX
 from actors.order_manager.lifecycle import Lifecycle, Phase
 from actors.order_manager.outcomes import Outcomes
 from actors.order_manager.quoting import Quoter
+from actors.order_manager.requests import Requests
 from actors.order_manager.restore import Restorer
 from actors.order_manager.second_copy import records_of
 from actors.order_manager.shard import Shard
@@ -45,6 +46,7 @@ from protocols.messages.inventory import UserStreamKey
 from protocols.messages.journal import EpochBegan
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.requests import OrderRequest
 from protocols.messages.risk import Lease, QuotingTerms
 from protocols.venue import (
     AccountConfigUpdate,
@@ -93,6 +95,7 @@ class OrderManagerCore:
         self._shard = Shard(spec, settings)
         self._evidence = Evidence(self._shard)
         self._quoter = Quoter(self._shard)
+        self._requests = Requests(self._shard)
         self._lifecycle = Lifecycle(self._shard, self._quoter)
         self._outcomes = Outcomes(
             self._shard, self._evidence, self._lifecycle.open_orders_seen, self._lifecycle.look_failed
@@ -169,6 +172,7 @@ class OrderManagerCore:
             shard.outbox.event_seq = era_begins_after(shard.spec.epoch)
         shard.outbox.append(EpochBegan(epoch=shard.spec.epoch, began_ns=now_ns, venue_time_ns=shard.clock.at(now_ns)))
         if self._journal_lost:
+            shard.intents.lost_before_ns = now_ns
             name = shard.spec.name
             shard.outbox.alert(AlertCode.JOURNAL_LOST, Severity.WARNING, name, self._journal_lost, now_ns)
         self._lifecycle.start(now_ns)
@@ -190,6 +194,8 @@ class OrderManagerCore:
                 if symbol is not None:
                     symbol.targets, symbol.targets_ns = message, now_ns
                     self._quoter.work(symbol, now_ns)
+            case OrderRequest():
+                self._requests.take(message, now_ns)
             case BookTop():
                 symbol = shard.symbols.get(message.instrument_id)
                 if symbol is not None and message.bids and message.asks:
@@ -224,7 +230,7 @@ class OrderManagerCore:
                 shard.gate.user_stream_heard_ns = max(shard.gate.user_stream_heard_ns, message.received_ns)
                 changed = self._user_events.take(message, now_ns)
                 if changed is not None:
-                    self._quoter.work(changed, now_ns)
+                    self._work([changed])
             case StreamChanged() | StreamHeard() | BadFrame():
                 self._stream(message, now_ns)
             case EventMissing():
@@ -262,7 +268,7 @@ class OrderManagerCore:
     def snapshot(self) -> OrderManagerView:
         """The one view of this order manager."""
         refusals = {kind.value: count for kind, count in self._outcomes.refusals.items() if count}
-        return view(self._shard, self._lifecycle, refusals, self._now_ns)
+        return view(self._shard, self._lifecycle, self._requests, refusals, self._now_ns)
 
     def farewell(self, now_ns: int) -> list[CancelOrder]:
         """A cancel for each order that may rest, for a process that cannot go on."""
@@ -283,6 +289,8 @@ class OrderManagerCore:
 
     def _work(self, symbols: list[Symbol]) -> None:
         for symbol in symbols:
+            if symbol.makes_way:
+                self._requests.go_on(symbol, self._now_ns)
             self._quoter.work(symbol, self._now_ns)
 
     def _stream(self, message: StreamChanged | StreamHeard | BadFrame, now_ns: int) -> None:
@@ -367,6 +375,7 @@ class OrderManagerCore:
                 ),
                 now_ns,
             )
+        self._requests.step(now_ns)
         for symbol in shard.symbols.values():
             self._quoter.cancel_first(symbol, now_ns)
         if not shard.dry_run and not shard.clock.is_trusted(now_ns) and self._clock_is_due(now_ns):

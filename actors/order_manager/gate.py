@@ -45,6 +45,10 @@ class GateReason(enum.StrEnum):
     RETRY_AFTER = "RETRY_AFTER"
 
 
+ONLY_THE_LADDER = (GateReason.TARGET,)
+"""Reasons that concern quotes alone: a request stands for itself, whatever strategy says."""
+
+
 # Members of enumerations by a name of their own: looking them up in their class costs more than the comparison.
 _BUY = Side.BUY
 _REDUCING, _HALTED = TradingState.REDUCING, TradingState.HALTED

@@ -186,6 +186,7 @@ class OrderTable:
                 venue_code=venue_code,
                 text=text,
                 presumed_dead=presumed_dead,
+                intent_id=order.intent_id,
             )
         self.settle(order)
 
@@ -205,6 +206,7 @@ class OrderTable:
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
             reason=reason,
+            intent_id=order.intent_id,
         )
         return True
 
@@ -276,6 +278,7 @@ class OrderTable:
             maker=fill.maker,
             ours=order is not None,
             forced=forced,
+            intent_id=order.intent_id if order is not None else "",
         )
         if order is not None:
             self._advance_filled(order)
@@ -372,6 +375,7 @@ class OrderTable:
             side=order.side,
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
+            intent_id=order.intent_id,
         )
 
     def _take_terms(self, order: Order, price_ticks: int, lots: int, venue_time_ns: int) -> None:
@@ -397,6 +401,7 @@ class OrderTable:
             side=order.side,
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
+            intent_id=order.intent_id,
         )
 
     def _advance(self, order: Order, state: OrderState, report: OrderReport) -> None:
@@ -412,6 +417,7 @@ class OrderTable:
                 venue_time_ns=report.venue_time_ns,
                 side=order.side,
                 filled_lots=order.reported_lots,
+                intent_id=order.intent_id,
             )
         elif state is OrderState.EXPIRED:
             self._outbox.event(
@@ -423,6 +429,7 @@ class OrderTable:
                 side=order.side,
                 filled_lots=order.reported_lots,
                 reason="ended by the venue",
+                intent_id=order.intent_id,
             )
 
     def _advance_filled(self, order: Order) -> None:

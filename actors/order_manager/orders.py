@@ -69,6 +69,8 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     the venue's time of the price and quantity that we know; `moved_ns` is when they were last asked for; `is_fixed` says that the
     venue does not let this order be amended.
 
+    `intent_id` names the request that it answers, "" where the ladder asked for it; such a one has an end of its own, `expires_ns`.
+
     `deadline_venue_ns`: after this instant of the venue's clock an unanswered submit can no longer be accepted. `is_terminal`:
     nothing of it rests any more. `in_doubt`: an unknown submit, or an order that the venue did not show where it should be; its
     fate is being asked.
@@ -98,6 +100,8 @@ class Order(msgspec.Struct, kw_only=True, eq=False, gc=False):
     terms_venue_ns: int = 0
     moved_ns: int = 0
     is_fixed: bool = False
+    intent_id: str = ""
+    expires_ns: int = 0
 
     @property
     def is_settled(self) -> bool:

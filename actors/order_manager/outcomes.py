@@ -168,9 +168,10 @@ class Outcomes:
             case Refused() | Throttled() if order.accepted:
                 shard.suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
             case Refused():
-                symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
-                wait_ns = MARGIN_WAIT_NS if outcome.venue_code in _MARGIN_CODES else 0
-                symbol.wait_until_ns[order.side] = now_ns + max(_refusal_wait_ns(symbol, outcome.kind), wait_ns)
+                if not order.intent_id:
+                    symbol.wait_for_book[order.side] = symbol.targets.book_update_id if symbol.targets else 0
+                    wait_ns = MARGIN_WAIT_NS if outcome.venue_code in _MARGIN_CODES else 0
+                    symbol.wait_until_ns[order.side] = now_ns + max(_refusal_wait_ns(symbol, outcome.kind), wait_ns)
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))
             case Throttled():
                 symbol.table.reject(order, outcome.venue_code, outcome.text, shard.clock.at(now_ns))
@@ -270,6 +271,7 @@ class Outcomes:
             side=order.side,
             code=DenialCode.LATE,
             text=reason,
+            intent_id=order.intent_id,
         )
 
     def _canceled(self, symbol: Symbol, order: Order, outcome: AnyOutcome, now_ns: int) -> None:

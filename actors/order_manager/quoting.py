@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from actors.order_manager.gate import GateReason, Limits, check_order
+from actors.order_manager.gate import ONLY_THE_LADDER, GateReason, Limits, check_order
 from actors.order_manager.ladder import Missing, Move, Tolerance, diff_side, is_in_place, is_too_bold, pair_moves
 from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Amendment, Order, OrderState
@@ -69,7 +69,7 @@ class Quoter:
         self._note_gate(symbol, reasons, now_ns)
         shard.refresh_notional(symbol)
         if reasons and not shard.gate.keeps_quotes(reasons, now_ns):
-            self.pull(symbol, now_ns)
+            self.pull(symbol, now_ns, only_quotes=reasons == ONLY_THE_LADDER)
             return
         limits = shard.limits.get(symbol.instrument_id)
         if reasons or limits is None or symbol.targets is None:
@@ -77,10 +77,10 @@ class Quoter:
             return
         self._quote(symbol, symbol.targets, limits, now_ns)
 
-    def pull(self, symbol: Symbol, now_ns: int) -> None:
-        """Cancel everything of ours on a symbol."""
+    def pull(self, symbol: Symbol, now_ns: int, *, only_quotes: bool = False) -> None:
+        """Cancel everything of ours on a symbol, or only what the ladder asked for."""
         for order in symbol.table.live.values():
-            if not order.is_terminal:
+            if not order.is_terminal and not (only_quotes and order.intent_id):
                 self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
 
     def _note_gate(self, symbol: Symbol, reasons: tuple[GateReason, ...], now_ns: int) -> None:
@@ -145,6 +145,8 @@ class Quoter:
         levels = targets.bids if side is _BUY else targets.asks
         if limits.levels_max:
             levels = levels[: limits.levels_max]
+        if symbol.makes_way:
+            levels = _out_of_the_way(side, levels, symbol.makes_way.get(side))
         if limits.state is not _REDUCING:
             return levels
         return _within(levels, -side.sign * symbol.table.position_lots)
@@ -189,9 +191,7 @@ class Quoter:
             if code is None:
                 self._place(symbol, targets, limits, level, book_age_ns, now_ns)
                 orders_room -= 1
-            elif code not in _WAITS_FOR_CANCELS or not any(
-                order.cancel_wanted or order.amendment is not None for order in table.live.values()
-            ):
+            elif code not in _WAITS_FOR_CANCELS or not any(map(_is_on_its_way, table.live.values())):
                 self._deny(symbol, level, code, now_ns)
         shard.refresh_notional(symbol)
 
@@ -230,9 +230,7 @@ class Quoter:
                 self._amend(symbol, targets, limits, order, level, book_age_ns, now_ns)
                 continue
             wanted = targets.bids if side is _BUY else targets.asks
-            waits = code in _WAITS_FOR_CANCELS and any(
-                other.cancel_wanted or other.amendment is not None for other in table.live.values()
-            )
+            waits = code in _WAITS_FOR_CANCELS and any(map(_is_on_its_way, table.live.values()))
             if not waits:
                 self._deny(symbol, level, code, now_ns)
             if not waits or is_too_bold(side, order, wanted, tolerance):
@@ -370,6 +368,17 @@ class Quoter:
         )
 
 
+def _is_on_its_way(order: Order) -> bool:
+    """Whether an order ends or moves soon by itself."""
+    return order.cancel_wanted or order.amendment is not None or bool(order.intent_id)
+
+
+def _out_of_the_way(side: Side, levels: tuple[Level, ...], bound_ticks: int | None) -> tuple[Level, ...]:
+    if bound_ticks is None:
+        return levels
+    return tuple(level for level in levels if side.sign * (level[0] - bound_ticks) < 0)
+
+
 def _boldness(move: Move) -> int:
     """How far an order moves towards the other side: what makes way is sent first."""
     return move.level.side.sign * (move.level.price_ticks - move.order.price_ticks)
@@ -405,7 +414,7 @@ def _within(levels: tuple[Level, ...], room_lots: int) -> tuple[Level, ...] | No
 
 
 class _Sorted(msgspec.Struct, frozen=True):
-    """Our live orders: what rests and may stay, by side; whose cancel must be repeated; which side has one of unknown fate."""
+    """Our live orders: quotes that rest and may stay, by side; whose cancel must be repeated; which side has one of unknown fate."""
 
     buys: list[Order]
     sells: list[Order]
@@ -428,6 +437,6 @@ def _sort_out(orders: Iterable[Order]) -> _Sorted:
         if order.cancel_wanted:
             if not order.cancel_request_id:
                 to_cancel_again.append(order)
-        elif not in_doubt:
+        elif not in_doubt and not order.intent_id:
             (buys if is_buy else sells).append(order)
     return _Sorted(buys, sells, to_cancel_again, buy_in_doubt, sell_in_doubt)

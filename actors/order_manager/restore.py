@@ -34,6 +34,8 @@ class Restorer:
             if record.event_seq <= self._shard.outbox.event_seq:
                 return
             self._shard.outbox.event_seq = record.event_seq
+        if isinstance(record, OrderIntended | OrderEvent) and (intent_id := getattr(record, "intent_id", "")):
+            self._shard.intents.note(intent_id, record.venue_time_ns)
         match record:
             case OrderIntended():
                 self._intended(record)
@@ -79,6 +81,7 @@ class Restorer:
             reduce_only=record.reduce_only,
             created_ns=0,
             deadline_venue_ns=record.deadline_venue_ns,
+            intent_id=record.intent_id,
         )
         order.venue_time_ns = record.venue_time_ns
         symbol.table.add(order)

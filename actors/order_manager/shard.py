@@ -9,6 +9,7 @@ from actors.order_manager.amend_doubts import AmendDoubts
 from actors.order_manager.countdown import Countdown
 from actors.order_manager.desk import Desk
 from actors.order_manager.gate import Gate, Limits
+from actors.order_manager.intents import Intents
 from actors.order_manager.lease import LeaseClient
 from actors.order_manager.outbox import Outbox
 from actors.order_manager.rate_budget import RateBudget
@@ -44,6 +45,7 @@ class Shard:
         self.own = own
         self.dry_run = settings.dry_run
         self.outbox = Outbox(spec.shard, spec.name)
+        self.intents = Intents(own.intents_remembered_max)
         self.clock = VenueTime(own.clock_error_ms_max * 1_000_000, own.clock_age_ms_max * 1_000_000)
         self.budget = RateBudget(spec.rate_limits, len(spec.shards), own.orders_budget_share, own.weight_budget_share)
         self.desk = Desk(own, settings.venue.request_timeout_ms, self.outbox, self.budget, self.clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.order_manager.lifecycle import Lifecycle
+from actors.order_manager.requests import Requests
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
 from protocols.values import Level, Side
@@ -14,7 +15,7 @@ ORDERS_SHOWN_MAX = 200
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """One live order."""
+    """One live order. `intent_id` names the request that asked for it; "" where the ladder did."""
 
     symbol: str
     client_order_id: str
@@ -31,6 +32,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     reduce_only: bool
     in_doubt: bool
     age_ms: int
+    intent_id: str
 
 
 class FillView(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +99,13 @@ class RateView(msgspec.Struct, frozen=True, kw_only=True):
     blocked_ms: int
 
 
+class RequestsView(msgspec.Struct, frozen=True, kw_only=True):
+    """One-shot orders: those that wait for quotes to make way, and those of the last hour that were decided."""
+
+    waiting: int
+    remembered: int
+
+
 class OrderManagerView(msgspec.Struct, frozen=True, kw_only=True):
     """The whole order manager. `clear`: during a stop or a drain, the venue was seen empty for certain."""
 
@@ -121,9 +130,12 @@ class OrderManagerView(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderView, ...]
     fills: tuple[FillView, ...]
     worst_notional: str
+    requests: RequestsView
 
 
-def view(shard: Shard, lifecycle: Lifecycle, refusals: dict[str, int], now_ns: int) -> OrderManagerView:
+def view(
+    shard: Shard, lifecycle: Lifecycle, requests: Requests, refusals: dict[str, int], now_ns: int
+) -> OrderManagerView:
     """Everything as it is at `now_ns`."""
     held = shard.lease.held
     budget = shard.budget
@@ -158,6 +170,7 @@ def view(shard: Shard, lifecycle: Lifecycle, refusals: dict[str, int], now_ns: i
         orders=tuple(row for symbol in shard.symbols.values() for row in _order_views(symbol, now_ns)),
         fills=_fill_views(shard),
         worst_notional=str(shard.worst_notional),
+        requests=RequestsView(waiting=len(requests.waiting), remembered=len(shard.intents)),
     )
 
 
@@ -220,6 +233,7 @@ def _order_views(symbol: Symbol, now_ns: int) -> list[OrderView]:
             reduce_only=order.reduce_only,
             in_doubt=order.in_doubt,
             age_ms=(now_ns - order.created_ns) // 1_000_000,
+            intent_id=order.intent_id,
         )
         for order in live[:ORDERS_SHOWN_MAX]
     ]

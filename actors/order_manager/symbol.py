@@ -59,6 +59,8 @@ class Symbol:
         self.top: BookTop | None = None
         self.status: FeedStatus | None = None
         self.mark: MarkPrice | None = None
+        self.makes_way: dict[Side, int] = {}
+        """By side: quotes at this price and beyond are not wanted, for a request that waits would meet them."""
         self.halted = ""
         self.feed_was_lost = False
         self.unexplained = False

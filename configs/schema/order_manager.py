@@ -30,6 +30,7 @@ class OrderManagerSettings(Section):
     live_orders_max: int = Field(default=200, ge=1, le=10_000)
     finished_orders_max: int = Field(default=2_000, ge=10, le=100_000)
     beat_ms: int = Field(default=50, ge=10, le=500)
+    intents_remembered_max: int = Field(default=10_000, ge=10, le=1_000_000)
     tombstone_ms: Milliseconds = 3_600_000
     countdown_ms: Milliseconds = 10_000
     audit_period_ms: Milliseconds = 5_000

@@ -10,7 +10,7 @@ from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 
 
 def check_one_intent_one_order(history: History) -> Verdict:
-    """I1: an intent is accepted at most once, and every id is intended at most once."""
+    """I1: an intent is accepted at most once, every id is intended at most once, and so is every request."""
     findings = Findings("I1")
     accepted = Counter(order.client_order_id for order in history.our_accepted())
     intended = Counter(r.client_order_id for _, r in history.journaled() if isinstance(r, OrderIntended))
@@ -19,6 +19,9 @@ def check_one_intent_one_order(history: History) -> Verdict:
             accepted[client_order_id] <= 1 and intended[client_order_id] <= 1,
             f"{client_order_id}: intended {intended[client_order_id]} times, accepted {accepted[client_order_id]} times",
         )
+    requested = Counter(r.intent_id for _, r in history.journaled() if isinstance(r, OrderIntended) and r.intent_id)
+    for intent_id, count in requested.items():
+        findings.check(count == 1, f"request {intent_id} was sent {count} times")
     return findings.verdict()
 
 
@@ -39,7 +42,10 @@ def check_no_older_epoch_after_a_newer(history: History) -> Verdict:
 
 
 def check_every_quote_had_a_reason(history: History) -> Verdict:
-    """I7: no intent (order or amendment) from a book too old, crossed, empty or unnumbered, and none while its symbol's gate is shut."""
+    """I7: no intent (order or amendment) from a book too old, crossed, empty or unnumbered, and none while its symbol's gate is shut.
+
+    The answer to a request needs no ladder, whose age shuts the gate too; what else shuts it denies the request.
+    """
     findings = Findings("I7")
     for shard, records in sorted(history.journals.items()):
         gate_open: dict[str, bool] = {}
@@ -53,7 +59,7 @@ def check_every_quote_had_a_reason(history: History) -> Verdict:
 
 def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: bool) -> tuple[bool, str]:
     faults = []
-    if not gate_open:
+    if not gate_open and not (isinstance(intent, OrderIntended) and intent.intent_id):
         faults.append("the gate was shut")
     if intent.book_update_id <= 0:
         faults.append("no book behind it")

@@ -23,7 +23,8 @@ class OrderIntended(Message, frozen=True, kw_only=True):
     """An intent, written before any byte of it leaves. The facts that justified it stand beside it for the invariants.
 
     `worst_case_lots` is what the position could become on that side with this order; `limit_lots` the limit in force.
-    `deadline_venue_ns` is the instant after which the venue can no longer accept it.
+    `deadline_venue_ns` is the instant after which the venue can no longer accept it. `intent_id` names the request that asked for it, ""
+    where the ladder did: then the book is that of the ladder, else the newest that the order manager had.
     """
 
     instrument_id: InstrumentId
@@ -47,6 +48,7 @@ class OrderIntended(Message, frozen=True, kw_only=True):
     worst_case_lots: int
     limit_lots: int
     lease_nonce: int
+    intent_id: str = ""
 
 
 class AmendIntended(Message, frozen=True, kw_only=True):

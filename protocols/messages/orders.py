@@ -35,10 +35,14 @@ class DenialCode(enum.StrEnum):
     FILTER = "FILTER"
     LATE = "LATE"
     DRY_RUN = "DRY_RUN"
+    REQUEST = "REQUEST"
 
 
 class OrderEvent(Message, frozen=True, kw_only=True):
-    """Base of everything that happens to an order. `client_order_id` is "" for an order that is not ours."""
+    """Base of everything that happens to an order. `client_order_id` is "" for an order that is not ours.
+
+    The `intent_id` of each kind names the request that the order answers (protocols/messages/requests.py); "" where the ladder asked.
+    """
 
     shard: int
     event_seq: int
@@ -54,6 +58,7 @@ class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
     side: Side
     price_ticks: int
     quantity_lots: int
+    intent_id: str = ""
 
 
 class OrderAmended(OrderEvent, frozen=True, kw_only=True):
@@ -62,6 +67,7 @@ class OrderAmended(OrderEvent, frozen=True, kw_only=True):
     side: Side
     price_ticks: int
     quantity_lots: int
+    intent_id: str = ""
 
 
 class OrderFilled(OrderEvent, frozen=True, kw_only=True):
@@ -81,6 +87,7 @@ class OrderFilled(OrderEvent, frozen=True, kw_only=True):
     maker: bool
     ours: bool
     forced: bool = False
+    intent_id: str = ""
 
 
 class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
@@ -88,6 +95,7 @@ class OrderCanceled(OrderEvent, frozen=True, kw_only=True):
 
     side: Side
     filled_lots: int
+    intent_id: str = ""
 
 
 class OrderExpired(OrderEvent, frozen=True, kw_only=True):
@@ -96,6 +104,7 @@ class OrderExpired(OrderEvent, frozen=True, kw_only=True):
     side: Side
     filled_lots: int
     reason: str
+    intent_id: str = ""
 
 
 class OrderRejected(OrderEvent, frozen=True, kw_only=True):
@@ -105,6 +114,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     venue_code: int
     text: str
     presumed_dead: bool = False
+    intent_id: str = ""
 
 
 class OrderDenied(OrderEvent, frozen=True, kw_only=True):
@@ -113,6 +123,7 @@ class OrderDenied(OrderEvent, frozen=True, kw_only=True):
     side: Side
     code: DenialCode
     text: str
+    intent_id: str = ""
 
 
 class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
@@ -122,6 +133,7 @@ class OrderUnknown(OrderEvent, frozen=True, kw_only=True):
     price_ticks: int
     quantity_lots: int
     reason: str
+    intent_id: str = ""
 
 
 TRANSFER_REASONS = frozenset(

@@ -22,6 +22,7 @@ from protocols.client_order_id import ClientOrderId
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.journal import GateChanged, OrderIntended, OrderWritten, PositionAdopted
+from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import Instrument, Side, TimeInForce, make_instrument_id
 
@@ -410,4 +411,36 @@ def test_the_report_tells_the_run_from_its_files() -> None:
         },
         "quoted_both_share": 0.0,
         "markout_bps": {"1s": None, "5s": None, "30s": None},
+        "requests": {"sent": 0, "denied": {}, "fills": 0, "volume": "0", "fees": "0"},
     }
+
+
+def test_the_report_tells_what_became_of_one_shot_requests() -> None:
+    ledger, journal = sound_run()
+    asked = msgspec.structs.replace(journal[0], intent_id="wish-1")
+    refused = OrderDenied(
+        shard=0,
+        event_seq=9,
+        instrument_id=BTC,
+        client_order_id=order_id(9),
+        venue_order_id=0,
+        venue_time_ns=1,
+        side=Side.BUY,
+        code=DenialCode.POSITION,
+        text="",
+        intent_id="wish-2",
+    )
+    report = build_report(history(ledger, (asked, *journal[1:], refused)))
+    assert report["symbols"]["BTCUSDC"]["requests"] == {
+        "sent": 1,
+        "denied": {"POSITION": 1},
+        "fills": 1,
+        "volume": "640.0000",
+        "fees": "0.0128",
+    }
+
+
+def test_a_request_that_was_sent_twice_breaks_i1() -> None:
+    ledger, _ = sound_run()
+    wishes = [msgspec.structs.replace(intended(order_id(n)), intent_id="wish-1") for n in (1, 2)]
+    assert "I1" in broken(history(ledger, tuple(wishes)))

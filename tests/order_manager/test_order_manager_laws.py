@@ -21,8 +21,9 @@ from protocols.messages.orders import (
     OrderRejected,
     OrderUnknown,
 )
+from protocols.messages.requests import OrderRequest
 from protocols.messages.risk import TradingState
-from protocols.values import Side
+from protocols.values import Side, TimeInForce
 from protocols.venue import (
     CancelOrder,
     ExecutionKind,
@@ -51,6 +52,16 @@ STEPS = st.one_of(
     st.tuples(st.just("tells"), st.booleans()),
     st.tuples(st.just("repeat"), st.integers(0, 20)),
     st.tuples(st.just("time"), st.integers(1, 30)),
+    st.tuples(
+        st.just("request"),
+        st.sampled_from(list(Side)),
+        st.integers(-40, 40),
+        st.integers(1, 30),
+        st.sampled_from(list(TimeInForce)),
+        st.booleans(),
+        st.integers(0, 5_000),
+    ),
+    st.tuples(st.just("ask again"), st.integers(0, 20)),
     st.tuples(st.just("stop")),
     st.tuples(st.just("resume")),
 )
@@ -66,6 +77,7 @@ class Judge:
         self.fault = "none"
         self.rig.venue.answer = self._answer
         self.limit_of: dict[str, int] = {}
+        self.requests: list[OrderRequest] = []
 
     def _answer(self, request: VenueRequest):
         if isinstance(request, PlaceOrder):
@@ -99,8 +111,11 @@ class Judge:
         assert intent.client_order_id == request.client_order_id, "the intent is journaled before the send"
         assert intent.worst_case_lots <= intent.limit_lots
         gate = [r for r in self.rig.journal if isinstance(r, GateChanged)]
-        assert gate and gate[-1].open
+        assert gate and (gate[-1].open or intent.intent_id)
+        assert not self.rig.core.snapshot().stopped
         venue = self.rig.venue
+        across = [o.request.price_ticks for o in venue.open() if o.request.side is not request.side]
+        assert all(request.side.sign * (request.price_ticks - ticks) < 0 for ticks in across), "no trade with ourselves"
         resting = sum(o.request.quantity_lots - o.filled_lots for o in venue.open() if o.request.side is request.side)
         worst = request.side.sign * venue.positions.get(BTC, 0) + resting + request.quantity_lots
         assert worst <= intent.limit_lots or request.reduce_only, "the venue's own worst case is within the limit"
@@ -139,6 +154,20 @@ class Judge:
                 rig.give(venue.update(order, ExecutionKind.TRADE if fill else ExecutionKind.NEW, fill))
             case ("time", beats):
                 rig.run(50 * beats)
+            case ("request", side, distance, lots, time_in_force, reduce_only, life_ms):
+                request = rig.request(
+                    side,
+                    lots,
+                    MID + distance,
+                    intent_id=f"test-{len(self.requests)}",
+                    time_in_force=time_in_force,
+                    reduce_only=reduce_only,
+                    expires_ns=rig.now_ns + life_ms * MS,
+                )
+                self.requests.append(request)
+                rig.give(request)
+            case ("ask again", index) if self.requests:
+                rig.give(self.requests[index % len(self.requests)])
             case ("stop",):
                 rig.give(EmergencyStop(reason="test"))
             case ("resume",):
@@ -163,6 +192,9 @@ def judge_history(judge: Judge) -> None:
     assert all(count == 1 for count in ids.values()), "no id is used twice"
     sent = Counter(r.client_order_id for r in judge.rig.venue.requests if isinstance(r, PlaceOrder))
     assert all(count == 1 for count in sent.values()), "no intent is sent twice"
+    for kind in (OrderIntended, OrderDenied):
+        asked = Counter(r.intent_id for r in journal if isinstance(r, kind) and r.intent_id)
+        assert all(count == 1 for count in asked.values()), "no request is decided twice"
     seqs = [r.event_seq for r in journal if hasattr(r, "event_seq")]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs))), "events are numbered without a gap"
     ended: dict[str, str] = {}
@@ -190,6 +222,9 @@ def test_whatever_happens_limits_hold_ids_are_unique_and_positions_agree(steps: 
     judge.calm_down()
     judge_history(judge)
     rig = judge.rig
+    sent = {r.intent_id for r in rig.journal if isinstance(r, OrderIntended)}
+    refused = {r.intent_id for r in rig.journal if isinstance(r, OrderDenied)}
+    assert all(request.intent_id in sent | refused for request in judge.requests), "every request was decided"
     shown = rig.shown()
     assert shown.position_lots == rig.venue.positions.get(BTC, 0)
     adopted = [r for r in rig.journal if isinstance(r, PositionAdopted)]
