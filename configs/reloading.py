@@ -45,6 +45,7 @@ RELOADABLE: Mapping[str, Tighter] = {
     "strategy.skew_bps_at_limit": Tighter.NEITHER,
     "strategy.imbalance_levels": Tighter.NEITHER,
     "strategy.quote_period_ms_min": Tighter.NEITHER,
+    "strategy.grinding.enabled": Tighter.LOWER,
     "order_manager.price_tolerance_bps": Tighter.NEITHER,
     "order_manager.size_tolerance_share": Tighter.NEITHER,
     "order_manager.order_age_ms_min": Tighter.NEITHER,

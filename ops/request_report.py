@@ -6,31 +6,54 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from actors.exchange.ledger import OrderFilled
+from actors.strategy.grind_books import Execution, GrindBooks
 from ops.invariants.history import History
 from protocols.messages.journal import OrderIntended
 from protocols.messages.orders import OrderDenied
-from protocols.values import symbol_of
+from protocols.values import Instrument, symbol_of
 
 
 def requests_by_symbol(history: History) -> dict[str, dict[str, Any]]:
-    """By symbol: requests sent and denied (by code), and the executions of those that were sent. Money as text."""
-    sent: dict[str, set[str]] = {symbol: set() for symbol in history.instruments}
+    """By symbol: requests sent and denied (by code), the executions of those that were sent, and what grinding was of it. Money as text."""
+    sent: dict[str, dict[str, str]] = {symbol: {} for symbol in history.instruments}
     denied: dict[str, Counter[str]] = {symbol: Counter() for symbol in history.instruments}
     for _, record in history.journaled():
         if isinstance(record, OrderIntended) and record.intent_id:
-            sent[symbol_of(record.instrument_id)].add(record.client_order_id)
+            sent[symbol_of(record.instrument_id)][record.client_order_id] = record.intent_id
         elif isinstance(record, OrderDenied) and record.intent_id:
             denied[symbol_of(record.instrument_id)][record.code.value] += 1
-    ours = set().union(*sent.values())
-    fills = [r for r in history.ledger if isinstance(r, OrderFilled) and r.client_order_id in ours]
+    fills: dict[str, list[OrderFilled]] = {symbol: [] for symbol in history.instruments}
+    for entry in history.ledger:
+        if isinstance(entry, OrderFilled) and entry.client_order_id in sent.get(entry.symbol, ()):
+            fills[entry.symbol].append(entry)
     return {
         symbol: {
             "sent": len(sent[symbol]),
             "denied": dict(sorted(denied[symbol].items())),
-            "fills": sum(fill.symbol == symbol for fill in fills),
-            "volume": str(sum((f.price * f.quantity for f in fills if f.symbol == symbol), Decimal(0))),
-            "fees": str(sum((f.commission for f in fills if f.symbol == symbol), Decimal(0))),
+            "fills": len(fills[symbol]),
+            "volume": str(sum((fill.price * fill.quantity for fill in fills[symbol]), Decimal(0))),
+            "fees": str(sum((fill.commission for fill in fills[symbol]), Decimal(0))),
+            "grinding": _grinding(instrument, fills[symbol], sent[symbol]),
         }
-        for symbol in history.instruments
+        for symbol, instrument in history.instruments.items()
     }
+
+
+def _grinding(instrument: Instrument, fills: list[OrderFilled], intents: dict[str, str]) -> dict[str, Any]:
+    books = GrindBooks(instrument.margin_asset)
+    for fill in fills:
+        books.take(
+            Execution(
+                intent_id=intents[fill.client_order_id],
+                sign=1 if fill.side == "BUY" else -1,
+                price=fill.price,
+                quantity=fill.quantity,
+                fee=fill.commission,
+                fee_asset=fill.commission_asset,
+            )
+        )
+    told: dict[str, Any] = msgspec.to_builtins(books.totals)
+    return told

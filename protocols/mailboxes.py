@@ -47,7 +47,7 @@ from protocols.messages.orders import (
     VenuePosition,
 )
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.requests import OrderRequest
+from protocols.messages.requests import OrderRequest, WithdrawRequest
 from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent, EventMissing
 
@@ -74,6 +74,7 @@ StrategyMailbox = (
 OrderManagerMailbox = (
     QuoteTargets
     | OrderRequest
+    | WithdrawRequest
     | BookTop
     | MarkPrice
     | FeedStatus
@@ -173,6 +174,7 @@ ROUTES: dict[type[Message], Route] = {
     VenueClock: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0, "inventory": 0}, _single),
     QuoteTargets: Route(LinkClass.LATEST, {"order_manager": 0}, _instrument),
     OrderRequest: Route(LinkClass.ORDERED, {"order_manager": 0}),
+    WithdrawRequest: Route(LinkClass.ORDERED, {"order_manager": 0}),
     RateUsage: Route(LinkClass.LATEST, {"risk_monitor": 200}, _shard),
     UserStreamLost: Route(LinkClass.LATEST, {"inventory": 0}, _shard),
     PositionChanged: Route(LinkClass.LATEST, {"strategy": 0, "risk_monitor": 0}, _instrument),

@@ -46,7 +46,7 @@ from protocols.messages.inventory import UserStreamKey
 from protocols.messages.journal import EpochBegan
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.requests import OrderRequest
+from protocols.messages.requests import OrderRequest, WithdrawRequest
 from protocols.messages.risk import Lease, QuotingTerms
 from protocols.venue import (
     AccountConfigUpdate,
@@ -196,6 +196,8 @@ class OrderManagerCore:
                     self._quoter.work(symbol, now_ns)
             case OrderRequest():
                 self._requests.take(message, now_ns)
+            case WithdrawRequest():
+                self._requests.withdraw(message, now_ns)
             case BookTop():
                 symbol = shard.symbols.get(message.instrument_id)
                 if symbol is not None and message.bids and message.asks:

@@ -4,6 +4,8 @@ A request passes the gate of its symbol (but for the age of the ladder, which is
 refuse now is denied now, by code, and never tried again. Orders with an intent count in the worst case like all others, end by the same
 evidence, and are no part of the ladder: it neither keeps, moves nor cancels them. They go with everything else when the gate shuts.
 
+They go too where they would add risk that is allowed no more: while reducing, and beyond a limit that was lowered.
+
 A request that would meet quotes of our own has them cancelled first and waits for their end, at the longest until it expires; meanwhile
 the ladder makes way. One that would meet the order of another request is refused: which of the two is wanted, only the askers know.
 """
@@ -22,7 +24,9 @@ from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.journal import OrderIntended
 from protocols.messages.market import FeedState
 from protocols.messages.orders import DenialCode, OrderDenied
-from protocols.messages.requests import INTENT_ID_CHARACTERS_MAX, OrderRequest
+from protocols.messages.requests import INTENT_ID_CHARACTERS_MAX, OrderRequest, WithdrawRequest
+from protocols.messages.risk import TradingState
+from protocols.values import Side
 
 WAITING_MAX = 32
 """Requests that wait at one time for quotes to make way; more are denied."""
@@ -76,6 +80,21 @@ class Requests:
         else:
             self._decide(symbol, request, now_ns)
 
+    def withdraw(self, message: WithdrawRequest, now_ns: int) -> None:
+        """A request is no longer wanted."""
+        shard = self._shard
+        symbol = shard.symbols.get(message.instrument_id)
+        if symbol is None:
+            return
+        waiting = self.waiting.get(message.intent_id)
+        if waiting is not None:
+            self._deny(symbol, waiting, Denial(DenialCode.LATE, "withdrawn"), now_ns)
+        elif message.intent_id not in shard.intents and not shard.intents.is_full:
+            shard.intents.note(message.intent_id, shard.clock.at(now_ns) if shard.clock.is_known else 0)
+        for order in symbol.table.live.values():
+            if order.intent_id == message.intent_id:
+                self._cancel(symbol, order, now_ns)
+
     def go_on(self, symbol: Symbol, now_ns: int) -> None:
         """Something of a symbol changed: decide what waited for it."""
         for request in [one for one in self.waiting.values() if one.instrument_id == symbol.instrument_id]:
@@ -88,8 +107,10 @@ class Requests:
             self._decide(shard.symbols[request.instrument_id], request, now_ns)
         for symbol in shard.symbols.values():
             for order in symbol.table.live.values():
-                if 0 < order.expires_ns <= now_ns and not order.is_terminal:
-                    order.cancel_wanted = True
+                if 0 < order.expires_ns <= now_ns:
+                    self._cancel(symbol, order, now_ns)
+            for side in Side:
+                self._keep_within(symbol, side, now_ns)
         if shard.clock.is_known:
             shard.intents.forget(shard.clock.at(now_ns))
 
@@ -165,10 +186,32 @@ class Requests:
         self.waiting[request.intent_id] = request
         self._note_ways(symbol)
         for order in in_the_way:
-            order.cancel_wanted = True
-            if order.state is not OrderState.PENDING:
-                self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
+            self._cancel(symbol, order, now_ns)
         return True
+
+    def _cancel(self, symbol: Symbol, order: Order, now_ns: int) -> None:
+        """One that is on its way is cancelled when it has arrived."""
+        if order.is_terminal:
+            return
+        order.cancel_wanted = True
+        if order.state is not OrderState.PENDING:
+            self._shard.desk.cancel(symbol.instrument_id, order, now_ns)
+
+    def _keep_within(self, symbol: Symbol, side: Side, now_ns: int) -> None:
+        """Cancel the newest orders of requests, as far as the worst case of their side is above what is allowed now."""
+        table, limits = symbol.table, self._shard.limits.get(symbol.instrument_id)
+        ours = [order for order in table.live.values() if order.intent_id and order.side is side]
+        if not ours or limits is None:
+            return
+        allowed_lots = limits.position_lots_max if limits.state is TradingState.ACTIVE else 0
+        going_lots = sum(o.open_lots for o in table.live.values() if o.cancel_wanted and o.side is side)
+        excess_lots = table.worst_case_lots(side) - allowed_lots - going_lots
+        for order in reversed(ours):
+            if excess_lots <= 0:
+                return
+            if not order.cancel_wanted:
+                self._cancel(symbol, order, now_ns)
+                excess_lots -= order.open_lots
 
     def _note_ways(self, symbol: Symbol) -> None:
         """Which prices the ladder leaves free: those that the boldest waiting request would meet."""

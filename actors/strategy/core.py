@@ -56,7 +56,11 @@ class StrategyCore:
         self._shard = spec.shard
         self._quoters: dict[InstrumentId, SymbolQuoter] = {
             instrument.instrument_id: SymbolQuoter(
-                instrument, settings.strategy, settings.market_data.stale_after_ms * _MS
+                instrument,
+                settings.strategy,
+                settings.market_data.stale_after_ms * _MS,
+                f"{spec.shard}/{spec.epoch}",
+                spec.started_ns,
             )
             for instrument in spec.instruments
         }
@@ -112,14 +116,20 @@ class StrategyCore:
                 return self._order_event(message, now_ns)
             case QuotingTerms():
                 quoter = self._quoters.get(message.instrument_id)
-                return self._requote(quoter, now_ns) if quoter is not None and quoter.take_terms(message) else []
+                changed = quoter is not None and quoter.take_terms(message, now_ns)
+                return self._requote(quoter, now_ns) if quoter is not None and changed else []
+            case MarkPrice():
+                quoter = self._quoters.get(message.instrument_id)
+                if quoter is not None:
+                    quoter.take_mark(message)
+                return []
             case SettingsChanged():
                 return self._change(message, now_ns)
             case TimerFired():
                 return self._timer(message.name, now_ns)
             case LinkChanged():
                 return self._link_changed(message, now_ns)
-            case TradeFlow() | MarkPrice() | EpochAnnounced():
+            case TradeFlow() | EpochAnnounced():
                 return []
             case OutboxFull():
                 return self._stop("outbox", f"the link to {message.reader} is full" if message.full else "", now_ns)
@@ -165,6 +175,8 @@ class StrategyCore:
         if target is None:
             return self._unknown_instrument()
         target.own.take(event)
+        if event.intent_id:
+            target.grinder.take(event)
         if not isinstance(event, OrderFilled):
             return []
         target.position.take_fill(event)
@@ -208,6 +220,7 @@ class StrategyCore:
             again = now_ns - quoter.told_ns >= self._refresh_ns
             if again or quoter.silent(now_ns):
                 told += _published(quoter.requote(self._stopped, now_ns, again=again))
+            told += [Publish(wish) for wish in quoter.grind(self._stopped, now_ns)]
         return [*told, SetTimer(_REFRESH_TIMER, now_ns + self._refresh_ns)]
 
     def _quote_later(self, quoter: SymbolQuoter) -> list[Effect]:

@@ -8,6 +8,7 @@ quotes      reservation * (1 -+ half spread), then level by level (ladder.py, si
 from __future__ import annotations
 
 from actors.strategy.fair_value import fair_price_ticks, others_levels
+from actors.strategy.grinding import Grinder, Sight
 from actors.strategy.ladder import LadderShape, ask_prices, bid_prices
 from actors.strategy.own_orders import OwnOrders
 from actors.strategy.position_view import PositionView
@@ -16,19 +17,41 @@ from actors.strategy.snapshot import SymbolSnapshot
 from actors.strategy.spread import half_spread_bps, skew_bps
 from configs.schema import StrategySettings
 from protocols.arithmetic.volatility import EwmaVolatility
-from protocols.messages.market import BookTop, FeedState, FeedStatus
+from protocols.messages.market import BookTop, FeedState, FeedStatus, MarkPrice
 from protocols.messages.quoting import QuoteTargets
+from protocols.messages.requests import OrderRequest, WithdrawRequest
 from protocols.messages.risk import FACTOR_ONE_BPS, QuotingTerms, RiskLevel
 from protocols.values import Instrument, Level
 
 _MS = 1_000_000
 
+TERMS_AGE_NS_MAX = 3_000_000_000
+"""The level of risk is told every second: when it was not heard for so long it is not known."""
+
+FUNDING_AGE_NS_MAX = 60_000_000_000
+"""An older estimate of the next funding says nothing."""
+
 
 class SymbolQuoter:
     """State of one symbol, and the ladder that it wants now."""
 
-    def __init__(self, instrument: Instrument, settings: StrategySettings, feed_silence_ns_max: int) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        settings: StrategySettings,
+        feed_silence_ns_max: int,
+        life: str = "0/0",
+        started_ns: int = 0,
+    ) -> None:
+        """Make a quoter that knows nothing.
+
+        Args:
+            life: shard and epoch, which no other life of strategy has.
+        """
         self.instrument = instrument
+        self.grinder = Grinder(instrument, settings.grinding, f"{instrument.symbol}/{life}/", started_ns)
+        self._terms_ns: int | None = None
+        self._mark: MarkPrice | None = None
         self.position = PositionView()
         self.own = OwnOrders()
         self._settings = settings
@@ -88,8 +111,13 @@ class SymbolQuoter:
             self._top = None
         return True
 
-    def take_terms(self, terms: QuotingTerms) -> bool:
+    def take_mark(self, mark: MarkPrice) -> None:
+        """Take the newest mark price, for its funding."""
+        self._mark = mark
+
+    def take_terms(self, terms: QuotingTerms, now_ns: int) -> bool:
         """What the present level of risk asks of quotes; True when it changed. Without a word the last one holds."""
+        self._terms_ns = now_ns
         changed, self._terms = terms != self._terms, terms
         self._sizer.take_hard_limit(terms.notional_max)
         return changed
@@ -101,6 +129,26 @@ class SymbolQuoter:
         self._sizer = Sizer(self.instrument, settings.order_notional, settings.position_notional_max)
         self._sizer.take_hard_limit(self._terms.notional_max)
         self._shape = LadderShape.of(self.instrument, settings.levels, settings.level_spacing_bps)
+        self.grinder.change(settings.grinding)
+
+    def grind(self, stopped: str, now_ns: int) -> list[OrderRequest | WithdrawRequest]:
+        """What the inventory-cost engine asks for now. Whatever stops quotes leaves it without a level, and so without a wish."""
+        top = self._top
+        reason = stopped or self._obstacle(now_ns)
+        touch = (top.bids[0][0], top.asks[0][0]) if top is not None and not reason else None
+        if touch is not None:
+            self.grinder.observe(touch, now_ns)
+        is_told = self._terms_ns is not None and now_ns - self._terms_ns <= TERMS_AGE_NS_MAX
+        mark = self._mark
+        is_fresh = mark is not None and now_ns - mark.received_ns <= FUNDING_AGE_NS_MAX
+        sight = Sight(
+            level=self._terms.level if is_told and not reason else None,
+            position_lots=None if reason else self.position.lots,
+            soft_lots=self._sizer.position_lots_max(touch[0]) if touch is not None else 0,
+            touch=touch,
+            funding_rate=float(mark.funding_rate) if mark is not None and is_fresh else 0.0,
+        )
+        return self.grinder.step(sight, now_ns)
 
     def feed_lost(self) -> None:
         """market_data cannot be heard: its next word is awaited."""
@@ -155,6 +203,7 @@ class SymbolQuoter:
             books=self._books,
             targets=self._told,
             refused=self._refused,
+            grinding=self.grinder.view(now_ns),
         )
 
     def _suppressed(self) -> str:

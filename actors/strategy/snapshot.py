@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.strategy.grinding import GrindingView
 from protocols.values import Level
 
 
@@ -30,6 +31,7 @@ class SymbolSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     books: int
     targets: int
     refused: int
+    grinding: GrindingView
 
 
 class StrategySnapshot(msgspec.Struct, frozen=True, kw_only=True):

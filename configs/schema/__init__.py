@@ -32,7 +32,7 @@ from configs.schema.risk import (
 )
 from configs.schema.settings import Settings
 from configs.schema.stopping import FlattenSettings, HardCaps
-from configs.schema.strategy import StrategySettings
+from configs.schema.strategy import GrindingSettings, StrategySettings
 from configs.schema.venue import AccountSettings, KeySource, VenueSettings
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "FeeSettings",
     "FlattenSettings",
     "FollowSettings",
+    "GrindingSettings",
     "HardCaps",
     "Indicator",
     "IndicatorThresholds",

@@ -30,3 +30,13 @@ class OrderRequest(Message, frozen=True, kw_only=True):
     asked_ns: int
     expires_ns: int
     reason: str = ""
+
+
+class WithdrawRequest(Message, frozen=True, kw_only=True):
+    """A request is no longer wanted: one that waits is denied, an order of it that rests is cancelled; what was executed stays.
+
+    One that has not come yet does nothing when it comes. It is answered by the events of the order's end; saying it again is harmless.
+    """
+
+    intent_id: str
+    instrument_id: InstrumentId

@@ -377,6 +377,17 @@ def test_a_fee_that_differs_from_the_venues_breaks_i13() -> None:
     assert broken(history(ledger, journal)) == {"I13"}
 
 
+NOT_GROUND = {
+    "reductions": 0,
+    "reentries": 0,
+    "reduced": "0",
+    "reentered": "0",
+    "cost": "0",
+    "saving": "0",
+    "fees_elsewhere": {},
+}
+
+
 def test_the_report_tells_the_run_from_its_files() -> None:
     ledger, journal = sound_run()
     written = tuple(
@@ -411,7 +422,7 @@ def test_the_report_tells_the_run_from_its_files() -> None:
         },
         "quoted_both_share": 0.0,
         "markout_bps": {"1s": None, "5s": None, "30s": None},
-        "requests": {"sent": 0, "denied": {}, "fills": 0, "volume": "0", "fees": "0"},
+        "requests": {"sent": 0, "denied": {}, "fills": 0, "volume": "0", "fees": "0", "grinding": NOT_GROUND},
     }
 
 
@@ -437,6 +448,7 @@ def test_the_report_tells_what_became_of_one_shot_requests() -> None:
         "fills": 1,
         "volume": "640.0000",
         "fees": "0.0128",
+        "grinding": NOT_GROUND,
     }
 
 

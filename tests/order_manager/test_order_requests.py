@@ -22,6 +22,7 @@ from protocols.messages.orders import (
     OrderRejected,
     OrderUnknown,
 )
+from protocols.messages.requests import WithdrawRequest
 from protocols.messages.risk import TradingState
 from protocols.values import Side, TimeInForce
 from protocols.venue import CancelOrder, PlaceOrder, RefusalKind, Refused, Usage
@@ -358,3 +359,52 @@ def test_the_view_names_the_intent_of_an_order():
     (row,) = rig.core.snapshot().orders
     assert row.intent_id == "test-1"
     assert msgspec.to_builtins(rig.core.snapshot())["requests"] == {"waiting": 0, "remembered": 1}
+
+
+def withdrawal(intent_id: str = "test-1") -> WithdrawRequest:
+    return WithdrawRequest(intent_id=intent_id, instrument_id=BTC)
+
+
+def test_a_resting_one_that_is_withdrawn_is_cancelled():
+    rig = Rig().come_up(position_lots=50)
+    rig.give(rig.request(Side.BUY, 10, MID - 20, **MAKER))
+    rig.give(withdrawal())
+    rig.give(withdrawal())
+    assert answers(rig) == [OrderAccepted, OrderCanceled]
+    assert len(rig.venue.of(CancelOrder)) == 1
+
+
+def test_a_waiting_one_that_is_withdrawn_is_denied():
+    rig = Rig().come_up(position_lots=50)
+    rig.want([(MID - 2, 10)], [])
+    rig.venue.answer = lambda request: "lost" if isinstance(request, CancelOrder) else None
+    rig.give(rig.request(Side.SELL, 10, MID - 4))
+    rig.give(withdrawal())
+    assert denied(rig) == [DenialCode.LATE]
+    assert rig.core._requests.waiting == {}
+
+
+def test_one_that_was_withdrawn_before_it_came_does_nothing():
+    rig = Rig().come_up(position_lots=50)
+    rig.give(withdrawal())
+    rig.give(rig.request())
+    assert places(rig) == []
+
+
+def test_one_that_would_add_risk_goes_when_only_reducing_is_allowed():
+    rig = Rig().come_up(position_lots=50)
+    rig.give(rig.request(Side.BUY, 10, MID - 20, **MAKER))
+    rig.give(rig.request(Side.SELL, 10, MID + 20, **MAKER, reduce_only=True, intent_id="test-2"))
+    rig.state = TradingState.REDUCING
+    rig.run(400)
+    assert rig.venue.side(Side.BUY) == []
+    assert rig.venue.side(Side.SELL) == [(MID + 20, 10)]
+
+
+def test_the_newest_go_when_the_limit_was_lowered():
+    rig = Rig().come_up(position_lots=50)
+    for number in (1, 2, 3):
+        rig.give(rig.request(Side.BUY, 10, MID - 20 - number, **MAKER, intent_id=f"test-{number}"))
+    rig.position_lots_max = 65
+    rig.run(400)
+    assert rig.venue.side(Side.BUY) == [(MID - 21, 10)]
