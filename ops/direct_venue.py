@@ -18,10 +18,13 @@ import msgspec
 from configs.keys import ApiKeys
 from protocols import venue
 from protocols.binance_usdm import costs
+from protocols.binance_usdm.answers import decode_key_permissions
 from protocols.binance_usdm.costs import Call, Security
+from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.errors import ErrorClass, RequestKind, classify
 from protocols.binance_usdm.requests import API_KEY_HEADER
 from protocols.binance_usdm.signing import encoded_query, signed_query
+from protocols.key_permissions import KeyPermissions
 
 BODY_BYTES_MAX = 67_108_864
 TEXT_SHOWN_MAX = 200
@@ -29,6 +32,8 @@ ALL_ORDERS = Call("GET", "/fapi/v1/allOrders", Security.SIGNED, costs.Cost(5))
 BOOK_TICKER = Call("GET", "/fapi/v1/ticker/bookTicker", Security.NONE, costs.Cost(2))
 PREMIUM_INDEX = Call("GET", "/fapi/v1/premiumIndex", Security.NONE, costs.Cost(1))
 SYMBOL_CONFIG = Call("GET", "/fapi/v1/symbolConfig", Security.SIGNED, costs.Cost(5))
+ADL_QUANTILE = costs.CALLS[venue.QueryAdlQuantiles]
+KEY_PERMISSIONS = costs.CALLS[venue.QueryKeyPermissions]
 FEE_BURN = Call("GET", "/fapi/v1/feeBurn", Security.SIGNED, costs.Cost(30))
 COMMISSION_RATE = Call("GET", "/fapi/v1/commissionRate", Security.SIGNED, costs.Cost(20))
 OUTSIDE_WINDOW = -1021
@@ -119,6 +124,23 @@ class DirectVenue:
         answer = self._call(COMMISSION_RATE, [("symbol", symbol), *self._clock()])
         return _number(answer, "makerCommissionRate"), _number(answer, "takerCommissionRate")
 
+    def key_permissions(self, wallet_url: str) -> KeyPermissions:
+        """What the key may do, asked at the venue's wallet."""
+        body = self._body(KEY_PERMISSIONS, self._clock(), base=wallet_url)
+        try:
+            return decode_key_permissions(body)
+        except DamagedPayload as damage:
+            raise VenueFailure(f"{KEY_PERMISSIONS.path} answered something else: {damage}") from damage
+
+    def adl_quantiles(self) -> dict[str, int]:
+        """Place of each position in the queue of auto-deleveraging, 0 to 4; 4 goes first."""
+        found: dict[str, int] = {}
+        for row in self._rows(ADL_QUANTILE, self._clock()):
+            places = row.get("adlQuantile")
+            known = [place for place in places.values() if isinstance(place, int)] if isinstance(places, dict) else []
+            found[str(row.get("symbol"))] = max(known, default=0)
+        return found
+
     def open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Every open order of a symbol, in the venue's words."""
         return self._rows(costs.CALLS[venue.QueryOpenOrders], [("symbol", symbol), *self._clock()])
@@ -173,7 +195,12 @@ class DirectVenue:
 
     def mark_price(self, symbol: str) -> Decimal:
         """The venue's mark price."""
-        return _number(self._call(PREMIUM_INDEX, [("symbol", symbol)]), "markPrice")
+        return self.mark(symbol)[0]
+
+    def mark(self, symbol: str) -> tuple[Decimal, int]:
+        """The venue's mark price, and how many milliseconds ago it was made."""
+        answer = self._call(PREMIUM_INDEX, [("symbol", symbol)])
+        return _number(answer, "markPrice"), max(self.now_ms() - int(_field(answer, "time")), 0)
 
     def _clock(self) -> list[tuple[str, str]]:
         return [("timestamp", str(self.now_ms()))]
@@ -191,7 +218,7 @@ class DirectVenue:
         except (msgspec.DecodeError, RecursionError) as error:
             raise VenueFailure(f"{call.path} answered what is not JSON: {error}") from error
 
-    def _body(self, call: Call, pairs: list[tuple[str, str]]) -> bytes:
+    def _body(self, call: Call, pairs: list[tuple[str, str]], base: str = "") -> bytes:
         if call.security is Security.NONE:
             query, headers = encoded_query(pairs), {}
         elif self._keys is None:
@@ -202,7 +229,7 @@ class DirectVenue:
             raise VenueFailure(f"not asked: the venue wants to be left alone for {self.wait_s:.0f} s more")
         target = f"{call.path}?{query}" if query else call.path
         try:
-            response = self._client.request(call.method, target, headers=headers)
+            response = self._client.request(call.method, base + target, headers=headers)
         except httpx.HTTPError as error:
             unknown = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             raise VenueFailure(f"{self._client.base_url}: {_reason(error)}", unknown=unknown) from None

@@ -1,17 +1,19 @@
-"""What is checked at the venue before anything is started: symbols, account modes, and the epochs that were used there."""
+"""What is checked at the venue before anything is started: symbols, the account, keys, marks, and the epochs that were used there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from configs.keys import ApiKeys
-from configs.schema import Settings
+from configs.keys import ApiKeyError, ApiKeys, load_keys
+from configs.schema import Indicator, Settings
 from ops.direct_venue import DirectVenue, VenueFailure
 from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.exchange_info import ExchangeInfo, decode_exchange_info
 from protocols.client_order_id import parse_client_order_id
+from protocols.key_permissions import reading_key_faults, trading_key_faults
 from protocols.values import Instrument, RateLimits
 
 
@@ -32,17 +34,21 @@ def check_venue(settings: Settings, keys: ApiKeys) -> Preflight:
 
     Raises:
         PreflightFailed: a symbol does not exist, does not trade or has another margin asset; the account is in hedge or multi-asset
-            mode, may not trade, or has another margin type, leverage or fees in BNB than configured; or the venue cannot be asked.
+            mode, may not trade, or has another margin type, leverage, bracket, fee, place in the queue of auto-deleveraging or fees in
+            BNB than configured; a key may do what it should not; a mark is old or away from its market; or the venue cannot be asked.
     """
     venue_settings = settings.venue
     with DirectVenue(venue_settings.rest_url, keys, venue_settings.request_timeout_ms) as venue:
         try:
             listed = check_listing(settings, venue.exchange_info())
             _check_account(venue.account_config())
+            _check_keys(settings, venue)
             _check_symbols(settings, venue.symbol_configs())
             if settings.account.fee_burn is not None:
                 _check_fee_burn(settings.account.fee_burn, venue.fee_burn())
             _check_fees(settings, venue)
+            _check_adl(settings, venue)
+            _check_marks(settings, venue)
             return Preflight(
                 instruments={instrument.symbol: instrument for instrument in listed.instruments},
                 epoch_floor=_highest_epoch(venue, settings),
@@ -118,6 +124,29 @@ def _check_account(config: dict[str, object]) -> None:
         raise PreflightFailed(f"the account cannot be traded on: {'; '.join(wrong)}")
 
 
+def _check_keys(settings: Settings, venue: DirectVenue) -> None:
+    """Every key that some process will use, each asked with itself."""
+    wallet_url = settings.venue.wallet_url
+    if wallet_url is None:
+        return
+    wrong = trading_key_faults("the account's key", venue.key_permissions(wallet_url))
+    others = (
+        ("the risk monitor's key", settings.risk.keys, reading_key_faults),
+        ("the key of the emergency stop", settings.venue.stop_keys, trading_key_faults),
+    )
+    for whose, source, faults in others:
+        if source is None:
+            continue
+        try:
+            keys = load_keys(source)
+        except ApiKeyError as error:
+            raise PreflightFailed(f"{whose}: {error}") from error
+        with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as asked:
+            wrong += faults(whose, asked.key_permissions(wallet_url))
+    if wrong:
+        raise PreflightFailed("\n  ".join(("the keys do not fit their use:", *wrong)))
+
+
 def _check_symbols(settings: Settings, rows: list[dict[str, object]]) -> None:
     wrong = []
     wanted = settings.account.leverage
@@ -129,6 +158,12 @@ def _check_symbols(settings: Settings, rows: list[dict[str, object]]) -> None:
             wrong.append(f"{symbol} is in {str(margin_type).lower()} margin: set cross margin at the venue")
         if wanted is not None and leverage != wanted:
             wrong.append(f"account.leverage: it is {leverage} for {symbol}, not {wanted}: set it at the venue or here")
+        limit, largest = settings.risk.position_limit(symbol), _decimal(row.get("maxNotionalValue"))
+        if limit.unit == "quote" and largest is not None and limit.amount > largest:
+            wrong.append(
+                f"risk: a position of {limit.amount:f} in {symbol} is more than the {largest:f} that the venue allows at leverage "
+                f"{leverage} (-2027): lower the limit or the leverage"
+            )
     if wrong:
         raise PreflightFailed("\n  ".join(("the account does not fit the configuration:", *wrong)))
 
@@ -150,6 +185,54 @@ def _check_fees(settings: Settings, venue: DirectVenue) -> None:
                 wrong.append(f"account.{kind}_fee_max: the {kind} fee of {symbol} is {rate:f}, above {limit:f}")
     if wrong:
         raise PreflightFailed("\n  ".join(("the account does not fit the configuration:", *wrong)))
+
+
+def _check_adl(settings: Settings, venue: DirectVenue) -> None:
+    quantile_max = settings.account.adl_quantile_max
+    if quantile_max is None:
+        return
+    places = venue.adl_quantiles()
+    wrong = [
+        f"account.adl_quantile_max: {symbol} is in place {places[symbol]} of the queue of auto-deleveraging, beyond {quantile_max}: "
+        "reduce it at the venue, or raise the setting"
+        for symbol in settings.symbols
+        if places.get(symbol, 0) > quantile_max
+    ]
+    if wrong:
+        raise PreflightFailed("\n  ".join(("the account does not fit the configuration:", *wrong)))
+
+
+def _check_marks(settings: Settings, venue: DirectVenue) -> None:
+    """A mark that is old, or away from the middle of its market, values nothing."""
+    thresholds = settings.risk.indicators
+    age_s_max, gap_bps_max = thresholds.of(Indicator.MARK_AGE).limit, thresholds.of(Indicator.MARK_GAP).limit
+    wrong = []
+    for symbol in settings.symbols:
+        mark, age_ms = venue.mark(symbol)
+        bid, ask = venue.touch(symbol)
+        if age_s_max is not None and age_ms > age_s_max * 1_000:
+            wrong.append(
+                f"the mark price of {symbol} is {age_ms / 1_000:.0f} s old: wait until the venue makes marks again"
+            )
+        elif gap_bps_max is not None and bid > 0 and ask > 0:
+            mid = (bid + ask) / 2
+            gap_bps = abs(mark - mid) / mid * 10_000
+            if gap_bps > gap_bps_max:
+                wrong.append(
+                    f"the mark price of {symbol} is {gap_bps:.0f} bps from its market, beyond the {gap_bps_max:g} of "
+                    "risk.indicators.mark_gap: wait, or look at the venue"
+                )
+    if wrong:
+        raise PreflightFailed("\n  ".join(("the venue's marks cannot be trusted:", *wrong)))
+
+
+def _decimal(value: object) -> Decimal | None:
+    """A number that the venue wrote, None where it is none."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _highest_epoch(venue: DirectVenue, settings: Settings) -> int:

@@ -33,7 +33,9 @@ def prepare(settings: Settings, state: StateDir) -> Settings:
             _free_port(METRICS_HOST, settings.supervision.metrics_port)
         if settings.exchange is not None:
             settings = _with_own_venue(settings, state)
-        load_keys(settings.venue.keys)
+        for source in (settings.venue.keys, settings.venue.stop_keys, settings.risk.keys):
+            if source is not None:
+                load_keys(source)
         load_webhook_url(settings.alerting)
     except (StateDirError, ApiKeyError, WebhookError, SourceError) as error:
         raise StartRefused(str(error)) from error
@@ -56,6 +58,7 @@ def _with_own_venue(settings: Settings, state: StateDir) -> Settings:
             "rest_url": f"http://{at}",
             "stream_url": f"ws://{at}",
             "ws_api_url": f"ws://{at}/ws-fapi/v1",
+            "wallet_url": f"http://{at}",
             "keys": {"file": str(key_file), "kind": "hmac"},
         },
     }

@@ -26,7 +26,7 @@ from protocols.messages.control import (
     ShardHalted,
     StopFileSeen,
 )
-from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
+from protocols.messages.inventory import AccountKeySeen, EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, TradeFlow, VenueClock
 from protocols.messages.orders import (
     AnyAccountEvent,
@@ -100,6 +100,7 @@ RiskMonitorMailbox = (
     | PositionChanged
     | PnlChanged
     | EquityChanged
+    | AccountKeySeen
     | LeaseRequest
     | RateUsage
     | UserStreamKey
@@ -180,6 +181,7 @@ ROUTES: dict[type[Message], Route] = {
     PositionChanged: Route(LinkClass.LATEST, {"strategy": 0, "risk_monitor": 0}, _instrument),
     PnlChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _instrument),
     EquityChanged: Route(LinkClass.LATEST, {"risk_monitor": 200}, _single),
+    AccountKeySeen: Route(LinkClass.LATEST, {"risk_monitor": 0}, _single),
     UserStreamKey: Route(LinkClass.LATEST, {"order_manager": 0, "risk_monitor": 0}, _single),
     LeaseRequest: Route(LinkClass.LATEST, {"risk_monitor": 0}, _shard),
     Lease: Route(LinkClass.LATEST, {"order_manager": 0}, _shard),

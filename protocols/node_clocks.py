@@ -12,7 +12,7 @@ import msgspec
 
 from protocols.envelope import Envelope, Message
 from protocols.messages.alerts import Alert
-from protocols.messages.inventory import EquityChanged, PnlChanged
+from protocols.messages.inventory import AccountKeySeen, EquityChanged, PnlChanged
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, TradeFlow, VenueClock
 from protocols.messages.orders import RateUsage, UserStreamLost
 from protocols.messages.quoting import QuoteTargets
@@ -29,6 +29,7 @@ NODE_TIMES: dict[type[Message], tuple[str, ...]] = {
     OrderRequest: ("asked_ns", "expires_ns"),
     PnlChanged: ("valued_ns",),
     EquityChanged: ("valued_ns",),
+    AccountKeySeen: ("seen_ns",),
     RateUsage: ("observed_ns",),
     UserStreamLost: ("lost_ns",),
     Alert: ("raised_ns",),

@@ -39,17 +39,18 @@ class Market(Driver):
         self.refresh(btc_mark=str(mid / 10))
         for instrument_id, ticks, depth in ((BTC, mid, lots), (ETH, 25_000, 100)):
             self.tell(book(self.now_ns, mid=ticks, lots=depth, instrument_id=instrument_id))
-            self.tell(
-                FeedStatus(
-                    instrument_id=instrument_id,
-                    state=FeedState.LIVE,
-                    update_id=1,
-                    confirmed_ns=self.now_ns,
-                    since_ns=0,
-                )
-            )
+            self.tell(self.alive(instrument_id))
         self.ask()
         self.tell_timer()
+
+    def alive(self, instrument_id: str) -> FeedStatus:
+        return FeedStatus(
+            instrument_id=instrument_id,  # type: ignore[arg-type]
+            state=FeedState.LIVE,
+            update_id=1,
+            confirmed_ns=self.now_ns,
+            since_ns=0,
+        )
 
     def seen(self, symbol: str = "BTCUSDC") -> dict[str, float]:
         return {name: view.value for name, view in self.core.snapshot().symbols[symbol].indicators.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from account_samples import (
     BTC,
     ETH,
@@ -22,6 +23,7 @@ from account_samples import (
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
 from protocols.effects import Append, Call, Effect, Send, TimerFired
+from protocols.key_permissions import KeyPermissions
 from protocols.messages.control import EpochAnnounced
 from protocols.messages.risk import Lease, LevelChanged
 from protocols.values import InstrumentId, RateLimits
@@ -36,9 +38,11 @@ from protocols.venue import (
     BracketsAnswered,
     FeeBurnAnswered,
     FeeRatesAnswered,
+    KeyPermissionsAnswered,
     ListingAnswered,
     ListingReport,
     MarginReport,
+    NotSent,
     OrderReport,
     PositionReport,
     PositionsAnswered,
@@ -49,6 +53,7 @@ from protocols.venue import (
     QueryBrackets,
     QueryFeeBurn,
     QueryFeeRates,
+    QueryKeyPermissions,
     QueryListing,
     QueryPositions,
     QuerySymbolConfigs,
@@ -62,6 +67,8 @@ from protocols.venue import (
 )
 
 DOCUMENTED = RateLimits()
+READS = KeyPermissions(reads=True, trades_futures=False, trades_elsewhere=False, withdraws=False, transfers=False)
+TRADES = msgspec.structs.replace(READS, trades_futures=True)
 
 
 class Driver:
@@ -84,6 +91,9 @@ class Driver:
         self.venue_rules: list[RuleReport] = []
         self.venue_modes = {"hedge_mode": False, "multi_asset_mode": False, "can_trade": True}
         self.venue_fee_burn = False
+        self.account_key = TRADES
+        """What inventory says of the account's key, where a test lets it speak."""
+        self.venue_own_key: KeyPermissions | None = READS
         self.venue_fees = (Decimal(0), Decimal("0.0004"))
         self.venue_brackets: list[BracketReport] = []
         self.venue_listing = [
@@ -141,6 +151,10 @@ class Driver:
                 return TradingStatusAnswered(**head, rules=tuple(self.venue_rules))
             case QueryAccountConfig():
                 return AccountConfigAnswered(**head, **self.venue_modes)
+            case QueryKeyPermissions():
+                if self.venue_own_key is None:
+                    return NotSent(**head, reason="the wallet does not answer")
+                return KeyPermissionsAnswered(**head, permissions=self.venue_own_key)
             case QueryFeeBurn():
                 return FeeBurnAnswered(**head, fee_burn=self.venue_fee_burn)
             case QueryFeeRates():

@@ -30,6 +30,8 @@ class ScriptedVenue:
         self.heals_after = -1
         """So many refusals of `errors` are given, then none; negative for all of them."""
         self.asked: list[tuple[str, str]] = []
+        self.permissions: dict[str, object] = {}
+        """What the wallet says of a key, by the key; of the others `answers` does."""
         self.rows: dict[str, list[dict[str, object]]] = {}
 
     def client(self, keys: ApiKeys | None = KEYS) -> DirectVenue:
@@ -43,6 +45,9 @@ class ScriptedVenue:
             self.heals_after -= 1
             status, body = self.errors[path]
             return httpx.Response(status, content=json.dumps(body) if not isinstance(body, str) else body)
+        if path == "/sapi/v1/account/apiRestrictions":
+            key = request.headers["X-MBX-APIKEY"]
+            return httpx.Response(200, json=self.permissions.get(key, self.answers.get(path)))
         if path == "/fapi/v1/allOpenOrders":
             if self.stubborn:
                 self.stubborn -= 1

@@ -14,6 +14,19 @@ from actors.exchange.shapes import account_body, balance_rows, max_notional, pos
 from actors.exchange.user_stream import money
 
 SUCCESS = {"code": 200, "msg": "success"}
+PERMISSIONS = (
+    "enableReading",
+    "enableFutures",
+    "enableWithdrawals",
+    "enableInternalTransfer",
+    "permitsUniversalTransfer",
+    "enableSpotAndMarginTrading",
+    "enableMargin",
+    "enableVanillaOptions",
+    "enablePortfolioMarginTrading",
+    "enableFixApiTrade",
+    "enableFixReadOnly",
+)
 WEEK_MS = 7 * 86_400_000
 
 
@@ -134,6 +147,12 @@ def commission_rate(desk: Desk, call: Call) -> Any:
         "takerCommissionRate": money(fees.taker),
         "rpiCommissionRate": money(fees.maker),
     }
+
+
+def key_permissions(desk: Desk, call: Call) -> Any:
+    """What the key that asks may do, as the wallet of the venue says it."""
+    granted = call.credential.permissions if call.credential is not None else frozenset()
+    return {"ipRestrict": True, "createTime": 0, **{name: name in granted for name in PERMISSIONS}}
 
 
 def fee_burn(desk: Desk, call: Call) -> Any:
@@ -289,6 +308,7 @@ ROUTES = [
     _post("/fapi/v1/leverage", set_leverage),
     _post("/fapi/v1/marginType", set_margin_type),
     _get("/fapi/v1/commissionRate", commission_rate, 20),
+    _get("/sapi/v1/account/apiRestrictions", key_permissions, 1),
     _get("/fapi/v1/feeBurn", fee_burn, 30),
     _post("/fapi/v1/feeBurn", set_fee_burn),
     _get("/fapi/v1/income", income, 30),

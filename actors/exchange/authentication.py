@@ -25,6 +25,8 @@ class Credential:
     account: str
     accepts: Callable[[bytes, str], bool]
     is_ed25519: bool = False
+    permissions: frozenset[str] = frozenset({"enableReading", "enableFutures"})
+    """What the wallet says that it may do. Shown only: nothing is refused for want of one."""
 
 
 def hmac_credential(api_key: str, secret: str, account: str) -> Credential:

@@ -75,7 +75,8 @@ class InventoryCore:
         shard_of = {i: shard for shard, members in enumerate(spec.shards) for i in members}
         self._ids = itertools.count(1)
         self._notices = Notices(spec.name)
-        self._check = VenueCheck(self._account, shard_of, self._notices, self._ids)
+        asks_key = settings.venue.wallet_url is not None
+        self._check = VenueCheck(self._account, shard_of, self._notices, self._ids, asks_key)
         self._keeper = UserStreamKeeper()
         self._reporting = Reporting(self._account, self._values, shard_of)
         self._days = TradingDays(settings.risk.day_starts, settings.risk.day_zone)

@@ -12,8 +12,9 @@ from actors.inventory.notices import Notices
 from actors.inventory.records import RatesChanged
 from actors.inventory.snapshot import BooksReconciled
 from protocols.arithmetic.plain_text import plain_text
-from protocols.effects import Append, Effect, Log, LogLevel
+from protocols.effects import Append, Effect, Log, LogLevel, Publish
 from protocols.messages.alerts import AlertCode, Severity
+from protocols.messages.inventory import AccountKeySeen
 from protocols.messages.orders import VenuePosition
 from protocols.values import InstrumentId, symbol_of
 from protocols.venue import (
@@ -21,11 +22,13 @@ from protocols.venue import (
     AssetRatesAnswered,
     BalancesAnswered,
     IncomeAnswered,
+    KeyPermissionsAnswered,
     PositionReport,
     PositionsAnswered,
     QueryAssetRates,
     QueryBalances,
     QueryIncome,
+    QueryKeyPermissions,
     QueryPositions,
     RefusalKind,
     Refused,
@@ -53,6 +56,7 @@ class VenueCheck:
 
     Args:
         ids: numbers for requests.
+        asks_key: whether the venue has a wallet that says what our key may do.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class VenueCheck:
         shard_of: dict[InstrumentId, int],
         notices: Notices,
         ids: Iterator[int],
+        asks_key: bool = False,
     ) -> None:
         self._account = account
         self._shard_of = shard_of
         self._assets = account.margin_assets
         self._notices = notices
         self._ids = ids
+        self._asks_key = asks_key
         self._audit = Audit()
         self.income = IncomeCheck(i.symbol for i in account.instruments.values())
         self._assets_known: frozenset[str] = frozenset()
@@ -102,6 +108,9 @@ class VenueCheck:
         effects += self._audit.ask(QueryPositions(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
         if self._account.assets_of_fees():
             effects += self._audit.ask(QueryAssetRates(request_id=next(self._ids)), now_ns)
+        if self._asks_key:
+            query = QueryKeyPermissions(request_id=next(self._ids), venue_time_ns=venue_time_ns)
+            effects += self._audit.ask(query, now_ns)
         from_ms = self.income.next_from_ms(venue_time_ns)
         return effects if from_ms is None else [*effects, *self._ask_income(from_ms, now_ns, venue_time_ns)]
 
@@ -117,6 +126,8 @@ class VenueCheck:
             case BalancesAnswered():
                 self._hear_balances(outcome, stated_at_ns(request))
                 self._compared(request, self._balance_differences(outcome), now_ns)
+            case KeyPermissionsAnswered():
+                return [Publish(AccountKeySeen(permissions=outcome.permissions, seen_ns=outcome.received_ns))]
             case AssetRatesAnswered():
                 return self._take_rates(outcome)
             case IncomeAnswered():

@@ -48,6 +48,7 @@ from protocols.venue import (
     FeeRatesAnswered,
     FillsAnswered,
     IncomeAnswered,
+    KeyPermissionsAnswered,
     ListingAnswered,
     NotSent,
     OpenOrdersAnswered,
@@ -325,6 +326,7 @@ class MarketDataCore:
                 | TradingStatusAnswered()
                 | AssetRatesAnswered()
                 | AccountConfigAnswered()
+                | KeyPermissionsAnswered()
                 | FeeBurnAnswered()
                 | FeeRatesAnswered()
                 | BracketsAnswered()

@@ -1,35 +1,39 @@
-"""The account against the configuration: modes, rates, brackets, listing. A difference halts, with a sentence that says what to do.
+"""The account against the configuration: modes, rates, brackets, listing, keys. A difference halts, with a sentence that says what to do.
 
-What the configuration names must be so. What it leaves open must stay as it was when it was first seen, until a person resumes.
+What the configuration names must be so. What it leaves open must stay as it was when it was first seen, over restarts, until a person
+resumes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.levels import Verdict
-from configs.schema import AccountSettings, EyesSettings
+from actors.risk_monitor.memory import AgreedAccount, AgreedSymbol
+from configs.schema import Settings
 from protocols.effects import Call, Effect
+from protocols.key_permissions import KeyPermissions, reading_key_faults, trading_key_faults
 from protocols.messages.alerts import AlertCode
 from protocols.messages.risk import RiskLevel
 from protocols.values import Instrument, InstrumentId, symbol_of
 from protocols.venue import (
     AccountConfigAnswered,
     AnyOutcome,
-    BracketReport,
     BracketsAnswered,
     FeeBurnAnswered,
     FeeRatesAnswered,
+    KeyPermissionsAnswered,
     ListingAnswered,
     ListingReport,
     QueryAccountConfig,
     QueryBrackets,
     QueryFeeBurn,
     QueryFeeRates,
+    QueryKeyPermissions,
     QueryListing,
     SymbolConfigReport,
     Throttled,
@@ -42,14 +46,13 @@ FIRST_ID = 1 << 40
 
 _MS = 1_000_000
 _TRADING = "TRADING"
+_UNSEEN = AgreedSymbol()
 
+_ACCOUNTS_KEY = "the account's key"
+_OWN_KEY = "the risk monitor's key"
 
-class _Seen(NamedTuple):
-    """What may not change unseen of one symbol."""
-
-    leverage: int = 0
-    fees: tuple[str, str] = ("", "")
-    brackets: BracketReport | None = None
+KEY_SILENCE_NS_MAX = 300_000_000_000
+"""What a key may do, and has not been seen for so long, is not known any more."""
 
 
 class AccountRules:
@@ -59,10 +62,11 @@ class AccountRules:
         instruments: as they were loaded at start: the filters that orders are made by.
     """
 
-    def __init__(self, instruments: Iterable[Instrument], expected: AccountSettings, eyes: EyesSettings) -> None:
+    def __init__(self, instruments: Iterable[Instrument], settings: Settings) -> None:
         self._instruments = {one.instrument_id: one for one in instruments}
-        self._expected = expected
+        self._expected = settings.account
         self._turn = 0
+        eyes = settings.risk.eyes
         minute_ns = eyes.symbol_config_ms * _MS
         self._periods_ns: dict[type[VenueRequest], int] = {
             QueryAccountConfig: minute_ns,
@@ -71,20 +75,35 @@ class AccountRules:
             QueryFeeRates: minute_ns,
             QueryFeeBurn: eyes.fee_burn_ms * _MS,
         }
+        self._keys: dict[str, tuple[KeyPermissions | None, int]] = {}
+        if settings.venue.wallet_url is not None:
+            self._keys[_ACCOUNTS_KEY] = (None, 0)
+            if settings.risk.keys is not None:
+                self._keys[_OWN_KEY] = (None, 0)
+                self._periods_ns[QueryKeyPermissions] = minute_ns
+        self._now_ns = 0
         self._due_ns = dict.fromkeys(self._periods_ns, 0)
         self._asked: dict[int, tuple[type[VenueRequest], int]] = {}
         self._request_id = FIRST_ID
         self._shut_until_ns = 0
         self._config: AccountConfigAnswered | None = None
         self._fee_burn: bool | None = None
-        self._first_fee_burn: bool | None = None
         self._listed: dict[InstrumentId, ListingReport] | None = None
-        self._first = dict.fromkeys(self._instruments, _Seen())
-        self._now = dict.fromkeys(self._instruments, _Seen())
+        self._now = dict.fromkeys(self._instruments, _UNSEEN)
         self._margin_types: dict[InstrumentId, str] = {}
+        self._quantiles: Mapping[InstrumentId, int] = {}
+        self.agreed = AgreedAccount()
+        """What must stay so where the configuration is silent, for the memory."""
+
+    def restore(self, agreed: AgreedAccount) -> None:
+        """Go on with what an earlier life agreed to; symbols that are traded no more are forgotten."""
+        kept = {i: symbol for i, symbol in agreed.symbols.items() if i in self._instruments}
+        self.agreed = msgspec.structs.replace(agreed, symbols=kept)
 
     def ask(self, venue_now_ns: int, now_ns: int) -> list[Effect]:
         """Ask for what is due, one question of a kind at a time; fees of one symbol after the other."""
+        self._now_ns = now_ns
+        self._keys = {whose: (key, at_ns or now_ns) for whose, (key, at_ns) in self._keys.items()}
         self._asked = {i: asked for i, asked in self._asked.items() if now_ns - asked[1] <= PATIENCE_NS}
         if now_ns < self._shut_until_ns:
             return []
@@ -107,9 +126,12 @@ class AccountRules:
                 self._config = outcome
             case FeeBurnAnswered():
                 self._fee_burn = outcome.fee_burn
-                self._first_fee_burn = outcome.fee_burn if self._first_fee_burn is None else self._first_fee_burn
+                if self.agreed.fee_burn is None:
+                    self.agreed = msgspec.structs.replace(self.agreed, fee_burn=outcome.fee_burn)
             case FeeRatesAnswered():
-                self._note(outcome.instrument_id, fees=(f"{outcome.maker:f}", f"{outcome.taker:f}"))
+                self._note(outcome.instrument_id, maker_fee=f"{outcome.maker:f}", taker_fee=f"{outcome.taker:f}")
+            case KeyPermissionsAnswered():
+                self.take_key(_OWN_KEY, outcome.permissions, outcome.received_ns)
             case BracketsAnswered():
                 for report in outcome.reports:
                     self._note(report.instrument_id, brackets=report)
@@ -121,6 +143,15 @@ class AccountRules:
                 pass
         return True
 
+    def take_account_key(self, permissions: KeyPermissions, seen_ns: int) -> None:
+        """Take what the account's key may do, as inventory heard it."""
+        self.take_key(_ACCOUNTS_KEY, permissions, seen_ns)
+
+    def take_key(self, whose: str, permissions: KeyPermissions, seen_ns: int) -> None:
+        """Take what one of the watched keys may do."""
+        if whose in self._keys:
+            self._keys[whose] = (permissions, seen_ns)
+
     def take_configs(self, configs: Iterable[SymbolConfigReport]) -> None:
         """Take leverage and margin type, which the eyes ask for."""
         for config in configs:
@@ -128,19 +159,28 @@ class AccountRules:
                 self._note(config.instrument_id, leverage=config.leverage)
                 self._margin_types[config.instrument_id] = config.margin_type
 
+    def take_quantiles(self, quantiles: Mapping[InstrumentId, int]) -> None:
+        """Take the places in the queue of auto-deleveraging, which the eyes ask for."""
+        self._quantiles = quantiles
+
     def hasten(self) -> None:
         """The account was changed: look now."""
         self._due_ns = dict.fromkeys(self._due_ns, 0)
 
     def accept(self) -> None:
         """A person resumes: what the configuration leaves open may stay as it is now."""
-        self._first = dict(self._now)
-        self._first_fee_burn = self._fee_burn
+        symbols = {i: _over(self.agreed.symbols.get(i, _UNSEEN), now) for i, now in self._now.items()}
+        fee_burn = self.agreed.fee_burn if self._fee_burn is None else self._fee_burn
+        self.agreed = AgreedAccount(fee_burn=fee_burn, symbols=symbols)
 
     def verdicts(self, subject: str) -> list[Verdict]:
         """What differs of a symbol, by its instrument id, or of the account."""
-        texts = self._of_account() if subject == ACCOUNT else self._of_symbol(InstrumentId(subject))
-        return [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
+        if subject != ACCOUNT:
+            texts = self._of_symbol(InstrumentId(subject))
+            return [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
+        texts = [*self._of_account(), *self._of_keys()]
+        found = [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
+        return [*found, *(Verdict(RiskLevel.RESTRICTED, text, passing=True) for text in self._silent_keys())]
 
     def _question(self, kind: type[VenueRequest], venue_time_ns: int) -> VenueRequest:
         request_id = self._request_id
@@ -156,10 +196,12 @@ class AccountRules:
     def _note(self, instrument_id: InstrumentId, **news: Any) -> None:
         if instrument_id not in self._instruments:
             return
-        self._now[instrument_id] = self._now[instrument_id]._replace(**news)
-        first = self._first[instrument_id]
-        fresh = {name: value for name, value in news.items() if getattr(first, name) == getattr(_Seen(), name)}
-        self._first[instrument_id] = first._replace(**fresh)
+        self._now[instrument_id] = msgspec.structs.replace(self._now[instrument_id], **news)
+        first = self.agreed.symbols.get(instrument_id, _UNSEEN)
+        fresh = {name: value for name, value in news.items() if getattr(first, name) == getattr(_UNSEEN, name)}
+        if fresh:
+            symbols = {**self.agreed.symbols, instrument_id: msgspec.structs.replace(first, **fresh)}
+            self.agreed = msgspec.structs.replace(self.agreed, symbols=symbols)
 
     def _of_account(self) -> list[str]:
         config, texts = self._config, []
@@ -172,26 +214,46 @@ class AccountRules:
         wanted, seen = self._expected.fee_burn, self._fee_burn
         if seen is not None and wanted is not None and seen is not wanted:
             texts.append(f"fees in BNB are {_on(seen)}, account.fee_burn says {_on(wanted)}: change one of them")
-        elif seen is not None and wanted is None and seen is not self._first_fee_burn:
+        elif seen is not None and wanted is None and seen is not self.agreed.fee_burn:
             texts.append(f"fees in BNB were switched {_on(seen)}: switch them back, or resume to accept it")
         return texts
 
+    def _of_keys(self) -> list[str]:
+        faults = {_ACCOUNTS_KEY: trading_key_faults, _OWN_KEY: reading_key_faults}
+        return [text for whose, (key, _) in self._keys.items() if key is not None for text in faults[whose](whose, key)]
+
+    def _silent_keys(self) -> list[str]:
+        minutes = KEY_SILENCE_NS_MAX // 60_000_000_000
+        return [
+            f"what {whose} may do has not been seen for {minutes} minutes: look at venue.wallet_url and the log"
+            for whose, (_, at_ns) in self._keys.items()
+            if at_ns and self._now_ns - at_ns > KEY_SILENCE_NS_MAX
+        ]
+
     def _of_symbol(self, instrument_id: InstrumentId) -> list[str]:
-        symbol, now, first = symbol_of(instrument_id), self._now[instrument_id], self._first[instrument_id]
+        symbol, now = symbol_of(instrument_id), self._now[instrument_id]
+        first = self.agreed.symbols.get(instrument_id, _UNSEEN)
         texts = self._of_listing(instrument_id)
         margin_type = self._margin_types.get(instrument_id, "")
         if margin_type and margin_type.upper() not in ("CROSSED", "CROSS"):
             texts.append(f"{symbol} is in {margin_type.lower()} margin: set cross margin at the venue")
+        quantile, quantile_max = self._quantiles.get(instrument_id, 0), self._expected.adl_quantile_max
+        if quantile_max is not None and quantile > quantile_max:
+            place = f"{symbol} is in place {quantile} of the queue of auto-deleveraging"
+            texts.append(
+                f"{place}, account.adl_quantile_max says {quantile_max}: reduce it at the venue, or raise the setting"
+            )
         wanted = self._expected.leverage
         if now.leverage and wanted is not None and now.leverage != wanted:
             texts.append(
                 f"the leverage of {symbol} is {now.leverage}, account.leverage says {wanted}: change one of them"
             )
-        elif now.leverage != first.leverage:
+        elif now.leverage and now.leverage != first.leverage:
             was = f"was changed from {first.leverage} to {now.leverage}"
             texts.append(f"the leverage of {symbol} {was}: set it back, or resume to accept it")
         fee_max = {"maker": self._expected.maker_fee_max, "taker": self._expected.taker_fee_max}
-        for rate, (kind, limit), before in zip(now.fees, fee_max.items(), first.fees, strict=True):
+        rates = ((now.maker_fee, first.maker_fee), (now.taker_fee, first.taker_fee))
+        for (rate, before), (kind, limit) in zip(rates, fee_max.items(), strict=True):
             if not rate:
                 continue
             if limit is not None and float(rate) > float(limit):
@@ -201,7 +263,7 @@ class AccountRules:
             elif limit is None and rate != before:
                 was = f"was changed from {before} to {rate}"
                 texts.append(f"the {kind} fee of {symbol} {was}: check that quotes still pay, then resume to accept it")
-        if now.brackets != first.brackets:
+        if now.brackets is not None and now.brackets != first.brackets:
             texts.append(
                 f"the leverage brackets of {symbol} were changed: check its limits, then resume to accept them"
             )
@@ -221,6 +283,12 @@ class AccountRules:
         if msgspec.structs.replace(report.instrument, version=own.version) != own:
             return [f"the filters of {symbol} were changed: restart the system, which loads them"]
         return []
+
+
+def _over(before: AgreedSymbol, now: AgreedSymbol) -> AgreedSymbol:
+    """What is seen now, and what was agreed before where nothing is."""
+    seen = {name: value for name, value in msgspec.structs.asdict(now).items() if value != getattr(_UNSEEN, name)}
+    return msgspec.structs.replace(before, **seen)
 
 
 def _on(is_on: bool) -> str:

@@ -122,4 +122,5 @@ class Capital:
 
     def drawdown_max(self) -> Decimal | None:
         """Limit of the drawdown in quote currency."""
-        return self._settings.drawdown_max.in_quote(self._drawdown.peak)
+        drawdown_max = self._settings.drawdown_max.in_quote(self._drawdown.peak)
+        return None if drawdown_max is None else self._caps.capped("drawdown_max", drawdown_max)

@@ -47,7 +47,7 @@ from protocols.messages.control import (
     ShardHalted,
     StopFileSeen,
 )
-from protocols.messages.inventory import EquityChanged, PnlChanged, PositionChanged, UserStreamKey
+from protocols.messages.inventory import AccountKeySeen, EquityChanged, PnlChanged, PositionChanged, UserStreamKey
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.orders import (
     AnyAccountEvent,
@@ -138,6 +138,7 @@ class RiskMonitorCore:
             self._capital.restore(memory)
             self._levels.restore(memory)
             self._desk.restore(memory)
+            self._lookout.rules.restore(memory.agreed)
         if damaged is not None:
             self._levels.latches.set(ACCOUNT, RiskLevel.HALTED, f"the risk monitor's memory is damaged: {damaged}")
 
@@ -184,12 +185,17 @@ class RiskMonitorCore:
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
                 effects = self._on_timer(now_ns)
+            case AccountKeySeen():
+                self._lookout.rules.take_account_key(message.permissions, min(message.seen_ns, now_ns))
+                return []
             case UserStreamKey():
                 self._lookout.listen_key = message.listen_key
                 return []
             case Outcome():
-                effects = self._lookout.take(message, self._account.equity, now_ns)
-                return [*effects, *self._judge_crossed(None, now_ns)]
+                effects = [
+                    *self._lookout.take(message, self._account.equity, now_ns),
+                    *self._judge_crossed(None, now_ns),
+                ]
             case (
                 OrderUpdate()
                 | BalanceUpdate()
@@ -517,6 +523,7 @@ class RiskMonitorCore:
             epochs=self._desk.epochs(),
             grants=self._desk.grants(),
             share_id_last=self._desk.share_id_last,
+            agreed=self._lookout.rules.agreed,
         )
         if memory == self._memory:
             return effects

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.runtime.address_ledger import OTHERS_SHARE, join_address
-from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
+from actors.runtime.venue_calls import VenueCalls
 from actors.runtime.web_socket import ReconnectingWebSocket
 from configs.keys import load_keys
 from configs.schema import Settings
@@ -19,7 +18,6 @@ from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.messages.control import ActorSpec
 from protocols.venue import (
     BadFrame,
-    NotSent,
     QueryAccount,
     QueryAccountConfig,
     QueryAdlQuantiles,
@@ -27,13 +25,13 @@ from protocols.venue import (
     QueryBrackets,
     QueryFeeBurn,
     QueryFeeRates,
+    QueryKeyPermissions,
     QueryListing,
     QueryPositions,
     QuerySymbolConfigs,
     QueryTradingStatus,
     StreamChanged,
     StreamHeard,
-    Usage,
     UserStreamExpired,
 )
 
@@ -58,6 +56,7 @@ Look = (
     | QueryBrackets
     | QueryFeeBurn
     | QueryFeeRates
+    | QueryKeyPermissions
     | QueryListing
 )
 
@@ -83,16 +82,7 @@ class Gateway:
         self._listen_key = listen_key
         self._urls = VenueUrls(rest=venue.rest_url, streams=venue.stream_url, ws_api=venue.ws_api_url)
         self._decoder = UserStreamDecoder(WireInstruments(spec.instruments))
-        self._rest = RestClient(
-            venue.rest_url,
-            api_key=keys.api_key,
-            signer=keys.signer,
-            instruments=spec.instruments,
-            clock=host.clock,
-            timeout_ms=venue.request_timeout_ms,
-            ledger=join_address(spec.state_dir, spec.name),
-            weight_1m_max=int(spec.rate_limits.weight_1m * OTHERS_SHARE),
-        )
+        self._calls = VenueCalls(spec, settings, host, keys, CALLS_MAX)
         self._private = ReconnectingWebSocket(
             self._private_url,
             self._frame,
@@ -102,7 +92,6 @@ class Gateway:
             delay_ms=market_data.reconnect_delay_ms,
             delay_ms_max=market_data.reconnect_delay_ms_max,
         )
-        self._calls: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._key_in_use = self._dead_key = ""
         self._heard_told_ns = 0
@@ -119,36 +108,20 @@ class Gateway:
             self._watch.cancel()
             await asyncio.wait([self._watch])
         await self._private.stop()
-        for task in self._calls:
-            task.cancel()
-        if self._calls:
-            await asyncio.wait(self._calls)
-        await self._rest.close()
+        await self._calls.close()
 
     def call(self, request: Look) -> None:
         """Ask the venue; the outcome is delivered to the core."""
-        loop = asyncio.get_running_loop()
-        if len(self._calls) >= CALLS_MAX:
-            reason = f"{CALLS_MAX} calls are already on their way"
-            now_ns = self._host.clock.now_ns()
-            outcome = NotSent(request_id=request.request_id, received_ns=now_ns, usage=Usage(), reason=reason)
-            loop.call_soon(self._host.deliver, outcome)
-            return
-        task = loop.create_task(self._ask(request), name=type(request).__name__)
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls.call(request)
 
     def snapshot(self) -> dict[str, Any]:
         """State of the connections, builtins only."""
         return {
             "private_open": self._private.is_open,
             "private_failures_in_a_row": self._private.failures,
-            "calls": len(self._calls),
+            "calls": self._calls.under_way,
             "bad_frames": self._bad_frames,
         }
-
-    async def _ask(self, request: Look) -> None:
-        self._host.deliver(await self._rest.send(request))
 
     def _private_url(self) -> str | None:
         newest = self._listen_key()

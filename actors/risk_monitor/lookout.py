@@ -63,7 +63,7 @@ class Lookout:
         comparable: Callable[[InstrumentId], bool],
     ) -> None:
         self.eyes = Eyes(spec.instruments, settings.risk.eyes, spec.install)
-        self.rules = AccountRules(spec.instruments, settings.account, settings.risk.eyes)
+        self.rules = AccountRules(spec.instruments, settings)
         self.listen_key = ""
         """Newest key of the private stream, for the gateway. A secret."""
         self._views = views
@@ -100,6 +100,7 @@ class Lookout:
             return []
         if self.eyes.take(outcome, now_ns):
             self.rules.take_configs(self.eyes.configs.values())
+            self.rules.take_quantiles(self.eyes.quantiles)
             self._put_margin(equity)
             for instrument_id, quantile in self.eyes.quantiles.items():
                 if instrument_id in self._watches:

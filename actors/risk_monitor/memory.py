@@ -8,6 +8,8 @@ import msgspec
 
 from protocols.envelope import Message
 from protocols.messages.risk import RiskLevel
+from protocols.values import InstrumentId
+from protocols.venue import BracketReport
 
 
 class GrantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +40,28 @@ class EarnedLevel(msgspec.Struct, frozen=True, kw_only=True):
     threshold: str
 
 
+class AgreedSymbol(msgspec.Struct, frozen=True, kw_only=True):
+    """What may not change unseen of one symbol; 0, empty and None are not known yet. Fees as the venue writes them."""
+
+    leverage: int = 0
+    maker_fee: str = ""
+    taker_fee: str = ""
+    brackets: BracketReport | None = None
+
+
+class AgreedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """The account as it was first seen, or as a person accepted it last."""
+
+    fee_burn: bool | None = None
+    symbols: dict[InstrumentId, AgreedSymbol] = msgspec.field(default_factory=dict)
+
+
 class RiskMemory(Message, frozen=True, kw_only=True):
     """The whole memory.
 
     `day` counts days since 1970 from the configured start of the day; `day_equity` is the equity at its start and `equity_peak` its peak,
     both moved by deposits and withdrawals since; `transfers` are the newest of those already counted, as text. `holds` are levels that a
-    person holds. `epochs` is the newest epoch of each shard.
+    person holds. `epochs` is the newest epoch of each shard; `agreed` is the account that quoting was started on.
     """
 
     day: int = -1
@@ -57,3 +75,4 @@ class RiskMemory(Message, frozen=True, kw_only=True):
     epochs: dict[int, int] = msgspec.field(default_factory=dict)
     grants: tuple[GrantRecord, ...] = ()
     share_id_last: int = 0
+    agreed: AgreedAccount = AgreedAccount()

@@ -33,6 +33,8 @@ ORDERS_JUDGED_MIN = 20
 
 _MS = 1_000_000
 _MARK_GAP_BPS = 1e4
+_STILL_MOVE = 2e-4
+"""Part of the mid that it must have moved by since the mark last did, before a mark that stands still means anything."""
 
 
 class SymbolWatch:
@@ -57,6 +59,8 @@ class SymbolWatch:
         self._funding_rate = 0.0
         self._lots = 0
         self._confirmed_ns = self._mark_ns = 0
+        self._mark_changed_ns = 0
+        self._mid_at_change = 0.0
         self._worst = (0, 0)
         self._sampled_mid = 0.0
         self._sampled_ns = 0
@@ -80,6 +84,8 @@ class SymbolWatch:
             return
         put = self.board.put
         mid = self.mid_ticks = (bids[0][0] + asks[0][0]) / 2
+        if self._mid_at_change == 0.0:
+            self._mid_at_change = mid
         self._ewma.observe(mid, top.received_ns)
         put(Indicator.VOLATILITY_EWMA, annualised(self._ewma.bps_per_root_second()), self._volatility.is_warm)
         if self._sampled_mid > 0:
@@ -112,7 +118,9 @@ class SymbolWatch:
 
     def take_mark(self, mark: MarkPrice, now_ns: int) -> None:
         """A new mark moves everything that is valued by it."""
-        self._mark = float(mark.mark_price)
+        before, self._mark = self._mark, float(mark.mark_price)
+        if self._mark != before:
+            self._mark_changed_ns, self._mid_at_change = now_ns, self.mid_ticks
         self._funding_rate = float(mark.funding_rate)
         self._mark_ns = min(mark.received_ns, now_ns)
         self._put_exposure()
@@ -166,6 +174,9 @@ class SymbolWatch:
         """What moves with time alone: ages, and windows that go on."""
         self.board.put(Indicator.BOOK_AGE, max(now_ns - self._confirmed_ns, 0) / 1e9, self._confirmed_ns > 0)
         self.board.put(Indicator.MARK_AGE, max(now_ns - self._mark_ns, 0) / 1e9, self._mark_ns > 0)
+        if self._mark_changed_ns and self._mid_at_change > 0:
+            has_moved = abs(self.mid_ticks - self._mid_at_change) > self._mid_at_change * _STILL_MOVE
+            self.board.put(Indicator.MARK_STILL, (now_ns - self._mark_changed_ns) / 1e9, has_moved)
         self._put_flow(now_ns)
 
     def sample(self, at_ns: int) -> float:

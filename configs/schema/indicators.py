@@ -45,6 +45,7 @@ class Indicator(enum.StrEnum):
     DEPTH_RATIO = "depth_ratio"
     BOOK_AGE = "book_age"
     MARK_AGE = "mark_age"
+    MARK_STILL = "mark_still"
     MARK_GAP = "mark_gap"
     FUNDING_AHEAD = "funding_ahead"
     ADVERSE_SELECTION = "adverse_selection"
@@ -151,8 +152,9 @@ KINDS: dict[Indicator, Kind] = {
     Indicator.SPREAD_RATIO: _kind("of the usual", 8.0, 25.0, _CAUTION),
     Indicator.DEPTH_RATIO: _kind("of the usual", 0.15, 0.03, _CAUTION, less_is_worse=True),
     Indicator.BOOK_AGE: _kind("s", 2.0, 5.0, sight=True),
-    Indicator.MARK_AGE: _kind("s", 5.0, 10.0, sight=True),
-    Indicator.MARK_GAP: _kind("bps", 50.0, 150.0),
+    Indicator.MARK_AGE: _kind("s", 5.0, 30.0, _HALTED, sight=True),
+    Indicator.MARK_STILL: _kind("s", 10.0, 30.0, _HALTED, sight=True),
+    Indicator.MARK_GAP: _kind("bps", 50.0, 150.0, _HALTED),
     Indicator.FUNDING_AHEAD: _kind("of equity", 0.001, 0.003, _CAUTION),
     Indicator.ADVERSE_SELECTION: _kind("bps", -5.0, -15.0, _CAUTION, less_is_worse=True),
     Indicator.ROUND_TRIP: _kind("ms", 500.0, 1_500.0, _CAUTION),

@@ -141,6 +141,15 @@ class RiskSettings(Section):
     indicators: IndicatorThresholds = IndicatorThresholds.model_validate({})
     symbols: dict[Symbol, SymbolRisk] = Field(default={})
 
+    def position_limit(self, symbol: str) -> Limit:
+        """The limit on a symbol's position: its own, else the one of all."""
+        own = self.symbols.get(symbol)
+        return (
+            self.position_notional_max
+            if own is None or own.position_notional_max is None
+            else own.position_notional_max
+        )
+
     @field_validator("day_zone")
     @classmethod
     def _zone_is_known(cls, name: str) -> str:

@@ -58,6 +58,23 @@ class Settings(Section):
         return symbols
 
     @model_validator(mode="after")
+    def _real_money_is_guarded(self) -> Settings:
+        if not self.venue.live:
+            return self
+        wanting = []
+        if self.hard_caps_file is None:
+            wanting.append("hard_caps_file must name a file of hard caps (a sample is configs/live_caps.yaml)")
+        elif missing := self.hard_caps.missing:
+            wanting.append(f"{self.hard_caps_file} must set {', '.join(missing)}")
+        if self.risk.keys is None:
+            wanting.append("risk.keys must name a key that may only read")
+        if self.venue.wallet_url is None:
+            wanting.append("venue.wallet_url must say where the keys' permissions are asked (https://api.binance.com)")
+        if wanting:
+            raise ValueError(f"venue.live is true: {'; '.join(wanting)}")
+        return self
+
+    @model_validator(mode="after")
     def _parts_agree(self) -> Settings:
         if self.shards > len(self.symbols):
             raise ValueError(

@@ -13,13 +13,19 @@ from configs.schema.section import BasisPoints, Milliseconds, Money, Section
 class HardCaps(Section):
     """What no limit may exceed, in quote currency, whatever the configuration, a hot reload or the equity says.
 
-    They stand in a file of their own (`hard_caps_file`), which is read once, at start.
+    They stand in a file of their own (`hard_caps_file`), which is read once, at start. Where money is real every one of them must be there.
     """
 
     position_notional_max: Money | None = None
     order_notional_max: Money | None = None
     account_notional_max: Money | None = None
     daily_loss_max: Money | None = None
+    drawdown_max: Money | None = None
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of those that are not set."""
+        return [name for name, cap in self if cap is None]
 
     def capped(self, name: str, amount: Decimal) -> Decimal:
         """An amount of quote currency, or the cap of that name where it is lower."""

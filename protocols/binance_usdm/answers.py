@@ -15,6 +15,7 @@ from protocols.binance_usdm.exchange_info import decode_exchange_info
 from protocols.binance_usdm.market_streams import snapshot_levels
 from protocols.binance_usdm.payloads import NS_PER_MS
 from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.key_permissions import KeyPermissions
 from protocols.values import InstrumentId
 from protocols.venue import (
     AccountAnswered,
@@ -41,6 +42,7 @@ from protocols.venue import (
     FillsAnswered,
     IncomeAnswered,
     KeepUserStream,
+    KeyPermissionsAnswered,
     ListingAnswered,
     ListingReport,
     MarginReport,
@@ -63,6 +65,7 @@ from protocols.venue import (
     QueryFeeRates,
     QueryFills,
     QueryIncome,
+    QueryKeyPermissions,
     QueryListing,
     QueryOpenOrders,
     QueryOrder,
@@ -102,6 +105,7 @@ _configs_decoder = payloads.decoder_of(list[payloads.SymbolConfigBody])
 _quantiles_decoder = payloads.decoder_of(list[payloads.AdlBody])
 _asset_rates_decoder = payloads.decoder_of(list[payloads.AssetIndexBody])
 _account_config_decoder = payloads.decoder_of(payloads.AccountConfigBody)
+_permissions_decoder = payloads.decoder_of(payloads.KeyPermissionsBody)
 _fee_burn_decoder = payloads.decoder_of(payloads.FeeBurnBody)
 _fee_rates_decoder = payloads.decoder_of(payloads.CommissionRateBody)
 _brackets_decoder = payloads.decoder_of(list[payloads.BracketsBody])
@@ -325,6 +329,29 @@ def _account_config(
     )
 
 
+def _permissions(
+    request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int
+) -> AnyOutcome:
+    return KeyPermissionsAnswered(**head.fields, permissions=decode_key_permissions(body))
+
+
+def decode_key_permissions(body: bytes) -> KeyPermissions:
+    """What a key may do, from the body of account/apiRestrictions.
+
+    Raises:
+        DamagedPayload: it is something else.
+    """
+    key: payloads.KeyPermissionsBody = sized(_permissions_decoder, body)
+    elsewhere = (key.enable_spot_and_margin_trading, key.enable_margin, key.enable_vanilla_options)
+    return KeyPermissions(
+        reads=key.enable_reading,
+        trades_futures=key.enable_futures,
+        trades_elsewhere=any((*elsewhere, key.enable_portfolio_margin_trading, key.enable_fix_api_trade)),
+        withdraws=key.enable_withdrawals,
+        transfers=key.enable_internal_transfer or key.permits_universal_transfer,
+    )
+
+
 def _fee_burn(request: VenueRequest, body: bytes, head: Head, instruments: WireInstruments, sent_ns: int) -> AnyOutcome:
     answer: payloads.FeeBurnBody = sized(_fee_burn_decoder, body)
     return FeeBurnAnswered(**head.fields, fee_burn=answer.fee_burn)
@@ -437,6 +464,7 @@ _DECODERS: dict[type[VenueRequest], _Decode] = {
     QueryTradingStatus: _trading_status,
     QueryAssetRates: _asset_rates,
     QueryAccountConfig: _account_config,
+    QueryKeyPermissions: _permissions,
     QueryFeeBurn: _fee_burn,
     QueryFeeRates: _fee_rates,
     QueryBrackets: _brackets,

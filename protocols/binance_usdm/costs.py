@@ -70,6 +70,7 @@ CALLS: dict[type[venue.VenueRequest], Call] = {
     venue.QueryTradingStatus: Call("GET", "/fapi/v1/apiTradingStatus", Security.SIGNED, Cost(10)),
     venue.QueryAssetRates: Call("GET", "/fapi/v1/assetIndex", Security.NONE, Cost(10)),
     venue.QueryAccountConfig: Call("GET", "/fapi/v1/accountConfig", Security.SIGNED, Cost(5)),
+    venue.QueryKeyPermissions: Call("GET", "/sapi/v1/account/apiRestrictions", Security.SIGNED, Cost(1)),
     venue.QueryFeeBurn: Call("GET", "/fapi/v1/feeBurn", Security.SIGNED, Cost(30)),
     venue.QueryFeeRates: Call("GET", "/fapi/v1/commissionRate", Security.SIGNED, Cost(20)),
     venue.QueryBrackets: Call("GET", "/fapi/v1/leverageBracket", Security.SIGNED, Cost(1)),

@@ -153,6 +153,21 @@ class AccountConfigBody(msgspec.Struct, rename="camel"):
     can_trade: bool
 
 
+class KeyPermissionsBody(msgspec.Struct, rename="camel"):
+    """account/apiRestrictions of the wallet. Only what came later than the others may be absent."""
+
+    enable_reading: bool
+    enable_futures: bool
+    enable_withdrawals: bool
+    enable_internal_transfer: bool
+    permits_universal_transfer: bool
+    enable_spot_and_margin_trading: bool
+    enable_margin: bool = False
+    enable_vanilla_options: bool = False
+    enable_portfolio_margin_trading: bool = False
+    enable_fix_api_trade: bool = False
+
+
 class FeeBurnBody(msgspec.Struct, rename="camel"):
     """feeBurn."""
 

@@ -36,6 +36,7 @@ from protocols.venue import (
     QueryFeeRates,
     QueryFills,
     QueryIncome,
+    QueryKeyPermissions,
     QueryListing,
     QueryOpenOrders,
     QueryOrder,
@@ -76,6 +77,7 @@ AnyVenueRequest = (
     | QueryTradingStatus
     | QueryAssetRates
     | QueryAccountConfig
+    | QueryKeyPermissions
     | QueryFeeBurn
     | QueryFeeRates
     | QueryBrackets
@@ -238,6 +240,7 @@ class RestRequests:
         | QueryTradingStatus
         | QueryAssetRates
         | QueryAccountConfig
+        | QueryKeyPermissions
         | QueryFeeBurn
         | QueryFeeRates
         | QueryBrackets
@@ -278,6 +281,7 @@ class RestRequests:
                 | QueryAdlQuantiles()
                 | QueryTradingStatus()
                 | QueryAccountConfig()
+                | QueryKeyPermissions()
                 | QueryFeeBurn()
                 | QueryBrackets()
             ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from protocols.envelope import Message
+from protocols.key_permissions import KeyPermissions
 from protocols.values import InstrumentId
 
 
@@ -43,6 +44,13 @@ class EquityChanged(Message, frozen=True, kw_only=True):
     equity: Decimal
     day_pnl: Decimal
     valued_ns: int
+
+
+class AccountKeySeen(Message, frozen=True, kw_only=True):
+    """What the account's own key may do, asked with it, and when we heard it."""
+
+    permissions: KeyPermissions
+    seen_ns: int
 
 
 class UserStreamKey(Message, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import enum
 from decimal import Decimal
 
 from protocols.envelope import Message
+from protocols.key_permissions import KeyPermissions
 from protocols.values import Instrument, InstrumentId, Level, Side
 
 
@@ -319,6 +320,12 @@ class AccountConfigAnswered(Outcome, frozen=True, kw_only=True):
     can_trade: bool
 
 
+class KeyPermissionsAnswered(Outcome, frozen=True, kw_only=True):
+    """What the key that asked may do."""
+
+    permissions: KeyPermissions
+
+
 class FeeBurnAnswered(Outcome, frozen=True, kw_only=True):
     """Whether fees are paid in BNB."""
 
@@ -391,6 +398,7 @@ AnyOutcome = (
     | TradingStatusAnswered
     | AssetRatesAnswered
     | AccountConfigAnswered
+    | KeyPermissionsAnswered
     | FeeBurnAnswered
     | FeeRatesAnswered
     | BracketsAnswered

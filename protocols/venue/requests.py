@@ -176,6 +176,12 @@ class QueryAccountConfig(VenueRequest, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+class QueryKeyPermissions(VenueRequest, frozen=True, kw_only=True):
+    """What the key that asks may do. Where the venue's wallet has another address it is asked there."""
+
+    venue_time_ns: int
+
+
 class QueryFeeBurn(VenueRequest, frozen=True, kw_only=True):
     """Whether fees are paid in BNB while the account has some."""
 

@@ -179,6 +179,16 @@ def test_an_override_that_is_not_json_says_what_it_should_be(config: Path) -> No
             "fapi.binance.com is a live address where money is real: venue.live must be true to use it",
         ),
         (
+            {"RAYMAKER__VENUE__WALLET_URL": "https://api.binance.com"},
+            "venue",
+            "api.binance.com is a live address where money is real: venue.live must be true to use it",
+        ),
+        (
+            {"RAYMAKER__VENUE__WALLET_URL": "http://api.binance.com"},
+            "venue.wallet_url",
+            "http sends keys in the clear: only https is allowed beyond this machine",
+        ),
+        (
             {"RAYMAKER__VENUE__STREAM_URL": "wss://unknown.example"},
             "venue",
             "unknown.example is a live address where money is real: venue.live must be true to use it",
@@ -204,6 +214,51 @@ def test_an_address_where_money_or_keys_are_at_risk_is_refused(
     config: Path, urls: dict[str, str], path: str, reason: str
 ) -> None:
     assert problems(config, MINIMAL, urls) == (Problem(path, reason),)
+
+
+CAPS = "position_notional_max: 500\norder_notional_max: 150\naccount_notional_max: 1000\ndaily_loss_max: 25\ndrawdown_max: 50\n"
+SAMPLE = "hard_caps_file must name a file of hard caps (a sample is configs/live_caps.yaml)"
+
+
+@pytest.mark.parametrize(
+    ("absent", "caps", "reason"),
+    [
+        ("hard_caps_file: caps.yaml\n", CAPS, SAMPLE),
+        ("", CAPS.replace("drawdown_max: 50\n", ""), "caps.yaml must set drawdown_max"),
+        (
+            "",
+            "order_notional_max: 150\ndaily_loss_max: 25\n",
+            "caps.yaml must set position_notional_max, account_notional_max, drawdown_max",
+        ),
+        ("  keys: {file: read.keys}\n", CAPS, "risk.keys must name a key that may only read"),
+        (
+            "  wallet_url: https://api.binance.com\n",
+            CAPS,
+            "venue.wallet_url must say where the keys' permissions are asked (https://api.binance.com)",
+        ),
+    ],
+)
+def test_real_money_needs_hard_caps_a_key_that_only_reads_and_a_wallet_to_ask(
+    config: Path, absent: str, caps: str, reason: str
+) -> None:
+    (config.parent / "caps.yaml").write_text(caps)
+    text = """
+symbols: [BTCUSDC]
+hard_caps_file: caps.yaml
+venue:
+  rest_url: https://fapi.binance.com
+  stream_url: wss://fstream.binance.com
+  ws_api_url: wss://ws-fapi.binance.com/ws-fapi/v1
+  wallet_url: https://api.binance.com
+  live: true
+risk:
+  keys: {file: read.keys}
+  position_notional_max: 400
+"""
+    assert absent in text
+    assert problems(config, text.replace(absent, "") if absent else text) == (
+        Problem("(settings)", f"venue.live is true: {reason}"),
+    )
 
 
 def test_changes_of_the_command_line_go_above_everything(config: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
 import pytest
 from shared_data import shared_path
-from venue_rig import SYMBOL, VenueRig, WireRig, body
+from venue_rig import ACCOUNT, KEY, SECRET, SYMBOL, VenueRig, WireRig, body
 
+from actors.exchange.authentication import KeyRing, hmac_credential
 from actors.exchange.frames import MarkFrame
 from actors.exchange.ledger import FundingPaid
 from actors.exchange.rate_limits import FUNDING_POOL_MAX
@@ -113,6 +115,17 @@ def test_fees_are_paid_in_bnb_a_tenth_cheaper_while_there_is_some() -> None:
     rig.apply(rig.market.depth(asks=[(640_001, 100)]))
     buy(rig)
     assert body(rig.send("GET", "/fapi/v1/userTrades", {"symbol": SYMBOL}))[-1]["commissionAsset"] == "USDC"
+
+
+def test_the_wallet_says_what_the_key_that_asks_may_do() -> None:
+    rig = WireRig()
+    granted = body(rig.send("GET", "/sapi/v1/account/apiRestrictions"))
+    allowed = {name for name, value in granted.items() if name.startswith(("enable", "permits")) and value}
+    assert allowed == {"enableReading", "enableFutures"}
+    key = replace(hmac_credential(KEY, SECRET, ACCOUNT), permissions=frozenset({"enableReading", "enableWithdrawals"}))
+    object.__setattr__(rig.exchange.api._desk, "keys", KeyRing([key]))
+    granted = body(rig.send("GET", "/sapi/v1/account/apiRestrictions"))
+    assert (granted["enableWithdrawals"], granted["enableFutures"]) == (True, False)
 
 
 def test_each_ban_is_twice_as_long_as_the_one_before() -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 from account_samples import BTC, ETH, S, alert_codes, instrument, settings, spec
-from risk_monitor_rig import Driver
+from risk_monitor_rig import READS, TRADES, Driver
 
 from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.memory import RiskMemory
 from protocols.effects import Call, TimerFired
 from protocols.messages.control import Resume
+from protocols.messages.inventory import AccountKeySeen
 from protocols.messages.risk import TradingState
 from protocols.venue import (
     AccountConfigUpdate,
@@ -29,19 +31,31 @@ from protocols.venue import (
 )
 
 
-def watched(**account: Any) -> Driver:
-    """A healthy system whose account was looked at once, with both symbols' fees."""
+def watched(memory: RiskMemory | None = None, change: Change | None = None, **account: Any) -> Driver:
+    """A healthy system whose account was looked at once, with both symbols' fees; `change` came before."""
     risk = Driver()
-    risk.core = RiskMonitorCore(spec("risk_monitor"), settings(account=account))
+    own = settings(account=account, venue=WALLET, risk={"keys": {"file": "read.keys"}})
+    risk.core = RiskMonitorCore(spec("risk_monitor"), own, memory)
     configs = [
         SymbolConfigReport(instrument_id=i, leverage=20, notional_max=Decimal(10**6), margin_type="CROSSED")
         for i in (BTC, ETH)
     ]
     risk.venue_configs = configs
     risk.venue_brackets = [brackets(125)]
+    if change is not None:
+        change(risk)
     risk.healthy("100000")
     later(risk, 2)
     return risk
+
+
+Change = Callable[[Driver], None]
+WALLET = {
+    "rest_url": "http://127.0.0.1:1",
+    "stream_url": "ws://127.0.0.1:1",
+    "ws_api_url": "ws://127.0.0.1:1",
+    "wallet_url": "http://127.0.0.1:1",
+}
 
 
 def brackets(leverage: int) -> BracketReport:
@@ -54,6 +68,7 @@ def later(risk: Driver, looks: int = 1) -> list[Any]:
     effects: list[Any] = []
     for _ in range(looks):
         risk.now_ns += 301 * S
+        risk.tell(AccountKeySeen(permissions=risk.account_key, seen_ns=risk.now_ns))
         risk.refresh()
         effects += risk.tell(TimerFired(name="judge"))
         risk.refresh()
@@ -67,11 +82,11 @@ def halted(risk: Driver) -> list[str]:
     return [reason for reason in (view.reason, view.symbols["BTCUSDC"].reason) if reason]
 
 
-def set_modes(**modes: bool) -> Callable[[Driver], None]:
+def set_modes(**modes: bool) -> Change:
     return lambda risk: risk.venue_modes.update(modes)
 
 
-def set_listing(report: ListingReport | None) -> Callable[[Driver], None]:
+def set_listing(report: ListingReport | None) -> Change:
     def change(risk: Driver) -> None:
         risk.venue_listing = [one for one in risk.venue_listing if one.instrument_id != BTC]
         risk.venue_listing += [report] if report is not None else []
@@ -79,20 +94,20 @@ def set_listing(report: ListingReport | None) -> Callable[[Driver], None]:
     return change
 
 
-def set_config(**changes: Any) -> Callable[[Driver], None]:
+def set_config(**changes: Any) -> Change:
     def change(risk: Driver) -> None:
         risk.venue_configs = [msgspec.structs.replace(one, **changes) for one in risk.venue_configs]
 
     return change
 
 
-def set_field(name: str, value: Any) -> Callable[[Driver], None]:
+def set_field(name: str, value: Any) -> Change:
     return lambda risk: setattr(risk, name, value)
 
 
 HALTED_LISTING = ListingReport(instrument_id=BTC, status="SETTLING", instrument=None)
 COARSER = ListingReport(instrument_id=BTC, status="TRADING", instrument=instrument(BTC, tick_size=Decimal(1)))
-DIFFERENCES: list[tuple[str, Callable[[Driver], None]]] = [
+DIFFERENCES: list[tuple[str, Change]] = [
     ("set one-way position mode", set_modes(hedge_mode=True)),
     ("set single-asset mode", set_modes(multi_asset_mode=True)),
     ("does not let the account trade", set_modes(can_trade=False)),
@@ -107,6 +122,17 @@ DIFFERENCES: list[tuple[str, Callable[[Driver], None]]] = [
     ("BTCUSDC is SETTLING, not TRADING", set_listing(HALTED_LISTING)),
     ("BTCUSDC is listed no more", set_listing(None)),
     ("filters of BTCUSDC were changed: restart the system", set_listing(COARSER)),
+    (
+        "the account's key may withdraw: take that",
+        set_field("account_key", msgspec.structs.replace(TRADES, withdraws=True)),
+    ),
+    ("the account's key may transfer", set_field("account_key", msgspec.structs.replace(TRADES, transfers=True))),
+    ("the account's key may not trade futures: give it", set_field("account_key", READS)),
+    ("the risk monitor's key may trade, and is there to read: take", set_field("venue_own_key", TRADES)),
+    (
+        "the risk monitor's key may withdraw: take",
+        set_field("venue_own_key", msgspec.structs.replace(READS, withdraws=True)),
+    ),
 ]
 
 
@@ -117,7 +143,7 @@ def test_an_account_as_it_should_be_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(("words", "change"), DIFFERENCES, ids=[words for words, _ in DIFFERENCES])
-def test_a_difference_halts_and_says_what_to_do(words: str, change: Callable[[Driver], None]) -> None:
+def test_a_difference_halts_and_says_what_to_do(words: str, change: Change) -> None:
     risk = watched()
     change(risk)
     effects = later(risk, 2)
@@ -134,12 +160,16 @@ def test_a_difference_halts_and_says_what_to_do(words: str, change: Callable[[Dr
         ({"fee_burn": True}, "fees in BNB are off, account.fee_burn says on"),
         ({"taker_fee_max": "0.0003"}, "the taker fee of BTCUSDC is 0.0004, above account.taker_fee_max of 0.0003"),
         ({"maker_fee_max": "-0.0001"}, "the maker fee of BTCUSDC is 0, above account.maker_fee_max of -0.0001"),
+        (
+            {"adl_quantile_max": 2},
+            "BTCUSDC is in place 3 of the queue of auto-deleveraging, account.adl_quantile_max says 2: reduce it",
+        ),
     ],
 )
 def test_what_the_configuration_names_must_be_so_and_no_resume_changes_that(
     expected: dict[str, Any], words: str
 ) -> None:
-    risk = watched(**expected)
+    risk = watched(change=set_field("venue_adl", {BTC: 3}), **expected)
     risk.tell(Resume(reason="go on"))
     later(risk)
     assert any(words in reason for reason in halted(risk)), halted(risk)
@@ -152,6 +182,35 @@ def test_what_the_configuration_leaves_open_is_accepted_by_a_resume() -> None:
     risk.tell(Resume(reason="wanted"))
     later(risk)
     assert halted(risk) == []
+
+
+LEFT_OPEN = [
+    ("leverage of BTCUSDC was changed from 20 to 5", set_config(leverage=5)),
+    ("fees in BNB were switched on", set_field("venue_fee_burn", True)),
+    ("taker fee of BTCUSDC was changed", set_field("venue_fees", (Decimal(0), Decimal("0.0005")))),
+    ("leverage brackets of BTCUSDC were changed", set_field("venue_brackets", [brackets(100)])),
+]
+
+
+@pytest.mark.parametrize(("words", "change"), LEFT_OPEN, ids=[words for words, _ in LEFT_OPEN])
+def test_a_change_while_the_risk_monitor_was_down_is_noticed_and_accepted_by_a_resume(
+    words: str, change: Change
+) -> None:
+    before = watched()
+    risk = watched(before.memory(), change)
+    assert any(words in reason for reason in halted(risk)), halted(risk)
+    risk.tell(Resume(reason="wanted"))
+    later(risk)
+    assert halted(risk) == []
+    assert halted(watched(risk.memory(), change)) == [], "what was accepted is on file"
+
+
+def test_a_key_that_is_not_seen_for_long_is_not_known_any_more() -> None:
+    risk = watched()
+    risk.venue_own_key = None
+    later(risk)
+    assert halted(risk)[0].startswith("what the risk monitor's key may do has not been seen for 5 minutes")
+    assert risk.ask().state is TradingState.REDUCING
 
 
 def test_a_symbol_that_trades_again_goes_on_by_itself() -> None:

@@ -96,11 +96,26 @@ def test_a_book_that_is_not_as_usual_is_cautioned_at_once(half: int, lots: int, 
     assert market.changes()[-1].indicator == indicator
 
 
-def test_a_mark_that_leaves_the_mid_restricts_the_symbol() -> None:
+def test_a_mark_that_leaves_the_mid_halts_the_symbol() -> None:
     market = Market().calm()
     market.tell(mark("51000", market.now_ns))
     assert market.changes()[-1].indicator == "mark_gap"
-    assert market.level() == "RESTRICTED"
+    assert market.level() == "HALTED"
+
+
+@pytest.mark.parametrize(("ticks", "level"), [(0, "NORMAL"), (200, "HALTED")])
+def test_a_mark_that_stands_still_while_the_market_moves_halts_the_symbol(ticks: int, level: str) -> None:
+    market = Market().calm()
+    for step in range(64):
+        market.now_ns += 500 * MS
+        market.refresh()
+        for instrument_id, mid in ((BTC, 500_000 + ticks * min(step, 4) // 4), (ETH, 25_000)):
+            market.tell(book(market.now_ns, mid=mid, instrument_id=instrument_id))
+        market.tell(market.alive(BTC), market.alive(ETH))
+        market.ask()
+        market.tell_timer()
+    assert market.level() == level
+    assert (market.changes()[-1].indicator if ticks else "mark_still") == "mark_still"
 
 
 def test_a_crossed_book_is_no_number_and_restricts() -> None:

@@ -13,6 +13,7 @@ from protocols import venue
 from protocols.binance_usdm.requests import RestRequests
 from protocols.binance_usdm.responses import decode_rest
 from protocols.binance_usdm.signing import HmacSigner
+from protocols.key_permissions import KeyPermissions
 from protocols.venue import OutcomeUnknown, Usage
 
 WIRES = wires()
@@ -33,6 +34,7 @@ def fields(**more: Any) -> dict[str, Any]:
         (venue.QueryAssetRates(request_id=1), "/fapi/v1/assetIndex", False),
         (venue.QueryListing(request_id=1), "/fapi/v1/exchangeInfo", False),
         (venue.QueryAccountConfig(**SIGNED), "/fapi/v1/accountConfig", True),
+        (venue.QueryKeyPermissions(**SIGNED), "/sapi/v1/account/apiRestrictions", True),
         (venue.QueryFeeBurn(**SIGNED), "/fapi/v1/feeBurn", True),
         (venue.QueryBrackets(**SIGNED), "/fapi/v1/leverageBracket", True),
     ],
@@ -59,6 +61,45 @@ def test_modes_of_the_account() -> None:
     assert answer(venue.QueryAccountConfig(**SIGNED), body) == venue.AccountConfigAnswered(
         **fields(hedge_mode=False, multi_asset_mode=True, can_trade=True)
     )
+
+
+FORBIDDEN = {
+    "enableReading": False,
+    "enableFutures": False,
+    "enableWithdrawals": False,
+    "enableInternalTransfer": False,
+    "permitsUniversalTransfer": False,
+    "enableSpotAndMarginTrading": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("granted", "what"),
+    [
+        ("enableReading", "reads"),
+        ("enableFutures", "trades_futures"),
+        ("enableSpotAndMarginTrading", "trades_elsewhere"),
+        ("enableMargin", "trades_elsewhere"),
+        ("enableVanillaOptions", "trades_elsewhere"),
+        ("enablePortfolioMarginTrading", "trades_elsewhere"),
+        ("enableFixApiTrade", "trades_elsewhere"),
+        ("enableWithdrawals", "withdraws"),
+        ("enableInternalTransfer", "transfers"),
+        ("permitsUniversalTransfer", "transfers"),
+    ],
+)
+def test_what_a_key_may_do(granted: str, what: str) -> None:
+    names = ("reads", "trades_futures", "trades_elsewhere", "withdraws", "transfers")
+    expected = KeyPermissions(**{name: name == what for name in names})
+    body = {"ipRestrict": True, "createTime": 1, **FORBIDDEN, granted: True}
+    assert answer(venue.QueryKeyPermissions(**SIGNED), body) == venue.KeyPermissionsAnswered(
+        **fields(permissions=expected)
+    )
+
+
+def test_permissions_that_are_not_all_there_are_no_answer() -> None:
+    body = {name: value for name, value in FORBIDDEN.items() if name != "enableWithdrawals"}
+    assert isinstance(answer(venue.QueryKeyPermissions(**SIGNED), body), OutcomeUnknown)
 
 
 def test_fee_burn_and_rates() -> None:
