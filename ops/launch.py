@@ -20,10 +20,11 @@ from actors.runtime.ray_cluster import (
     write_durably,
 )
 from actors.runtime.ray_host import (
+    CallFailed,
     CallRefused,
     RayHostError,
     SupervisorClient,
-    alive_nodes,
+    alive_nodes_now,
     attach,
     connect,
     detach,
@@ -34,6 +35,8 @@ from actors.runtime.ray_nodes import start_head_and_home
 from actors.runtime.state_dir import StateDir
 from configs.keys import ApiKeyError, load_keys
 from configs.schema import ClusterSettings, Settings, SupervisionSettings
+from ops.direct_venue import DirectVenue
+from ops.emergency_stop import cancel_everything, stop_keys
 from ops.filter_change import UnitsChanged, versioned
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.saved_plan import SavedPlanError, saved_plan
@@ -52,6 +55,7 @@ __all__ = [
     "SupervisorClient",
     "clear_away",
     "connect",
+    "ended",
     "launch",
     "shut_down",
     "status_of",
@@ -204,9 +208,34 @@ def shut_down(client: SupervisorClient, state: StateDir, settings: Settings | No
         ending = Ending(confirmed=False, text=str(error))
     finally:
         client.close()
+    return ended(state, client.marker, settings, say, ending)
+
+
+def ended(state: StateDir, marker: str, settings: Settings | None, say: Say, ending: Ending) -> Ending:
+    """End the Ray on `state`; where nobody has confirmed that no order is left, clear the venue without it and let the venue say so.
+
+    Args:
+        marker: as in `clear_away`. settings: None when they cannot be known; then nothing can be cleared.
+        ending: what the supervisor said, or why it said nothing.
+
+    Raises:
+        LaunchFailed: a process could not be ended.
+    """
     say("stopping Ray")
-    clear_away(state, client.marker)
-    return ending
+    clear_away(state, marker)
+    if ending.confirmed or settings is None or settings.exchange is not None or settings.dry_run:
+        return ending
+    say(f"not confirmed by the supervisor ({ending.text}): cancelling at the venue itself")
+    lease_ns = settings.risk.lease_ms * 1_000_000 if settings.cluster is not None else 0
+    try:
+        keys = stop_keys(settings.venue)
+    except ApiKeyError as error:
+        return Ending(confirmed=False, text=f"{ending.text}; the venue cannot be asked: {error}")
+    with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
+        cleared = cancel_everything(
+            venue, settings.symbols, settings.order_manager, say, shut_ns=time.monotonic_ns() + lease_ns
+        )
+    return Ending(confirmed=cleared.clear, text=cleared.text if cleared.clear else f"{ending.text}; {cleared.text}")
 
 
 def clear_away(state: StateDir, marker: str = "") -> None:
@@ -239,15 +268,17 @@ def _await_nodes(cluster: ClusterSettings, say: Say, go_on: Callable[[], bool]) 
     told = ""
     while True:
         _step(go_on)
-        missing = ", ".join(sorted({node.name for node in cluster.nodes} - set(alive_nodes())))
+        try:
+            missing = ", ".join(sorted({node.name for node in cluster.nodes} - set(alive_nodes_now())))
+            waits_for = f"node {missing}: run `raymaker node NAME --config FILE` there"
+        except CallFailed as error:
+            missing, waits_for = "head", f"Ray's head, which was there and is away ({error}): see logs/keeper-head.log"
         if not missing:
             return
         if time.monotonic() > deadline:
-            raise LaunchFailed(
-                f"node {missing} has not joined within {cluster.join_timeout_ms / 1_000:g} s: run `raymaker node NAME` there"
-            )
+            raise LaunchFailed(f"not begun within {cluster.join_timeout_ms / 1_000:g} s, still waiting for {waits_for}")
         if missing != told:
-            say(f"waiting for node {missing}: run `raymaker node NAME --config FILE` there")
+            say(f"waiting for {waits_for}")
             told = missing
         time.sleep(READY_PERIOD_S)
 

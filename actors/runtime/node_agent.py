@@ -14,14 +14,12 @@ from pathlib import Path
 import psutil
 
 from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify, write_durably
+from actors.runtime.silence import Silence, threads_of
 from actors.runtime.state_dir import StateDir
 
-BEAT_AGE_S_MAX = 2.0
-"""A supervisor that has not beaten for so long is killed, and then started anew by Ray."""
-
-WATCH_PERIOD_S = 0.25
+WATCH_PERIOD_S = 0.1
 KILL_TIMEOUT_S = 2.0
-LATE_S = 0.5
+LATE_S = 0.3
 """When the agent's own loop is later than this, the node is starved and a missing beat proves nothing."""
 
 
@@ -33,33 +31,36 @@ class NodeAgent:
         self._supervisor_began_s = 0.0
         self._held: dict[str, tuple[int, float]] = {}
         self._beaten_s = 0.0
-        self._kills = 0
+        self._silence = Silence()
+        self._hung = self._predecessor_hung = False
         state = os.environ.get(NODE_STATE)
         self._stop_file: Path | None = StateDir(state).stop_file if state else None
         self._watching: asyncio.Task[None] | None = None
 
-    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[int, bool, dict[str, int]]:
+    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[bool, bool, dict[str, int]]:
         """The supervisor is alive, and these are its children on this node.
 
         Args:
             supervisor_pid: 0 when it is on another node.
 
         Returns:
-            How many supervisors this agent had to kill, whether the node of a cluster has its stop file, and the resident memory in
-            bytes of each of `pids` that lives.
+            Whether this agent had to kill the supervisor before this one, whether the node of a cluster has its stop file, and the
+            resident memory in bytes of each of `pids` that lives.
         """
         if supervisor_pid != self._supervisor_pid:
             self._supervisor_pid = supervisor_pid
             self._supervisor_began_s = _began_s(supervisor_pid)
+            self._predecessor_hung, self._hung = self._hung, False
         for name in self._held.keys() - pids.keys():
             del self._held[name]
         for name, pid in pids.items():
             self._hold(name, pid)
         self._beaten_s = time.monotonic()
+        self._silence.heard()
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
         stop_file = self._stop_file is not None and _is_there(self._stop_file)
-        return self._kills, stop_file, self._memory_bytes()
+        return self._predecessor_hung, stop_file, self._memory_bytes()
 
     async def latch(self, present: bool, reason: str) -> None:
         """Write the stop file of this node of a cluster, or remove it; on one machine the supervisor itself does."""
@@ -86,15 +87,21 @@ class NodeAgent:
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             now_s = time.monotonic()
             starved, due_s = now_s - due_s > LATE_S, now_s + WATCH_PERIOD_S
+            silent_s = now_s - self._beaten_s
             if starved:
                 self._beaten_s = now_s
-            elif self._supervisor_pid and now_s - self._beaten_s > BEAT_AGE_S_MAX:
+                self._silence.heard()
+            elif self._supervisor_pid and self._hangs(now_s, silent_s):
                 await self._kill_supervisor()
+
+    def _hangs(self, now_s: float, silent_s: float) -> bool:
+        looked = self._silence.wants_a_look(silent_s)
+        return looked and self._silence.hangs(now_s, silent_s, threads_of(self._supervisor_pid))
 
     async def _kill_supervisor(self) -> None:
         pid, self._supervisor_pid = self._supervisor_pid, 0
         if is_alive(pid, self._supervisor_began_s):
-            self._kills += 1
+            self._hung = True
             await asyncio.to_thread(kill_and_verify, pid, self._supervisor_began_s, KILL_TIMEOUT_S)
 
     def _memory_bytes(self) -> dict[str, int]:

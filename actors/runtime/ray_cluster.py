@@ -160,6 +160,13 @@ def running_cluster(state: StateDir) -> RayCluster:
     return cluster
 
 
+def has_head(state: StateDir) -> bool:
+    """Whether the process lives whose life is that of the system on `state`: Ray's head, or in a cluster the keeper of this node."""
+    with contextlib.suppress(ClusterError):
+        return bool(running_cluster(state))
+    return False
+
+
 def was_stopped(state: StateDir) -> bool:
     """Whether `stop_cluster` has ended the Ray of `state`; one that died by itself left its file."""
     return not state.ray_file.exists()

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from actors.runtime.bounded_call import NotBack, bounded
 from actors.runtime.epochs import EpochFile
 from actors.runtime.hosted_actor import HostedActor, HostError, ProbeReply, SnapshotReply
 from actors.runtime.node_agent import NodeAgent
@@ -46,6 +47,8 @@ NAMESPACE = "raymaker"
 AGENT_NAME = "node_agent"
 CALL_TIMEOUT_S = 10.0
 CREATE_TIMEOUT_S = 30.0
+ATTACH_TIMEOUT_S = 60.0
+DETACH_TIMEOUT_S = 5.0
 HEAD_TIMEOUT_S = 5.0
 HEAD_DIAL_S = 2.0
 HEAD_CALLS_MAX = 16
@@ -175,6 +178,18 @@ class _HeadCalls:
 _head_calls = _HeadCalls()
 
 
+def _at_head(call: Callable[[], Result], timeout_s: float = HEAD_TIMEOUT_S) -> Result:
+    """For a command, as `at_head` for an actor.
+
+    Raises:
+        CallFailed: no answer in time.
+    """
+    try:
+        return bounded(call, timeout_s)
+    except NotBack as error:
+        raise CallFailed(f"Ray's head has not answered for {timeout_s:g} s") from error
+
+
 def _nodes() -> list[dict[str, Any]]:
     nodes: Any = ray.nodes
     found: list[dict[str, Any]] = nodes()
@@ -222,6 +237,15 @@ def head_identity(address: str) -> str:
         return str(client.cluster_id.hex())
     except (RayError, ConnectionError, OSError, RuntimeError) as error:
         raise CallFailed(f"the head at {address} does not answer: {error}") from error
+
+
+def alive_nodes_now() -> tuple[str, ...]:
+    """Names of the cluster's living nodes.
+
+    Raises:
+        CallFailed: the head does not answer.
+    """
+    return _at_head(alive_nodes)
 
 
 def alive_nodes() -> tuple[str, ...]:
@@ -287,7 +311,8 @@ def attach(state: StateDir) -> RayCluster:
     AuthenticationTokenLoader.instance().reset_cache()  # Ray keeps the first token that a process ever used
     os.environ.pop("RAY_ADDRESS", None)
     which: dict[str, Any] = {"_node_ip_address": cluster.host} if cluster.node else {}
-    try:
+
+    def join() -> None:
         ray.init(
             address=cluster.address,
             namespace=NAMESPACE,
@@ -296,7 +321,10 @@ def attach(state: StateDir) -> RayCluster:
             logging_level=logging.ERROR,
             **which,
         )
-    except (RayError, ConnectionError, OSError, ValueError, RuntimeError) as error:
+
+    try:
+        bounded(join, ATTACH_TIMEOUT_S)
+    except (RayError, NotBack, ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise RayHostError(f"Ray at {cluster.address} runs and does not answer: {error}") from error
     return cluster
 
@@ -315,8 +343,9 @@ def _check_head(address: str) -> None:
 
 
 def detach() -> None:
-    """End this process's connection to Ray; the actors go on."""
-    ray.shutdown()
+    """End this process's connection to Ray, as far as Ray lets go; the actors go on."""
+    with contextlib.suppress(NotBack):
+        bounded(ray.shutdown, DETACH_TIMEOUT_S)
 
 
 def start_actor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIMEOUT_S) -> int:
@@ -324,7 +353,7 @@ def start_actor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIMEOUT_S
 
     Needs `attach`. This is for what must exist before the plan can be made: the simulated venue.
     """
-    started = _place(shell, spec)
+    started = _at_head(lambda: _place(shell, spec), CREATE_TIMEOUT_S)
     pid: int = _get(spec.name, started._handle.start.remote(), timeout_s)
     return pid
 
@@ -336,10 +365,11 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
         RayHostError: it did not come to life; the text has its reason.
     """
     small = msgspec.structs.replace(spec, instruments=(), symbol_codes={}, shards=())
-    if find(agent_name(spec.node)) is None:
-        _create_agent(spec.node)
+    if _at_head(lambda: find(agent_name(spec.node))) is None:
+        _at_head(lambda: _create_agent(spec.node), CREATE_TIMEOUT_S)
     options = _options(spec.name, max_restarts=-1, node=spec.node)
-    handle = _create(_remote(SupervisorHost), options, shell, msgspec.msgpack.encode(small))
+    encoded = msgspec.msgpack.encode(small)
+    handle = _at_head(lambda: _create(_remote(SupervisorHost), options, shell, encoded), CREATE_TIMEOUT_S)
     _get(spec.name, handle.health.options(concurrency_group="health").remote(timeout_s), timeout_s)
     detach()  # Ray prints what happens to actors of a client's job on that client's terminal: come back under another
     attach(StateDir(spec.state_dir))
@@ -378,7 +408,7 @@ class SupervisorClient:
 
     def _ask_once(self, command: AnyCommand, timeout_s: float) -> bytes:
         """By the name's first finding: later the head may be away, where a supervisor that is there needs none."""
-        self._found = self._found or find(self._name)
+        self._found = self._found or _at_head(lambda: find(self._name))
         if self._found is None:
             raise NotRunning("Ray runs but the supervisor does not: run `raymaker down`, then `raymaker up`")
         asked = self._found._handle.ask.remote(msgspec.msgpack.encode(command))

@@ -153,20 +153,22 @@ class ChildRead(Message, frozen=True, kw_only=True):
 
 
 class StopChild(Message, frozen=True, kw_only=True):
-    """Close the shell, end the process, verify. Outcome: ChildGone."""
+    """Close the shell, end the process, verify. Outcome: ChildGone. `frees_name` as in KillChild."""
 
     name: str
     epoch: int
     pid: int
     wait_ms: int
     node: str = ""
+    frees_name: bool = True
 
 
 class KillChild(Message, frozen=True, kw_only=True):
     """SIGKILL by the node's agent, and verify; also for what is dead already. Outcome: ChildGone.
 
     Without `verify` (its node is lost) only the name has to be free: what may still run there is fenced by its lease, its epoch
-    and the window of its last orders, and the node's keeper ends it.
+    and the window of its last orders, and the node's keeper ends it. Without `frees_name` (nothing is started any more) Ray's head
+    is not asked whether the name is free: it may be away.
     """
 
     name: str
@@ -175,6 +177,7 @@ class KillChild(Message, frozen=True, kw_only=True):
     wait_ms: int
     node: str = ""
     verify: bool = True
+    frees_name: bool = True
 
 
 class ChildGone(Message, frozen=True, kw_only=True):
@@ -196,11 +199,12 @@ class Beat(Message, frozen=True, kw_only=True):
 class NodeBeaten(Message, frozen=True, kw_only=True):
     """The agent's answer: whether the stop file is present on its node, and the resident memory of each process that it was told of.
 
-    Where the supervisor runs, its own is under `SELF`.
+    Where the supervisor runs, its own is under `SELF`. `predecessor_hung`: the agent ended the supervisor before this one.
     """
 
     node: str
     stop_file: bool
+    predecessor_hung: bool = False
     memory_bytes: dict[str, int] = msgspec.field(default_factory=dict)
 
 

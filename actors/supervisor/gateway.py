@@ -259,7 +259,12 @@ class ChildGateway:
                 await actor.stop(request.wait_ms / 1_000)
         await self._kill(
             KillChild(
-                name=request.name, epoch=request.epoch, pid=request.pid, wait_ms=request.wait_ms, node=request.node
+                name=request.name,
+                epoch=request.epoch,
+                pid=request.pid,
+                wait_ms=request.wait_ms,
+                node=request.node,
+                frees_name=request.frees_name,
             )
         )
 
@@ -271,7 +276,7 @@ class ChildGateway:
             if request.verify:
                 gone = await self._end(request.name, request.pid, request.node, wait_s)
             async with asyncio.timeout(wait_s):
-                while (actor := await at_head(ray_host.find, request.name)) is not None:
+                while request.frees_name and (actor := await at_head(ray_host.find, request.name)) is not None:
                     actor.discard()
                     await asyncio.sleep(NAME_POLL_S)
         except TimeoutError:
@@ -299,8 +304,8 @@ class ChildGateway:
             agent = await self._agent(node)
             own_pid = os.getpid() if node == self._home else 0
             pids = {**request.pids, SELF: own_pid} if own_pid else request.pids
-            _, stop_file, memory_bytes = await agent.agent("beat", own_pid, pids, timeout_s=BEAT_TIMEOUT_S)
-            self._deliver(NodeBeaten(node=node, stop_file=stop_file, memory_bytes=memory_bytes))
+            hung, stop_file, memory_bytes = await agent.agent("beat", own_pid, pids, timeout_s=BEAT_TIMEOUT_S)
+            self._deliver(NodeBeaten(node=node, stop_file=stop_file, memory_bytes=memory_bytes, predecessor_hung=hung))
         except CallFailed:
             pass  # Ray restarts the agent; the next beat tells it everything
         except RayHostError:

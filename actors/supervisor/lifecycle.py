@@ -354,7 +354,16 @@ class Lifecycle:
         child.enter(Phase.STOPPING, state.now_ns)
         wait_ms = state.settings.stop_timeout_ms
         node = state.placement.node_of(child.name)
-        state.request(StopChild(name=child.name, epoch=child.epoch, pid=child.pid, wait_ms=wait_ms, node=node))
+        state.request(
+            StopChild(
+                name=child.name,
+                epoch=child.epoch,
+                pid=child.pid,
+                wait_ms=wait_ms,
+                node=node,
+                frees_name=not state.desired.shutting_down,
+            )
+        )
 
     def _request_kill(self, child: Child) -> None:
         state = self._state
@@ -366,6 +375,7 @@ class Lifecycle:
                 wait_ms=state.settings.stop_timeout_ms,
                 node=state.placement.node_of(child.name),
                 verify=state.placement.is_reachable(child.name),
+                frees_name=not state.desired.shutting_down,
             )
         )
 

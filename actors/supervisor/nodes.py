@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.supervisor.commands import Beat, HeadSilent, LookAtNodes, NodeBeaten, NodeLatched, NodesSeen
+from actors.supervisor.commands import SELF, Beat, HeadSilent, LookAtNodes, NodeBeaten, NodeLatched, NodesSeen
 from actors.supervisor.halting import Halting
 from actors.supervisor.lifecycle import Lifecycle
 from actors.supervisor.system_state import SystemState
@@ -22,6 +22,7 @@ class Nodes:
         self._looking = False
         self._silent_since_ns = 0
         self._silence_told = False
+        self._hang_told = False
 
     def tick(self) -> None:
         """Beat every node's agent, see that the stop file is where it has to be, and look who is alive."""
@@ -72,6 +73,10 @@ class Nodes:
     def note_beaten(self, message: NodeBeaten) -> None:
         """A stop file that somebody wrote on another node stops the whole system."""
         state = self._state
+        if message.predecessor_hung and not self._hang_told:
+            self._hang_told = True
+            text = "the supervisor before this one gave no sign of life and was killed by its node's agent"
+            state.alert(AlertCode.ACTOR_HUNG, Severity.WARNING, SELF, text)
         if message.node == state.placement.home or not message.stop_file or message.node in state.desired.lift_owed:
             return
         state.latched.add(message.node)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from ops.chaos.rows import DIED, HANG_S, HUNG, NOTICED_S, Bounds, Injection, Row, Safe
 from protocols.messages.alerts import AlertCode
 
+NO_HEAD, DEAD_HEAD = "no head", "dead head"
+HEADLESS_S = 11.0
+"""The venue's countdown has cleared what rests no later than this; the command is sure of Ray's end about as soon."""
+
 SHUT_S, CLEAR_S = 0.2, 2.0
 FORCED_S = 3.0
 """CLEAR where the order manager has to be killed first."""
@@ -17,6 +21,24 @@ COMMAND_ROWS: tuple[Row, ...] = (
         safe=Safe.GONE,
         quotes_again=False,
         bounds=Bounds(safe_s=10.0),
+    ),
+    Row(
+        key="23b",
+        fault="Ctrl-C while the head is away, on two nodes",
+        injection=Injection.INTERRUPT,
+        variant=NO_HEAD,
+        safe=Safe.GONE,
+        quotes_again=False,
+        bounds=Bounds(safe_s=10.0),
+    ),
+    Row(
+        key="23c",
+        fault="the head of a system on one machine dies under `raymaker up`, which clears the venue and ends",
+        injection=Injection.INTERRUPT,
+        variant=DEAD_HEAD,
+        safe=Safe.GONE,
+        quotes_again=False,
+        bounds=Bounds(safe_s=HEADLESS_S),
     ),
     Row(
         key="25",

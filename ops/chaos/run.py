@@ -14,8 +14,10 @@ import msgspec
 
 from actors.runtime.ray_cluster import running_cluster
 from actors.runtime.ray_host import detach
+from actors.runtime.ray_nodes import part_processes
 from configs.schema import Settings
 from ops.chaos import faults
+from ops.chaos.command_rows import DEAD_HEAD, NO_HEAD
 from ops.chaos.flights import check_flights
 from ops.chaos.injections import PROXIED, inject
 from ops.chaos.live import COMMAND_S_MAX, Live, Told, alerts_of, ended, seconds_after, verdict
@@ -47,6 +49,7 @@ LIMIT_PER_S, AT_LIMIT_SHARE = 30.0, 0.6
 """The venue allows 300 orders and amendments in ten seconds, of which `orders_budget_share` is used; at its limits means this share."""
 
 CLEARED_LOOK_S = 0.1
+HEADLESS_FOR_S = 4.0
 
 
 def play(row: Row, folder: Path, seed: int) -> RowRun:
@@ -64,10 +67,11 @@ def play(row: Row, folder: Path, seed: int) -> RowRun:
             changes = {"supervision": {"memory_mb_max": LEAK_MB_MAX}}
         if row.injection is Injection.WEBHOOK:
             changes = changes | stage.start_webhook()
-        if row.injection is Injection.NODE:
+        on_two_nodes = row.injection is Injection.NODE or row.variant == NO_HEAD
+        if on_two_nodes:
             changes = changes | stage.two_nodes()
         settings = stage.settings(changes)
-        if row.injection is Injection.NODE:
+        if on_two_nodes:
             stage.start_node()
         if row.injection is Injection.INTERRUPT:
             told, ending = _interrupted(row, stage, settings)
@@ -96,13 +100,18 @@ def _hurt(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
 
 
 def _interrupted(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
-    """A system in the foreground of a command that gets Ctrl-C."""
+    """A system in the foreground of a command that gets Ctrl-C, or whose Ray dies under it."""
     live = Live(stage, settings)
     up = stage.raymaker("up", "--config", str(stage.config), "--state", str(stage.state.path))
     try:
         live.await_quotes()
+        if row.variant == NO_HEAD:
+            _take_the_head(stage)
         told = Told(scene=live.scene(row, ()), checks=[], notes=[])
-        up.send_signal(signal.SIGINT)
+        if row.variant == DEAD_HEAD:
+            faults.kill_store(running_cluster(stage.state).head_pid)
+        else:
+            up.send_signal(signal.SIGINT)
         output, _ = up.communicate(timeout=COMMAND_S_MAX)
     finally:
         if up.poll() is None:
@@ -110,8 +119,18 @@ def _interrupted(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Endi
             up.wait()
     told.notes.append(f"exit code {up.returncode} after {seconds_after(told.scene):.1f} s")
     told.scene = msgspec.structs.replace(told.scene, end_t=time.time_ns())
-    told.checks.append(verdict("the exit", up.returncode == 0, output))
-    return told, Ending(confirmed=up.returncode == 0, text=output)
+    died = row.variant == DEAD_HEAD
+    is_clear = up.returncode == 4 and "twice showed no open order" in output if died else up.returncode == 0
+    told.checks.append(verdict("the exit", is_clear, output))
+    return told, Ending(confirmed=is_clear, text=output)
+
+
+def _take_the_head(stage: Stage) -> None:
+    """For good: its keeper is frozen, so that no new one comes."""
+    head = part_processes(stage.state)["head"]
+    faults.freeze(head.keeper)
+    faults.kill([head.gcs_server])
+    time.sleep(HEADLESS_FOR_S)
 
 
 def _died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:

@@ -18,7 +18,25 @@ def main() -> None:
     shut_first(sys.argv[1:], os.environ.get("RAYMAKER_STATE") or "state")
     from ops.cli.app import app
 
-    app()
+    code: int | str | None = 1
+    try:
+        app()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+        raise
+    finally:
+        _end_if_held_up(code)
+
+
+def _end_if_held_up(code: int | str | None) -> None:
+    """A call to Ray that never came back would hold up the end of this process for minutes."""
+    from actors.runtime.bounded_call import some_are_left
+
+    if some_are_left():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def shut_first(arguments: list[str], state: str) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
-from actors.runtime.ray_cluster import was_stopped
+from actors.runtime.ray_cluster import has_head, was_stopped
 from actors.runtime.state_dir import StateDir
 from configs.schema import Settings
 from ops.cli.table import Watch
@@ -28,6 +28,9 @@ from protocols.messages.control import SystemStatus
 
 STATUS_PERIOD_S = 1.0
 SILENCE_S_MAX = 30.0
+HEADLESS_S_MAX = 11.0
+"""Longer than another command takes between the end of Ray and the word that it has stopped it."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -107,7 +110,7 @@ class Session:
         """Show the system once a second until `duration_s` is over, a signal comes, or another command has stopped it.
 
         Raises:
-            LaunchFailed: the supervisor has not answered for SILENCE_S_MAX.
+            LaunchFailed: the supervisor has not answered for SILENCE_S_MAX, or Ray is gone.
         """
         assert self._client is not None
         began = heard = time.monotonic()
@@ -121,6 +124,8 @@ class Session:
                     if was_stopped(self.state):
                         self.ended_elsewhere = True
                         return
+                    if time.monotonic() - heard > HEADLESS_S_MAX and not has_head(self.state):
+                        raise LaunchFailed("Ray ended by itself, and with it every actor here") from error
                     if time.monotonic() - heard > SILENCE_S_MAX:
                         raise LaunchFailed(f"no status for {SILENCE_S_MAX:.0f} s: {error}") from error
                     self._say(str(error))

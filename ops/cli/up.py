@@ -110,8 +110,8 @@ def _shut_down(directory: StateDir) -> None:
     except launch.NotRunning as error:
         raise not_running(f"{error}.") from None
     except launch.RayHostError as error:
-        _clear_away(directory)
-        raise unconfirmed(f"everything is stopped, but it is not confirmed that no order is left: {error}.") from None
+        doubt = launch.Ending(confirmed=False, text=str(error))
+        _judge(launch.ended(directory, "", settings, print, doubt))
     except launch.LaunchFailed as error:
         raise unconfirmed(f"{error}.") from None
 

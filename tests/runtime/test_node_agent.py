@@ -10,17 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime import node_agent
+from actors.runtime import node_agent, silence
 from actors.runtime.node_agent import NodeAgent
 from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify
 
 
-@pytest.fixture
-def process() -> Iterator[subprocess.Popen[bytes]]:
+def sleeping() -> Iterator[subprocess.Popen[bytes]]:
     started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     yield started
     started.kill()
     started.wait()
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    yield from sleeping()
+
+
+@pytest.fixture
+def successor() -> Iterator[subprocess.Popen[bytes]]:
+    yield from sleeping()
 
 
 async def test_a_killed_child_is_verified_gone(process: subprocess.Popen[bytes]) -> None:
@@ -67,15 +76,16 @@ def test_a_zombie_counts_as_gone(process: subprocess.Popen[bytes]) -> None:
     assert kill_and_verify(process.pid, started_s=0.0, timeout_s=5.0)
 
 
-async def test_a_supervisor_that_stopped_beating_is_killed(
-    process: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+async def test_a_supervisor_that_stopped_beating_is_killed_and_its_successor_is_told(
+    process: subprocess.Popen[bytes], successor: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_agent, "BEAT_AGE_S_MAX", 0.0)
+    monkeypatch.setattr(silence, "HUNG_S", 0.0)
+    monkeypatch.setattr(silence, "LOOK_S", 0.0)
     monkeypatch.setattr(node_agent, "WATCH_PERIOD_S", 0.01)
     agent = NodeAgent()
-    assert await agent.beat(process.pid, {}) == (0, False, {})
+    assert await agent.beat(process.pid, {}) == (False, False, {})
     await asyncio.to_thread(process.wait, 10)
-    assert await agent.beat(process.pid, {}) == (1, False, {})
+    assert await agent.beat(successor.pid, {}) == (True, False, {})
 
 
 async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
@@ -83,10 +93,10 @@ async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
 ) -> None:
     monkeypatch.setenv(NODE_STATE, str(tmp_path))
     agent = NodeAgent()
-    assert await agent.beat(0, {}) == (0, False, {})
+    assert await agent.beat(0, {}) == (False, False, {})
     await agent.latch(True, "somebody said so")
     assert (tmp_path / "STOP").read_text() == "somebody said so"
-    assert await agent.beat(0, {}) == (0, True, {})
+    assert await agent.beat(0, {}) == (False, True, {})
     await agent.latch(False, "")
     await agent.latch(False, "")
-    assert await agent.beat(0, {}) == (0, False, {})
+    assert await agent.beat(0, {}) == (False, False, {})

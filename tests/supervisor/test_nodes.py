@@ -17,6 +17,7 @@ from protocols.messages.control import (
     NodePlan,
     PullQuotes,
     Resume,
+    Shutdown,
     SystemPlan,
 )
 
@@ -260,3 +261,24 @@ def test_a_supervisor_that_comes_back_finds_shards_where_they_are(name: str) -> 
     later.die(name)
     later.run(1_000)
     assert later.specs[name].node == world.specs[name].node
+
+
+def test_a_shutdown_asks_nothing_of_a_head_that_is_away() -> None:
+    world = world_of(HOME, LEFT)
+    world.alive = None
+    world.run(3_000)
+    world.requests.clear()
+    world.ask(Shutdown(), ask_id=9)
+    world.run(5_000)
+    ends = [request for request in world.requests if isinstance(request, c.StopChild | c.KillChild)]
+    assert {request.name for request in ends} == set(world.core.snapshot().phases)
+    assert not any(request.frees_name for request in ends)
+    assert world.answers[9] == Answer(done=True, confirmed=True, text="everything is stopped, no order is left")
+
+
+def test_a_child_that_is_replaced_has_its_name_freed_first() -> None:
+    world = world_of(HOME, LEFT)
+    world.requests.clear()
+    world.die("inventory")
+    ends = [request for request in world.requests if isinstance(request, c.StopChild | c.KillChild)]
+    assert [request.frees_name for request in ends] == [True]

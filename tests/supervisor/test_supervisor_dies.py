@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supervised_world import Process, SupervisedWorld
 
-from actors.supervisor.commands import Desired, desired_of
+from actors.supervisor.commands import Desired, NodeBeaten, desired_of
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain, EmergencyStop, EpochAnnounced, Shutdown, StopActor
 
@@ -144,3 +144,10 @@ def test_of_an_earlier_run_only_the_emergency_stop_still_holds() -> None:
     assert desired_of("today", kept) == Desired(system="today", stopped=True, stop_reason="told to")
     assert desired_of("yesterday", kept) == kept
     assert desired_of("today", None) == Desired(system="today")
+
+
+def test_a_supervisor_that_hung_is_told_of_once_by_its_successor() -> None:
+    world = SupervisedWorld()
+    for _ in range(3):
+        world.give(NodeBeaten(node="", stop_file=False, predecessor_hung=True))
+    assert [(alert.code, alert.subject) for alert in world.alerts] == [(AlertCode.ACTOR_HUNG, "supervisor")]

@@ -29,7 +29,7 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ses
     monkeypatch.setattr(session, "wait_until_quoting", lambda *_: None)
     monkeypatch.setattr(session, "status_of", unreachable)
     monkeypatch.setattr(session, "shut_down", lambda *_: STOPPED)
-    monkeypatch.setattr(session, "SILENCE_S_MAX", 0.0)
+    monkeypatch.setattr(session, "HEADLESS_S_MAX", 0.0)
     state = StateDir(tmp_path).create()
     return lambda: Session(load_settings(DEMO, {}), state, lambda text: None)
 
@@ -44,7 +44,7 @@ def test_the_watch_ends_and_nothing_is_stopped_again(watched: Callable[[], Sessi
 def test_a_ray_that_died_by_itself_is_no_such_end(watched: Callable[[], Session]) -> None:
     one = watched()
     one.state.ray_file.write_text("what a living or a dead Ray leaves", "utf-8")
-    with pytest.raises(LaunchFailed, match="supervisor cannot be reached"), one:
+    with pytest.raises(LaunchFailed, match="Ray ended by itself"), one:
         one.start()
         one.watch(duration_s=None)
     assert (one.ended_elsewhere, one.ending) == (False, STOPPED)
