@@ -32,6 +32,16 @@ def load_cluster_secret(path: Path) -> bytes:
     return _checked(text, str(path))
 
 
+def cluster_secret_here(path: Path, environ: Mapping[str, str] | None = None) -> bytes:
+    """The secret as the environment names it, else as the file does.
+
+    Raises:
+        ClusterSecretError: neither does.
+    """
+    text = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
+    return _checked(text, VARIABLE) if text else load_cluster_secret(path)
+
+
 def keep_cluster_secret(path: Path, make: bool, environ: Mapping[str, str] | None = None) -> None:
     """See that the file is there: from the environment where it names one, else as it is, else made up.
 

@@ -22,6 +22,7 @@ from typing import Literal
 import msgspec
 import psutil
 
+from actors.runtime.links.proof import ClusterSecret
 from actors.runtime.ray_cluster import (
     ENVIRONMENT,
     NO_PORT,
@@ -36,6 +37,9 @@ from actors.runtime.ray_cluster import (
     ray_environment,
     runs,
 )
+from actors.runtime.state_dir import StateDir
+from actors.runtime.stop_door import StopDoor
+from configs.cluster_secret import ClusterSecretError, load_cluster_secret
 
 LOOK_PERIOD_S = 0.1
 RETRY_S, RETRY_S_MAX = 0.2, 5.0
@@ -68,6 +72,7 @@ class KeptPart(msgspec.Struct, frozen=True, kw_only=True):
     temp_dir: str
     token_file: str
     marker: str
+    stop_port: int = 0
 
 
 class HeadWatch:
@@ -147,6 +152,27 @@ class NodeKeeper:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        door = self._open_door()
+        try:
+            return self._keep()
+        finally:
+            if door is not None:
+                door.close()
+
+    def _open_door(self) -> StopDoor | None:
+        """Of a node; the head has no order managers."""
+        kept = self._kept
+        if kept.part == "head" or not kept.stop_port:
+            return None
+        state = StateDir(kept.state)
+        try:
+            secret = ClusterSecret(load_cluster_secret(state.cluster_secret))
+            return StopDoor(state, kept.host, kept.stop_port, secret)
+        except (OSError, ClusterSecretError) as error:
+            self._say(f"an emergency stop without Ray cannot reach this node: port {kept.stop_port}: {error}")
+            return None
+
+    def _keep(self) -> int:
         delay_s = RETRY_S
         while self._await_head():
             began_s = time.monotonic()

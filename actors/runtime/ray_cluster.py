@@ -74,6 +74,9 @@ Without a head all go on for ten minutes; what is fenced by leases and epochs ma
 """
 
 
+_NOTHING_RUNS = "nothing is running on {}: start it with `raymaker up`, or choose another --state"
+
+
 class ClusterError(Exception):
     """Ray's processes are not as they should be; the text says what to do."""
 
@@ -154,9 +157,22 @@ def running_cluster(state: StateDir) -> RayCluster:
     Raises:
         NotRunning: there is none.
     """
+    cluster = last_cluster(state)
+    if not is_alive(cluster.head_pid, cluster.head_started_s):
+        raise NotRunning(_NOTHING_RUNS.format(state.path))
+    return cluster
+
+
+def last_cluster(state: StateDir) -> RayCluster:
+    """The Ray that runs for `state`, or died on it by itself.
+
+    Raises:
+        NotRunning: there is none, or it was stopped.
+        ClusterError: its file is damaged.
+    """
     cluster = _read(state)
-    if cluster is None or not is_alive(cluster.head_pid, cluster.head_started_s):
-        raise NotRunning(f"nothing is running on {state.path}: start it with `raymaker up`, or choose another --state")
+    if cluster is None:
+        raise NotRunning(_NOTHING_RUNS.format(state.path))
     return cluster
 
 

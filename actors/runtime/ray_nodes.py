@@ -188,6 +188,7 @@ def _kept(
         temp_dir=str(temp_dir),
         token_file=str(token_file),
         marker=marker,
+        stop_port=cluster.stop_port,
     )
 
 

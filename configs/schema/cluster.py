@@ -42,11 +42,13 @@ class ClusterSettings(Section):
     """Several nodes. The first one has the head, the supervisor and the actors that serve the whole account.
 
     `links_port` is the first of as many ports as there are actors, the same on every node; `ray_port` is the head's.
+    At `stop_port` each node's keeper hears of an emergency stop when Ray and the supervisor cannot tell it.
     """
 
     nodes: tuple[NodeSettings, ...] = Field(min_length=1, max_length=64)
     ray_port: int = Field(default=6380, ge=1_024, le=9_999)
     links_port: int = Field(default=7_100, ge=1_024, le=9_800)
+    stop_port: int = Field(default=7_090, ge=1_024, le=65_535)
     join_timeout_ms: Milliseconds = 120_000
 
     @model_validator(mode="after")

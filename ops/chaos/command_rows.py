@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops.chaos.rows import DIED, HANG_S, HUNG, NOTICED_S, Bounds, Injection, Row, Safe
 from protocols.messages.alerts import AlertCode
 
-NO_HEAD, DEAD_HEAD = "no head", "dead head"
+NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
 HEADLESS_S = 11.0
 """The venue's countdown has cleared what rests no later than this; the command is sure of Ray's end about as soon."""
 
@@ -67,6 +67,17 @@ COMMAND_ROWS: tuple[Row, ...] = (
         alerts=DIED,
         safe=Safe.EMPTY,
         bounds=Bounds(detected_s=NOTICED_S, safe_s=FORCED_S),
+    ),
+    Row(
+        key="26c",
+        fault="emergency stop --direct on the first of two nodes, head and supervisor dead; the shard is on the second",
+        injection=Injection.STOP_HURT,
+        variant=DIRECT,
+        victims=("order_manager",),
+        alerts=DIED,
+        safe=Safe.EMPTY,
+        bounds=Bounds(safe_s=FORCED_S),
+        watch_s=60.0,
     ),
     Row(
         key="27",

@@ -6,21 +6,33 @@ import time
 
 import msgspec
 
+from actors.runtime.ray_cluster import is_alive
+from actors.runtime.ray_nodes import part_processes
 from ops.chaos import faults
+from ops.chaos.command_rows import DIRECT
 from ops.chaos.live import FILE_LOOK_S, Live, Told, ended, later, seconds_after, verdict
 from ops.chaos.rows import Row
+from ops.launch import status_of
 from protocols.messages.control import ActorStatus
 
 STOPPED_S = 3.0
 """How long an emergency stop is held before it is lifted: longer than recvWindow and the clock's error."""
 
 BEGIN_S_MAX = 30.0
+HEAD_BACK_S_MAX = 40.0
 
 
 def stop(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """A stop, held, and lifted."""
+    _stop(live, told)
+    live.wait(STOPPED_S)
+    _resume(live, told)
+
+
+def _stop(live: Live, told: Told, *options: str) -> None:
     """The stop begins when the file is there: its time is the kernel's, read before the supervisor writes it again."""
     state, stage = live.state, live.stage
-    command = stage.raymaker("emergency-stop", "--state", str(state.path))
+    command = stage.raymaker("emergency-stop", *options, "--state", str(state.path))
     deadline = time.monotonic() + BEGIN_S_MAX
     while not state.stop_file.exists() and command.poll() is None and time.monotonic() < deadline:
         time.sleep(FILE_LOOK_S)
@@ -31,19 +43,36 @@ def stop(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
     told.notes.append(
         f"the command wrote the file after {late_ns / 1e9:.2f} s and ended {seconds_after(told.scene):.1f} s later"
     )
-    live.wait(STOPPED_S)
-    _resume(live, told)
 
 
 def stop_hurt(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
-    """The same when the order manager cannot hear it."""
-    if row.variant == "frozen":
+    """The same when the order manager, or everybody who could tell it, cannot hear it."""
+    if row.variant == DIRECT:
+        _stop_directly(live, victims, told)
+    elif row.variant == "frozen":
         frozen = faults.freeze(victims[0].pid)
         stop(row, live, victims, told)
         faults.wake(frozen)
     else:
         faults.kill([victims[0].pid])
         stop(row, live, victims, told)
+
+
+def _stop_directly(live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Without head and supervisor: the order manager of the other node is reached by that node's door alone."""
+    head = part_processes(live.state)["head"]
+    keeper = faults.freeze(head.keeper)
+    supervisor = next(actor.pid for actor in status_of(live.client).actors if actor.role == "supervisor")
+    manager = next(actor for actor in victims if actor.role == "order_manager")
+    try:
+        faults.kill([head.gcs_server, supervisor])
+        _stop(live, told, "--direct")
+        told.checks.append(verdict("the order manager", not is_alive(manager.pid), f"{manager.name} lives on"))
+        live.wait(STOPPED_S)
+    finally:
+        faults.wake(keeper)
+    live.wait(HEAD_BACK_S_MAX, lambda: live.is_served())
+    _resume(live, told)
 
 
 def start_again(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:

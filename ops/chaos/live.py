@@ -22,7 +22,7 @@ from ops.chaos.rows import Row
 from ops.chaos.stage import Stage, StageFailed
 from ops.chaos.webhook import LocalWebhook
 from ops.invariants.history import Verdict
-from ops.launch import SupervisorClient
+from ops.launch import NotRunning, RayHostError, SupervisorClient, status_of
 from protocols.client_order_id import parse_client_order_id
 
 QUOTES_S_MAX = 30.0
@@ -118,6 +118,13 @@ class Live:
             fault_t=fault_t,
             end_t=fault_t,
         )
+
+    def is_served(self) -> bool:
+        """Whether its supervisor answers."""
+        try:
+            return bool(status_of(self.client))
+        except (RayHostError, NotRunning):
+            return False
 
     def hear(self) -> None:
         """Take in what the journals say by now."""

@@ -17,7 +17,7 @@ from actors.runtime.ray_host import detach
 from actors.runtime.ray_nodes import part_processes
 from configs.schema import Settings
 from ops.chaos import faults
-from ops.chaos.command_rows import DEAD_HEAD, NO_HEAD
+from ops.chaos.command_rows import DEAD_HEAD, DIRECT, NO_HEAD
 from ops.chaos.flights import check_flights
 from ops.chaos.injections import PROXIED, inject
 from ops.chaos.live import COMMAND_S_MAX, Live, Told, alerts_of, ended, seconds_after, verdict
@@ -67,7 +67,7 @@ def play(row: Row, folder: Path, seed: int) -> RowRun:
             changes = {"supervision": {"memory_mb_max": LEAK_MB_MAX}}
         if row.injection is Injection.WEBHOOK:
             changes = changes | stage.start_webhook()
-        on_two_nodes = row.injection is Injection.NODE or row.variant == NO_HEAD
+        on_two_nodes = row.injection is Injection.NODE or row.variant in (NO_HEAD, DIRECT)
         if on_two_nodes:
             changes = changes | stage.two_nodes()
         settings = stage.settings(changes)

@@ -30,7 +30,8 @@ RESUME_PAUSE_S = 1.5
 DirectOption = Annotated[
     bool,
     typer.Option(
-        "--direct", help="Without Ray and without any actor: kill this node's order managers, then cancel by REST."
+        "--direct",
+        help="Without Ray and without any actor: kill order managers, on every node that can be reached, then cancel by REST.",
     ),
 ]
 StopConfigOption = Annotated[
@@ -126,8 +127,11 @@ def _stop(
     telling = None if direct else _Telling(state, reason)
     try:
         settings = _settings(state, config)
+        doubt, shut_ns = _stop_other_nodes(settings, state, reason, direct, is_here, shut_ns)
         with _venue(settings, direct) as venue:
             _clear(venue, settings, shut_ns, began_s)
+            if doubt:
+                print(f"CLEAR for now: {doubt}", flush=True)
             if telling is not None:
                 telling.end()
             if close or (direct and settings.flatten.on_emergency):
@@ -189,10 +193,30 @@ def _shut(state: Path, reason: str, needed: bool) -> bool:
 
 
 def _kill_order_managers(state: Path) -> None:
+    from actors.runtime.journal_holders import kill_order_managers
     from actors.runtime.state_dir import StateDir
-    from ops.order_managers import kill_order_managers
 
     print(f"{kill_order_managers(StateDir(state)).text}.")
+
+
+def _stop_other_nodes(
+    settings: Settings, state: Path, reason: str, direct: bool, is_here: bool, shut_ns: int
+) -> tuple[str, int]:
+    """Knock at every other node of a cluster. What a person must know of one that was not reached, and when the last gate was shut.
+
+    An order manager that nobody reached has a lease for so long, and writes nothing that adds risk when nobody renews it.
+    """
+    if settings.cluster is None:
+        return "", shut_ns
+    from actors.runtime.state_dir import StateDir
+    from ops.other_nodes import node_here, stop_other_nodes
+
+    here = node_here(StateDir(state), settings.cluster) if is_here else ""
+    reached = stop_other_nodes(settings.cluster, here, StateDir(state).cluster_secret, reason, kills=direct)
+    for line in reached.lines:
+        print(line, flush=True)
+    lease_ns = settings.risk.lease_ms * 1_000_000 if reached.away else 0
+    return reached.doubt, time.monotonic_ns() + lease_ns
 
 
 def _venue(settings: Settings, direct: bool) -> DirectVenue:

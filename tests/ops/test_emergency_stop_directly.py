@@ -140,7 +140,7 @@ def test_on_a_full_disk_the_stop_file_shuts_all_the_same_and_says_what_is_in_dou
 
 def test_the_direct_command_loads_no_ray_and_no_actor() -> None:
     code = (
-        "import sys, ops.cli.app, ops.cli.stopping, ops.emergency_stop, ops.flatten, ops.order_managers\n"
+        "import sys, ops.cli.app, ops.cli.stopping, ops.emergency_stop, ops.flatten, ops.other_nodes, actors.runtime.journal_holders\n"
         "import ops.direct_venue, ops.saved_plan, configs.keys\n"
         "print([m for m in sys.modules if m.split('.')[0] == 'ray' or m.startswith('actors.') "
         "and not m.startswith('actors.runtime')])"

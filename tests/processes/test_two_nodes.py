@@ -18,11 +18,22 @@ import pytest
 from tiny_system import CHILDREN, FOLDER, SETTINGS, System, all_run, spec_of
 
 from actors.runtime import ray_cluster, ray_host
+from actors.runtime.links.proof import ClusterSecret
 from actors.runtime.ray_nodes import part_processes, start_head_and_home
 from actors.runtime.state_dir import StateDir
+from actors.runtime.stop_door import StopAsked, knock
 from configs.cluster_secret import VARIABLE, keep_cluster_secret
 from configs.schema import ClusterSettings, NodeSettings
-from protocols.messages.control import Answer, ChildSpec, NodePlan, Shutdown, SystemPlan
+from protocols.messages.control import (
+    Answer,
+    ChildSpec,
+    GetStatus,
+    NodePlan,
+    Resume,
+    Shutdown,
+    SystemPlan,
+    SystemStatus,
+)
 
 pytestmark = pytest.mark.processes
 
@@ -34,6 +45,12 @@ from actors.runtime.state_dir import StateDir
 from configs.schema import ClusterSettings
 sys.exit(keep_node(StateDir(sys.argv[1]), ClusterSettings.model_validate_json(sys.argv[2]), "second", print))
 """
+
+
+def status_of(system: System) -> SystemStatus:
+    status = system.client.ask(GetStatus())
+    assert isinstance(status, SystemStatus)
+    return status
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
@@ -54,8 +71,12 @@ def free_ray_port() -> int:
 class TwoNodes(System):
     """The system, and the process that keeps its second node."""
 
-    def __init__(self, state: StateDir, other: StateDir, keeper: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, state: StateDir, other: StateDir, keeper: subprocess.Popen[bytes], cluster: ClusterSettings
+    ) -> None:
         super().__init__(state)
+        self.other_host = cluster.nodes[1].host
+        self.stop_port = cluster.stop_port
         self.other = other
         self.keeper = keeper
 
@@ -97,7 +118,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
             ray_host.attach(state)
             wait_until(lambda: ray_host.alive_nodes() == ("first", "second"), "the second node did not join")
             ray_host.start_supervisor("actors.supervisor.actor:SupervisorActor", supervisor)
-            running = TwoNodes(state, other, keeper)
+            running = TwoNodes(state, other, keeper, cluster)
             running.until(all_run)
             yield running
             running.client.close()
@@ -129,6 +150,14 @@ def test_each_node_writes_in_its_own_state_directory(system: TwoNodes) -> None:
 def test_the_secret_is_in_no_plan_no_log_and_no_command_line(system: TwoNodes) -> None:
     files = [file for folder in (system.state.path, system.other.path) for file in folder.rglob("*") if file.is_file()]
     assert [file.name for file in files if SECRET.encode() in file.read_bytes()] == ["cluster.secret"] * 2
+
+
+def test_a_stop_asked_for_at_the_door_of_one_node_stops_the_system(system: TwoNodes) -> None:
+    assert knock(system.other_host, system.stop_port, ClusterSecret(SECRET.encode()), StopAsked("a knock", False)).shut
+    wait_until(lambda: status_of(system).stopped, "the supervisor did not see it")
+    assert status_of(system).stop_reason == "the stop file of node second exists"
+    assert isinstance(answer := system.client.ask(Resume(reason="seen")), Answer) and answer.done
+    wait_until(lambda: not system.other.stop_file.exists(), "the stop file was not lifted")
 
 
 def test_a_killed_head_comes_back_on_its_tables_and_nobody_is_replaced(system: TwoNodes) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.runtime.journal_holders import Kills, kill_order_managers
 from actors.runtime.state_dir import StateDir
-from ops.order_managers import Kills, kill_order_managers
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
