@@ -158,6 +158,8 @@ class Errands:
             self._plan_in(0, call)
 
     def _fate(self, admitted: Admitted, transport: Transport) -> Fate:
+        if not self._faults.any_in_force:
+            return Fate()
         params, credential = admitted.call.params, admitted.call.credential
         asked = Asked(
             kind=_call_kind(admitted),

@@ -214,13 +214,15 @@ class Exchange:
 
     def advance(self, now_ns: int) -> None:
         """Do everything that is due by `now_ns`, in order of time."""
+        agenda, venue = self._agenda, self.venue
         while (due_ns := self.next_due_ns) is not None and due_ns <= now_ns:
-            self.venue.advance(due_ns)
+            venue.advance(due_ns)
             self._collect()
-            while (item := self._agenda.pop_due(due_ns)) is not None:
+            while (item := agenda.pop_due(due_ns)) is not None:
                 self._do(item[1])
                 self._collect()
-        self.venue.advance(now_ns)
+        if venue.now_ns < now_ns:
+            venue.advance(now_ns)
         self.venue.skew_ms = self.faults.skew_ms(now_ns)
         self._expire_listen_keys()
 

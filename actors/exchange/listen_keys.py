@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from actors.exchange.errors import VenueRefusal
 
 LIFE_MS = 3_600_000
+LOOK_MS = 1_000
+"""A dead key is found within so long."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class ListenKeys:
         self._count = 0
         self._by_account: dict[str, ListenKey] = {}
         self._by_key: dict[str, ListenKey] = {}
+        self._look_ms = 0
 
     def start(self, account: str, now_ms: int) -> str:
         """The account's key, extended; a new one when there is none."""
@@ -66,6 +69,9 @@ class ListenKeys:
 
     def expire(self, now_ms: int) -> list[ListenKey]:
         """Remove and return the keys that died."""
+        if now_ms < self._look_ms:
+            return []
+        self._look_ms = now_ms + LOOK_MS
         dead = [key for key in self._by_account.values() if now_ms >= key.expires_ms]
         for key in dead:
             self.close(key.account)

@@ -32,7 +32,7 @@ class Agreement:
     def settle(self, book: SymbolBook, instrument: Instrument, now_ns: int) -> PositionAdopted | None:
         """Compare; returns the venue's position where it is to be adopted now.
 
-        A word older than our newest fill proves nothing about it.
+        A word older than our newest fill proves nothing about it, and one of the same millisecond may be of before it.
         """
         word = self._word
         if word is None or word.venue_time_ns < book.last_fill_venue_ns:
@@ -40,6 +40,8 @@ class Agreement:
         if book.adopted and instrument.quantity(word.position_lots) == book.average.quantity:
             self.differs_since_ns = None
             self.doubted = False
+            return None
+        if word.venue_time_ns == book.last_fill_venue_ns:
             return None
         if self.differs_since_ns is None:
             self.differs_since_ns = now_ns

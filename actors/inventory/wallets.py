@@ -83,8 +83,8 @@ class Wallets:
     def differing(self, now_ns: int, patience_ns: int) -> list[tuple[WalletAdopted, Decimal | None]]:
         """Balances to adopt now, each with our own that it replaces (None where there was none).
 
-        A statement older than our newest booking proves nothing; one that differs is given `patience_ns` to be explained by events
-        under way.
+        A statement older than our newest booking proves nothing, and one of the same millisecond may be of before it; one that differs
+        is given `patience_ns` to be explained by events under way.
         """
         found: list[tuple[WalletAdopted, Decimal | None]] = []
         for asset, wallet in self._wallets.items():
@@ -93,6 +93,8 @@ class Wallets:
                 continue
             if wallet.balance == statement.balance:
                 statement.differs_since_ns = None
+                continue
+            if statement.venue_time_ns == wallet.last_change_venue_ns and wallet.balance is not None:
                 continue
             if statement.differs_since_ns is None:
                 statement.differs_since_ns = now_ns

@@ -157,7 +157,7 @@ class RiskMonitorCore:
             case MarkPrice():
                 return self._on_mark(message, now_ns)
             case LeaseRequest():
-                effects = self._on_request(message, now_ns)
+                return self._on_request(message, now_ns)
             case FeedStatus():
                 watch = self._watches.get(message.instrument_id)
                 if watch is not None:
@@ -173,14 +173,14 @@ class RiskMonitorCore:
                 effects = self._on_equity(message, now_ns)
             case VenueClock():
                 self._clock = message
-                effects = []
+                return []
             case RateUsage():
                 self._desk.use(message)
                 self._account_watch.take_usage(message, now_ns)
                 self._breakers.take_usage(message, now_ns)
                 return self._judge_crossed(None, now_ns)
             case OrderEvent():
-                effects = self._on_order_event(message, now_ns)
+                return self._on_order_event(message, now_ns)
             case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled():
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
@@ -364,7 +364,8 @@ class RiskMonitorCore:
             text = f"the venue closed {event.quantity_lots} lots of {symbol} by force"
             self._levels.latches.set(event.instrument_id, RiskLevel.HALTED, text)
             self._levels.latches.set(ACCOUNT, RiskLevel.RESTRICTED, text)
-            return self._notices.once(AlertCode.LIMIT_BREACHED, Severity.CRITICAL, symbol, text, now_ns)
+            told = self._notices.once(AlertCode.LIMIT_BREACHED, Severity.CRITICAL, symbol, text, now_ns)
+            return self._remember(told)
         return self._judge_crossed(watch, now_ns)
 
     def _on_account_event(self, event: AnyAccountEvent, now_ns: int) -> list[Effect]:

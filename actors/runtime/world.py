@@ -30,6 +30,8 @@ from protocols.effects import (
 from protocols.envelope import Envelope, Message, encoder
 from protocols.mailboxes import ROUTES
 
+_push = heapq.heappush
+
 EVENTS_PENDING_MAX = 1_000_000
 """More scheduled events than this mean that some core feeds itself; the run ends with an error."""
 
@@ -89,11 +91,13 @@ class World:
         self.now_ns = start_ns
         self.delivered = 0
         self._delays = delays or Delays()
+        self._codec_every = self._delays.codec_every
         self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._inhabitants: dict[str, Inhabitant] = {}
         self._chance = random.Random(seed)
         self._wire = Wire(self, self._chance, self._delays)
+        self._transmit = self._wire.transmit
         self._links: dict[tuple[str, str], Link] = {}
         self._epochs = 0
         self.observers: list[Callable[[str, Message], None]] = []
@@ -168,7 +172,7 @@ class World:
         """The ordered byte stream from one actor to another."""
         link = self._links.get((writer, reader))
         if link is None:
-            link = self._links[writer, reader] = Link(writer, reader)
+            link = self._links[writer, reader] = Link(writer, reader, self._inhabitants[reader])
         return link
 
     def core_of(self, name: str) -> Core | None:
@@ -205,12 +209,9 @@ class World:
 
     def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None:
         """Do something at an instant of virtual time."""
-        if len(self._queue) >= EVENTS_PENDING_MAX:
-            raise WorldOverrun(f"more than {EVENTS_PENDING_MAX} events are pending at {self.now_ns} ns")
-        self._order += 1
-        if due_ns < self.now_ns:
-            due_ns = self.now_ns
-        heapq.heappush(self._queue, (due_ns, self._order, action, arguments))
+        order = self._order = self._order + 1
+        now_ns = self.now_ns
+        _push(self._queue, (due_ns if due_ns > now_ns else now_ns, order, action, arguments))
 
     def run_until(self, end_ns: int) -> None:
         """Move virtual time to `end_ns`, doing everything that is due on the way."""
@@ -218,20 +219,22 @@ class World:
         while queue and queue[0][0] <= end_ns:
             self.now_ns, _, action, arguments = pop(queue)
             action(*arguments)
+            if len(queue) > EVENTS_PENDING_MAX:
+                raise WorldOverrun(f"more than {EVENTS_PENDING_MAX} events are pending at {self.now_ns} ns")
         self.now_ns = end_ns
 
-    def arrive(self, link: Link, body: Message, number: int, epoch: int) -> None:
+    def arrive(self, link: Link, body: Message, number: int, epoch: int, is_ordered: bool) -> None:
         """A message has come through a link; one of a stream that broke on its way has not."""
         if number != link.number:
             return
-        if ROUTES[type(body)].key is None:
+        if is_ordered:
             link.flying.popleft()
         self._deliver(self._inhabitants[link.reader], body, epoch)
 
-    def reader_epoch(self, link: Link) -> int:
-        """Epoch of the incarnation that would read now; 0 when nobody does."""
-        actor = self._inhabitants[link.reader]
-        return actor.epoch if actor.core is not None else 0
+    def hand(self, name: str, message: Message) -> None:
+        """Deliver a message from outside to an actor at this instant, if it lives."""
+        actor = self._inhabitants[name]
+        self._deliver(actor, message, actor.epoch)
 
     def _deliver(self, actor: Inhabitant, message: Message, epoch: int) -> None:
         if actor.core is None or actor.epoch != epoch:
@@ -240,7 +243,7 @@ class World:
             self.at(actor.busy_until_ns, self._deliver, actor, message, epoch)
             return
         self.delivered += 1
-        if self.delivered % self._delays.codec_every == 0:
+        if not self.delivered % self._codec_every:
             message = self._through_the_codec(actor, message)
         effects = actor.core.handle(message, self.now_ns)
         if actor.doom is not None and self._is_doomed(actor, actor.doom, effects):
@@ -301,35 +304,37 @@ class World:
                 self._publish(actor, effect.body)  # type: ignore[union-attr]
                 continue
             match effect:
-                case SetTimer(name=name, at_ns=at_ns):
-                    self._set_timer(actor, name, at_ns)
-                case Append(record=record):
+                case SetTimer():
+                    self._set_timer(actor, effect.name, effect.at_ns)
+                case Append():
                     if actor.disk is not None and actor.disk.fails and self._stalls(actor, ()):
                         return
-                    actor.journal.append(record)
+                    actor.journal.append(effect.record)
                     if actor.disk is not None and self._stalls(actor, effects[index + 1 :]):
                         return
-                case Call(request=request):
+                case Call():
                     if actor.call is not None:
-                        actor.call(actor.name, self.now_ns, request)
-                case ShutNode(reason=reason):
-                    self.on_shut(actor.name, reason)
+                        actor.call(actor.name, self.now_ns, effect.request)
+                case ShutNode():
+                    self.on_shut(actor.name, effect.reason)
                 case Log():
                     actor.logged += 1
-                case Send(to=to, body=body):
-                    if to in self._inhabitants:
-                        self._wire.transmit(self.link(actor.name, to), body, 0)
+                case Send():
+                    if effect.to in self._inhabitants:
+                        self._wire.transmit(self.link(actor.name, effect.to), effect.body, 0)
                 case _:
                     pass
 
     def _publish(self, actor: Inhabitant, body: Message) -> None:
         for observe in self.observers:
             observe(actor.name, body)
-        readers = actor.fan_out.get(type(body))
+        kind = type(body)
+        readers = actor.fan_out.get(kind)
         if readers is None:
-            readers = actor.fan_out[type(body)] = self._readers_of(actor, type(body))
+            readers = actor.fan_out[kind] = self._readers_of(actor, kind)
+        transmit = self._transmit
         for link, interval_ns in readers:
-            self._wire.transmit(link, body, interval_ns)
+            transmit(link, body, interval_ns)
 
     def _readers_of(self, writer: Inhabitant, kind: type[Message]) -> tuple[tuple[Link, int], ...]:
         route = ROUTES.get(kind)

@@ -36,17 +36,40 @@ class LinkTrouble(msgspec.Struct, frozen=True, kw_only=True):
     repeat_share: float = 0.0
 
 
+class Seat(Protocol):
+    """Who sits at the end of a link: an incarnation of the reader, or nobody."""
+
+    @property
+    def core(self) -> object | None: ...
+
+    @property
+    def epoch(self) -> int: ...
+
+
 class Link:
     """What is between one writer and one reader: how far its stream is, what waits to be replaced, what waits for the reader.
 
     `flying` are the ordered messages on their way; `number` grows when the stream breaks, and what flew in the one before is known by it.
     """
 
-    __slots__ = ("cut", "fifo_ns", "flying", "free_ns", "held", "number", "reader", "trouble", "waiting", "writer")
+    __slots__ = (
+        "cut",
+        "fifo_ns",
+        "flying",
+        "free_ns",
+        "held",
+        "number",
+        "reader",
+        "seat",
+        "trouble",
+        "waiting",
+        "writer",
+    )
 
-    def __init__(self, writer: str, reader: str) -> None:
+    def __init__(self, writer: str, reader: str, seat: Seat) -> None:
         self.writer = writer
         self.reader = reader
+        self.seat = seat
         self.cut = False
         self.fifo_ns = 0
         self.free_ns: dict[Key, int] = {}
@@ -84,9 +107,7 @@ class Host(Protocol):
 
     def at(self, due_ns: int, action: Callable[..., None], *arguments: Any) -> None: ...
 
-    def arrive(self, link: Link, body: Message, number: int, epoch: int) -> None: ...
-
-    def reader_epoch(self, link: Link) -> int: ...
+    def arrive(self, link: Link, body: Message, number: int, epoch: int, is_ordered: bool) -> None: ...
 
 
 class Wire:
@@ -94,6 +115,8 @@ class Wire:
 
     def __init__(self, host: Host, chance: random.Random, delays: Delays) -> None:
         self._host = host
+        self._at = host.at
+        self._arrive = host.arrive
         self._chance = chance.random
         self._delays = delays
         self._wait_share = delays.wait_share
@@ -102,8 +125,8 @@ class Wire:
 
     def transmit(self, link: Link, body: Message, interval_ns: int) -> None:
         """Take a message from the writer; `interval_ns` is the least time between two of its key."""
-        epoch = self._host.reader_epoch(link)
-        if link.cut or not epoch:
+        seat = link.seat
+        if link.cut or seat.core is None:
             link.hold(body)
             return
         kind = type(body)
@@ -123,19 +146,17 @@ class Wire:
                 return
             if interval_ns:
                 link.free_ns[key] = now_ns + interval_ns
-        self.put(link, body, epoch)
+        self._put(link, body, seat.epoch, key_of is None)
 
     def release(self, link: Link) -> None:
         """Send what was held for a reader that is there now."""
         held, link.held = link.held, []
-        epoch = self._host.reader_epoch(link)
         for body in held:
-            self.put(link, body, epoch)
+            self._put(link, body, link.seat.epoch, _KEYS[type(body)] is None)
 
-    def put(self, link: Link, body: Message, epoch: int) -> None:
+    def _put(self, link: Link, body: Message, epoch: int, is_ordered: bool) -> None:
         """One ordered byte stream per pair: nothing overtakes."""
-        host = self._host
-        due_ns = host.now_ns + self._least_ns + int(self._chance() * self._span_ns)
+        due_ns = self._host.now_ns + self._least_ns + int(self._chance() * self._span_ns)
         repeats = 0
         if link.trouble is not None:
             delay_ns, repeats = self._suffer(link, body)
@@ -143,10 +164,11 @@ class Wire:
         if due_ns < link.fifo_ns:
             due_ns = link.fifo_ns
         link.fifo_ns = due_ns
-        if _KEYS[type(body)] is None:
+        if is_ordered:
             link.flying.append(body)
-        for _ in range(1 + repeats):
-            host.at(due_ns, host.arrive, link, body, link.number, epoch)
+        self._at(due_ns, self._arrive, link, body, link.number, epoch, is_ordered)
+        if repeats:
+            self._at(due_ns, self._arrive, link, body, link.number, epoch, is_ordered)
 
     def _suffer(self, link: Link, body: Message) -> tuple[int, int]:
         """By how much a message is late, and how often it comes again."""
@@ -163,10 +185,9 @@ class Wire:
         body = link.waiting.pop(key, None)
         if body is None:
             return
-        epoch = self._host.reader_epoch(link)
-        if link.cut or not epoch:
+        if link.cut or link.seat.core is None:
             link.hold(body)
             return
         if interval_ns:
             link.free_ns[key] = self._host.now_ns + interval_ns
-        self.put(link, body, epoch)
+        self._put(link, body, link.seat.epoch, False)

@@ -55,7 +55,7 @@ class ExchangeSettings(Section):
     """Spread of the log-normal latencies around their medians, in both directions."""
     latency_load_us: float = Field(default=0.0, ge=0, le=100_000, allow_inf_nan=False)
     """By how much each message of the last 100 ms makes the next one of its direction later."""
-    tick_ms: Literal[50, 250] = 50
+    tick_ms: Literal[50, 250, 500] = 50
     fees: dict[str, FeeSettings] = Field(
         default={
             "USDC": FeeSettings(maker=Decimal(0), taker=Decimal("0.0004")),

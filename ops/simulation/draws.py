@@ -16,21 +16,27 @@ THIRD_SYMBOL = "BTCUSDT"
 """Joins the two symbols of the settings where there are three shards."""
 
 
+PACES = ((1_000, 100), *[(2_000, 250)] * 3, *[(3_000, 500)] * 36)
+"""How long a lease holds and how often an order manager beats, in milliseconds. One seed in 40 has the pace of a live system."""
+
+
 def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     """A configuration of one to three shards, with ladders, limits and periods that are now wide and now tight.
 
-    Periods are long against those of a live system, so that a second of virtual time is cheap: no rule depends on their length.
+    Periods are long against those of a live system (judgement and refreshing longer than the schema lets a person have them), so that a
+    second of virtual time is cheap: no rule depends on their length, and the bounds of I9 are added up from them. The venue itself takes
+    no time: what a request takes is drawn by the wire.
     """
-    shards = chance.choice((*[1] * 8, 2, 2, 3))
+    shards = chance.choice((*[1] * 16, *[2] * 3, 3))
     symbols = (*settings.symbols, THIRD_SYMBOL) if shards == 3 else settings.symbols
+    lease_ms, beat_ms = chance.choice(PACES)
     limit = Decimal(chance.choice((1_500, 3_000, 10_000)))
-    venue = settings.venue.model_copy(update={"book_stream": chance.choice(("depth@500ms", "depth@500ms", "depth"))})
-    market_data = settings.market_data.model_copy(update={"status_period_ms": 1_000})
+    book_stream = chance.choice((*["depth@500ms"] * 9, "depth"))
     strategy = settings.strategy.model_copy(
         update={
             "levels": chance.choice((1, 1, 2, 2, 3)),
             "position_notional_max": limit * Decimal("0.8"),
-            "refresh_ms": 1_000,
+            "refresh_ms": 2_000,
             "half_spread_bps_min": chance.choice((0.05, 0.1, 0.2)),
             "level_spacing_bps": 0.2,
         }
@@ -39,30 +45,36 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
         update={
             "position_notional_max": quote(limit),
             "account_notional_max": quote(limit * len(symbols) * Decimal("0.8")),
-            "judge_period_ms": 1_000,
-            "lease_ms": 2_000,
-            "lease_period_ms": 500,
+            "judge_period_ms": 2_000,
+            "lease_ms": lease_ms,
+            "lease_period_ms": lease_ms // 3,
+            "estimators": settings.risk.estimators.model_copy(update={"sample_ms": 4_000}),
+            "eyes": settings.risk.eyes.model_copy(update={"positions_ms": 4_000, "account_ms": 4_000}),
         }
     )
     orders = settings.order_manager.model_copy(
         update={
             "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
-            "audit_period_ms": chance.choice((5_000, 10_000, 10_000)),
-            "countdown_ms": chance.choice((10_000, 20_000)),
-            "beat_ms": chance.choice((100, *[250] * 3, *[500] * 36)),
-            "book_age_ms_max": 2_500,
+            "audit_period_ms": chance.choice((5_000, *[10_000] * 4)),
+            "countdown_ms": chance.choice((10_000, *[20_000] * 3)),
+            "beat_ms": beat_ms,
+            "book_age_ms_max": 5_000,
+            "target_age_ms_max": 5_000,
             "amends": chance.choice((True, False)),
-            "price_tolerance_bps": chance.choice((0.02, 0.05, 0.1)),
+            "price_tolerance_bps": chance.choice((0.03, 0.05, 0.1)),
         }
     )
     assert settings.exchange is not None
+    no_latency = dict.fromkeys(("order_latency_ms", "feed_latency_ms", "latency_jitter_ms"), 0.0)
+    tick_ms = 500 if book_stream == "depth@500ms" else 250
+    market_data = {"status_period_ms": 3_000, "stale_after_ms": 4_000}
     changed = {
-        "exchange": settings.exchange.model_copy(update={"tick_ms": 250}),
-        "inventory": settings.inventory.model_copy(update={"report_period_ms": 1_000}),
+        "exchange": settings.exchange.model_copy(update={"tick_ms": tick_ms, **no_latency}),
+        "inventory": settings.inventory.model_copy(update={"report_period_ms": 1_800}),
         "shards": shards,
         "symbols": symbols,
-        "venue": venue,
-        "market_data": market_data,
+        "venue": settings.venue.model_copy(update={"book_stream": book_stream}),
+        "market_data": settings.market_data.model_copy(update=market_data),
         "strategy": strategy,
         "risk": risk,
         "order_manager": orders,
@@ -73,11 +85,11 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
 def draw_flow(chance: random.Random) -> Flow:
     """A market that does in a second what the demo's does in a few milliseconds."""
     return Flow(
-        step_ms=1_000,
+        step_ms=3_000,
         levels=60,
         volatility_bps=chance.choice((0.05, 0.1)),
         trade_rate=chance.choice((0.05, 0.1, 0.2)),
-        change_rate=0.25,
+        change_rate=0.1,
         informed_share=chance.choice((0.05, 0.1)),
     )
 

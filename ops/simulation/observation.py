@@ -16,7 +16,7 @@ DRAIN_S = 15.0
 LAST_WORDS_S = 3.0
 """What is on its way after the drain arrives within this."""
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 
 _HALT_ALERTS = frozenset(
     {

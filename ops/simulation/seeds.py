@@ -13,6 +13,7 @@ from actors.exchange.synthetic import Flow
 from configs.schema import Settings
 from ops.invariants.all import check_all
 from ops.report import live_order_ids
+from ops.simulation.allowances import quoting_again_s, warm_up_s
 from ops.simulation.draws import cast_of, draw_flow, draw_settings
 from ops.simulation.fault_draws import draw_schedule
 from ops.simulation.faults import Fault, FaultKind
@@ -20,13 +21,6 @@ from ops.simulation.house import SECOND_NS, House
 from ops.simulation.injection import plan
 from ops.simulation.observation import Observation, replayed_twice
 from ops.simulation.watch import Watch
-
-WARM_UP_S = 10.0
-"""Longest time until everything quotes for the first time."""
-
-QUOTING_AGAIN_S = 20.0
-"""After the last fault everything quotes again, or is halted with an alert, within this: half of it to agree with the venue, half for the
-risk monitor to come down from HALTED by RESTRICTED and CAUTION, a quiet while each."""
 
 TRADING_MS = 60_000
 """Every run trades at least this long, from the first actor's start to the drain."""
@@ -105,7 +99,7 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
     house.start()
     watch.begin()
     began_ns = house.world.now_ns
-    observed.until_quoting(WARM_UP_S, "the start")
+    observed.until_quoting(warm_up_s(drawn), "the start")
     injected: Counter[str] = Counter()
     for fault in case.schedule:
         plan(house, fault, injected)
@@ -115,7 +109,7 @@ def run_case(case: Case, settings: Settings) -> SeedResult:
     else:
         house.run_s(max((fault.ends_ms for fault in case.schedule), default=0) / 1_000)
         house.venue.clear_faults()
-        recovered_s = observed.until_quoting(QUOTING_AGAIN_S, "the last fault")
+        recovered_s = observed.until_quoting(quoting_again_s(drawn), "the last fault")
         house.run_s(max(case.trading_ms / 1_000 - (house.world.now_ns - began_ns) / SECOND_NS, 0.0))
     observed.drain()
     history = watch.complete(house.history())

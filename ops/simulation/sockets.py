@@ -11,7 +11,7 @@ from protocols.venue import StreamChanged, StreamHeard
 PUBLIC, MARKET, PRIVATE, ORDERS = "public", "market", "private", "orders"
 
 WIRE_DELAY_NS = 200_000
-HEARD_PERIOD_NS = {PUBLIC: 1_000_000_000, PRIVATE: 1_000_000_000, MARKET: 1_000_000_000, ORDERS: 1_000_000_000}
+HEARD_PERIOD_NS = {PUBLIC: 4_000_000_000, PRIVATE: 2_000_000_000, MARKET: 4_000_000_000, ORDERS: 4_000_000_000}
 """How often the shell of a socket looks whether it is alive, and passes that on."""
 
 RECONNECT_NS = 250_000_000

@@ -7,7 +7,8 @@ that are lost and opened again, the watch on a mute private stream, the look at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from actors.exchange.api import Answer, DirectRequest, RestRequest
 from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
-from actors.exchange.exchange import Exchange
+from actors.exchange.exchange import Exchange, UserFrame
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
 from actors.exchange.orders import Order
@@ -57,7 +58,9 @@ API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
 ACCOUNT = "main"
-"""As in the order manager's gateway: an acknowledged order of which the private stream says nothing for so long."""
+
+JITTER_NS_MAX = 1_000_000
+"""A request and its answer take up to so much longer than the wire's delay: requests may overtake each other."""
 
 
 @lru_cache(maxsize=16)
@@ -120,11 +123,13 @@ class VenuePort:
     _feeds: dict[str, _Feed] = field(default_factory=dict)
     _private: dict[str, _Private] = field(default_factory=dict)
     _users: UserStreamDecoder = field(init=False)
+    _chance: Callable[[], float] = field(init=False)
     _scheduled_ns: int = 0
     _venue_now_ns: int = 0
 
     def __post_init__(self) -> None:
         self.faults = WireFaults(self.settings.seed)
+        self._chance = random.Random(f"jitter {self.settings.seed}").random
         self.sockets = Sockets(self.world, self.silence_ns_max, self._is_mute)
         self.sockets.lost = self._lost
         now_ns = self._venue_ns()
@@ -154,7 +159,8 @@ class VenuePort:
 
     def connect_market_data(self, actor: str, symbols: list[str], book_stream: str) -> None:
         """Open the public and market sockets of an actor; it is told by StreamChanged."""
-        public, market = public_streams(symbols, book_stream), market_streams(symbols)
+        public = public_streams(symbols, book_stream)
+        market = [stream.replace("@1s", "") for stream in market_streams(symbols)]  # marks every third second
         for stream in (*public, *market):
             self.exchange.subscribe(stream)
         self._feeds[actor] = _Feed(frozenset(public), frozenset(market), MarketStreamDecoder(self._wires))
@@ -255,15 +261,16 @@ class VenuePort:
             self.world.at(now_ns + self.request_timeout_ns, self._time_out, asked)
         if not fate.arrives:
             return
-        self.world.at(now_ns + WIRE_DELAY_NS + fate.delay_ns, self._arrive, asked)
+        self.world.at(now_ns + WIRE_DELAY_NS + self._jitter_ns() + fate.delay_ns, self._arrive, asked)
 
     def _arrive(self, asked: _Asked) -> None:
         if asked.fate.refusal is not None:
             self._note_throttle(asked, asked.fate.refusal)
             self._decode_answer(asked, asked.fate.refusal)
             return
-        ticket = self.exchange.receive_rest(self._as_sent(asked.request), self._venue_ns())
-        self._tickets[ticket] = asked
+        now_ns = self._venue_ns()
+        self._tickets[self.exchange.receive_rest(self._as_sent(asked.request), now_ns)] = asked
+        self.exchange.advance(now_ns)
         self._deliver()
         self._schedule()
 
@@ -280,6 +287,9 @@ class VenuePort:
             api_key=API_KEY if built.needs_key else None,
             address=ADDRESS,
         )
+
+    def _jitter_ns(self) -> int:
+        return int(self._chance() * JITTER_NS_MAX)
 
     def _note_throttle(self, asked: _Asked, answer: Answer) -> None:
         """Keep a throttle of our making in the ledger; each actor counts as an address of its own."""
@@ -336,10 +346,8 @@ class VenuePort:
             asked = self._tickets.pop(ticket, None)
             if asked is not None and asked.fate.answer_arrives:
                 self._decode_answer(asked, asked.fate.unclear_answer or answer)
-        for user_frame in output.user_frames:
-            for actor, private in self._private.items():
-                if private.session and private.session == user_frame.session:
-                    self._user_frame(actor, private, user_frame.payload)
+        if output.user_frames:
+            self._user_frames(output.user_frames)
         for stream, payload in output.stream_frames:
             for actor, feed in self._feeds.items():
                 kind = PUBLIC if stream in feed.public else MARKET if stream in feed.market else ""
@@ -356,7 +364,7 @@ class VenuePort:
             return BadFrame(stream=kind, reason=damage.reason, field=damage.field, received_ns=received_ns)
 
     def _decode_answer(self, asked: _Asked, answer: Answer) -> None:
-        delay_ns = WIRE_DELAY_NS + asked.fate.answer_delay_ns
+        delay_ns = WIRE_DELAY_NS + self._jitter_ns() + asked.fate.answer_delay_ns
         answered_venue_ns = self._venue_ns()
         self.world.at(self.world.now_ns + delay_ns, self._answered, asked, answer, answered_venue_ns)
 
@@ -373,18 +381,24 @@ class VenuePort:
             )
             if asked.fate.lag_ns:
                 outcome = self._lag.apply(asked.request, outcome, venue_ns, asked.fate.lag_ns)
-            self._answer(asked, outcome)
+            if self._is_answer(asked, outcome):
+                self.world.hand(asked.actor, outcome)
 
     def _answer(self, asked: _Asked, outcome: AnyOutcome) -> None:
-        """Give the one outcome of a request to the incarnation that asked."""
+        """Give the one outcome of a request to the incarnation that asked, as soon as it listens."""
+        if self._is_answer(asked, outcome):
+            self.world.tell(asked.actor, outcome)
+
+    def _is_answer(self, asked: _Asked, outcome: AnyOutcome) -> bool:
+        """Whether this is the first outcome of a request whose asker still lives; it is noted."""
         if self._waiting.pop((asked.actor, asked.epoch, asked.request.request_id), None) is None:
-            return
+            return False
         if self.world.epoch_of(asked.actor) != asked.epoch:
-            return
+            return False
         private = self._private.get(asked.actor)
         if private is not None:
             private.events.acknowledged(asked.request, outcome, asked.sent_ns)
-        self.world.tell(asked.actor, outcome)
+        return True
 
     def _is_waiting(self, asked: _Asked) -> bool:
         return (asked.actor, asked.epoch, asked.request.request_id) in self._waiting
@@ -417,11 +431,23 @@ class VenuePort:
     def _head(self, request: VenueRequest) -> dict[str, Any]:
         return {"request_id": request.request_id, "received_ns": self.world.now_ns, "usage": Usage()}
 
-    def _user_frame(self, actor: str, private: _Private, payload: bytes) -> None:
-        if not self.sockets.gets_through(actor, PRIVATE):
-            return
+    def _user_frames(self, frames: list[UserFrame]) -> None:
+        """Give each session its frames; what several sessions are told in the same bytes is read once."""
         received_ns = self.world.now_ns + WIRE_DELAY_NS
-        for event in self._users.decode(payload, received_ns):
+        actors = {private.session: (actor, private) for actor, private in self._private.items() if private.session}
+        payload, events = b"", tuple[Message, ...]()
+        for frame in frames:
+            if frame.session not in actors:
+                continue
+            actor, private = actors[frame.session]
+            if not self.sockets.gets_through(actor, PRIVATE):
+                continue
+            if frame.payload != payload:
+                payload, events = frame.payload, tuple(self._users.decode(frame.payload, received_ns))
+            self._user_events(actor, private, events)
+
+    def _user_events(self, actor: str, private: _Private, events: tuple[Message, ...]) -> None:
+        for event in events:
             order = getattr(event, "order", None)
             instrument_id = getattr(event, "instrument_id", None) or (order.instrument_id if order else None)
             if instrument_id is not None and str(instrument_id).rsplit(":", 1)[1] not in private.symbols:

@@ -9,7 +9,7 @@ from actors.runtime.timers import TIMERS_MAX
 from ops.invariants.history import Difference, History
 from ops.simulation.house import SECOND_NS, House
 
-LOOK_NS = 2 * SECOND_NS
+LOOK_NS = 4 * SECOND_NS
 
 
 class Watch:

@@ -327,6 +327,17 @@ def test_a_word_older_than_our_newest_fill_proves_nothing() -> None:
     assert inventory.lots() == (2, True)
 
 
+def test_a_word_repeated_after_the_next_fill_of_its_millisecond_is_not_adopted() -> None:
+    inventory = Driver().with_wallet("1000")
+    at_ns = START_NS + VENUE_OFFSET_NS + 5 * S
+    first, second = (fill(seq, Side.BUY, 2, 500_000, venue_time_ns=at_ns) for seq in (2, 4))
+    before = venue_position(1, 2, "50000", venue_time_ns=at_ns)
+    inventory.tell(before, first, venue_position(3, 4, "50000", venue_time_ns=at_ns), second)
+    inventory.tell(msgspec.structs.replace(before, event_seq=5))
+    assert alert_codes(inventory.wait(5)) == []
+    assert inventory.lots() == (4, True)
+
+
 def test_missed_events_put_the_shards_positions_in_doubt_until_the_venue_agrees() -> None:
     inventory = Driver().with_wallet()
     inventory.tell(fill(1, Side.BUY, 2, 500_000))
@@ -416,6 +427,17 @@ def test_a_wallet_that_stays_different_is_resolved_towards_the_venue() -> None:
     inventory.tell(TICK)
     assert alert_codes(inventory.wait(2)) == [("POSITION_MISMATCH", "wallet USDC")]
     assert inventory.core.snapshot().wallets == {"USDC": "990"}
+
+
+def test_a_balance_repeated_after_the_next_change_of_its_millisecond_is_not_adopted() -> None:
+    inventory = Driver().with_wallet("1000")
+    at_ns = START_NS + VENUE_OFFSET_NS + 5 * S
+    fee = {"fee": Decimal(1), "venue_time_ns": at_ns}
+    inventory.tell(balance(1, "999", venue_time_ns=at_ns), fill(2, Side.BUY, 2, 500_000, **fee))
+    inventory.tell(balance(3, "998", venue_time_ns=at_ns), fill(4, Side.BUY, 2, 500_000, **fee))
+    inventory.tell(balance(5, "999", venue_time_ns=at_ns))
+    assert alert_codes(inventory.wait(5)) == []
+    assert inventory.core.snapshot().wallets == {"USDC": "998"}
 
 
 def test_a_balance_that_comes_before_its_fill_is_no_difference() -> None:

@@ -1,0 +1,35 @@
+"""How long a seed may take to quote again: I9's bounds, added up from the periods and deadlines of its configuration."""
+
+from __future__ import annotations
+
+from configs.schema import Settings
+
+BEATS = 4
+"""A reconciliation goes on step by step with the order manager's beat."""
+
+FALLS = 3
+"""From HALTED a level falls by RESTRICTED and CAUTION to NORMAL."""
+
+
+def agreeing_s(settings: Settings) -> float:
+    """Until a new order manager agrees with the venue: the fence, a request whose answer was lost, and the steps of a reconciliation."""
+    orders = settings.order_manager
+    fence_ms = settings.risk.lease_ms + orders.window_ms + orders.clock_error_ms_max + orders.dead_slack_ms
+    return (fence_ms + settings.venue.request_timeout_ms + BEATS * orders.beat_ms) / 1_000
+
+
+def warm_up_s(settings: Settings) -> float:
+    """From the first actor's start until everything quotes: agreement, a status of the feed, and targets."""
+    told_ms = settings.market_data.status_period_ms + settings.strategy.refresh_ms + settings.strategy.warm_up_ms
+    return agreeing_s(settings) + told_ms / 1_000
+
+
+def quoting_again_s(settings: Settings) -> float:
+    """From the end of the last fault until everything quotes, or is halted with an alert.
+
+    That of the warm-up, then a look of the risk monitor's own eyes that finds nothing wrong any more, and the fall from HALTED level by
+    level.
+    """
+    risk = settings.risk
+    fall_ms = FALLS * (risk.levels.quiet_ms + risk.judge_period_ms)
+    return warm_up_s(settings) + (risk.eyes.positions_ms + fall_ms) / 1_000
