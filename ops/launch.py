@@ -141,7 +141,7 @@ def launch(
             _step(go_on)
             say("starting actors")
             start_supervisor(SHELLS["supervisor"], supervisor_spec(settings, found.epoch_floor, state))
-            return SupervisorClient("supervisor", marker)
+            return SupervisorClient("supervisor", state, marker)
     except BaseException:
         detach()
         stop_cluster(state)

@@ -52,7 +52,7 @@ class System:
 
     def __init__(self, state: StateDir) -> None:
         self.state = state
-        self.client = ray_host.SupervisorClient("supervisor")
+        self.client = ray_host.SupervisorClient("supervisor", state, "")
 
     def status(self) -> SystemStatus:
         status = self.client.ask(GetStatus())

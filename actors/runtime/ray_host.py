@@ -59,6 +59,9 @@ NODE_SHARE = 0.001
 
 EPOCH_TRIES_MAX = 10_000
 RETRY_PAUSE_S = 0.1
+JOIN_AGAIN_S = 5.0
+"""A client that was not answered for so long joins Ray anew."""
+
 
 Result = TypeVar("Result")
 _epochs_in_turn = threading.Lock()
@@ -378,10 +381,13 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
 class SupervisorClient:
     """The command line's way to the supervisor."""
 
-    def __init__(self, name: str, marker: str = "") -> None:
-        """Args: marker: of the Ray that it leads to."""
+    def __init__(self, name: str, state: StateDir, marker: str) -> None:
+        """Args: state: of the system; marker: of the Ray that it leads to."""
         self._name = name
+        self._state = state
         self._found: ActorRef | None = None
+        self._silent_since_s: float | None = None
+        self._is_attached = True
         self.marker = marker
 
     def ask(self, command: AnyCommand, timeout_s: float = 30.0) -> AnyAnswer:
@@ -396,11 +402,31 @@ class SupervisorClient:
         while True:
             try:
                 reply = self._ask_once(command, max(0.1, deadline - time.monotonic()))
+                self._silent_since_s = None
                 return msgspec.msgpack.decode(reply, type=SystemStatus | Answer)
             except CallFailed:
                 if not isinstance(command, GetStatus) or time.monotonic() + RETRY_PAUSE_S >= deadline:
                     raise
+                self._join_again()
                 time.sleep(RETRY_PAUSE_S)
+
+    def _join_again(self) -> None:
+        """A client hears nothing of a supervisor that was replaced while the head was away: only a new one finds the successor."""
+        now_s = time.monotonic()
+        self._silent_since_s = self._silent_since_s or now_s
+        if now_s - self._silent_since_s < JOIN_AGAIN_S:
+            return
+        self._silent_since_s = now_s
+        with contextlib.suppress(RayHostError, NotRunning):
+            _check_head(running_cluster(self._state).address)
+            self._found, self._is_attached = None, False
+            detach()
+            self._attached()
+
+    def _attached(self) -> None:
+        if not self._is_attached:
+            attach(self._state)
+            self._is_attached = True
 
     def close(self) -> None:
         """Leave; the system goes on."""
@@ -408,6 +434,7 @@ class SupervisorClient:
 
     def _ask_once(self, command: AnyCommand, timeout_s: float) -> bytes:
         """By the name's first finding: later the head may be away, where a supervisor that is there needs none."""
+        self._attached()
         self._found = self._found or _at_head(lambda: find(self._name))
         if self._found is None:
             raise NotRunning("Ray runs but the supervisor does not: run `raymaker down`, then `raymaker up`")
@@ -427,7 +454,8 @@ def connect(state_dir: Path | str, supervisor: str = "supervisor") -> Supervisor
         NotRunning: nothing runs there.
         RayHostError: it runs and does not answer.
     """
-    return SupervisorClient(supervisor, attach(StateDir(state_dir)).marker)
+    state = StateDir(state_dir)
+    return SupervisorClient(supervisor, state, attach(state).marker)
 
 
 def _remote(actor_class: type[HostedActor]) -> Any:
