@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ops.chaos.rows import DIED, HANG_S, HUNG, NOTICED_S, Bounds, Injection, Row, Safe
+from ops.chaos.rows import DEAD_HEAD, DIED, DIRECT, HANG_S, HUNG, NO_HEAD, NOTICED_S, Bounds, Injection, Row, Safe
 from protocols.messages.alerts import AlertCode
 
-NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
 HEADLESS_S = 11.0
 """The venue's countdown has cleared what rests no later than this; the command is sure of Ray's end about as soon."""
 
@@ -73,7 +72,7 @@ COMMAND_ROWS: tuple[Row, ...] = (
         fault="emergency stop --direct on the first of two nodes, head and supervisor dead; the shard is on the second",
         injection=Injection.STOP_HURT,
         variant=DIRECT,
-        victims=("order_manager",),
+        victims=("supervisor", "order_manager"),
         alerts=DIED,
         safe=Safe.EMPTY,
         bounds=Bounds(safe_s=FORCED_S),

@@ -9,9 +9,8 @@ import msgspec
 from actors.runtime.ray_cluster import is_alive
 from actors.runtime.ray_nodes import part_processes
 from ops.chaos import faults
-from ops.chaos.command_rows import DIRECT
 from ops.chaos.live import FILE_LOOK_S, Live, Told, ended, later, seconds_after, verdict
-from ops.chaos.rows import Row
+from ops.chaos.rows import DIRECT, Row
 from ops.launch import status_of
 from protocols.messages.control import ActorStatus
 

@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.exchange.ledger import LedgerRecord, OrderAccepted, OrderAmended, OrderFilled
 from ops.chaos.rows import Injection, Row
 from ops.invariants.history import Findings, Verdict
-from protocols.envelope import Message
-from protocols.messages.journal import Reconciled
 
 PAUSE_S_MAX = 6.0
 SECOND_SHARE = 0.25
@@ -43,6 +40,11 @@ SURVIVED = frozenset(
 """Injections that leave a system to go on with, on one stage for all, and some of its restarts."""
 
 
+def is_survived(row: Row) -> bool:
+    """Whether a row can be one of many on the same system, which has one node."""
+    return row.injection in SURVIVED and not row.needs_two_nodes
+
+
 class Stroke(msgspec.Struct, frozen=True, kw_only=True):
     """One fault. `second` is the row of a death that follows `second_after_s` later, if any."""
 
@@ -65,33 +67,12 @@ class Struck(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool = False
 
 
-class Differences(msgspec.Struct, frozen=True, kw_only=True):
-    """What comparisons with the venue found, against what there was to differ: every order, amendment and fill of ours."""
-
-    found: int
-    comparisons: int
-    things: int
-
-    @property
-    def rate(self) -> float:
-        """Differences for each thing; 0 where there was none."""
-        return self.found / self.things if self.things else 0.0
-
-    @property
-    def text(self) -> str:
-        """One sentence."""
-        return (
-            f"{self.found} differences in {self.comparisons:,} comparisons, {self.rate:.3%} of "
-            f"{self.things:,} orders, amendments and fills"
-        )
-
-
 class Nemesis:
     """Draws strokes."""
 
     def __init__(self, rows: Mapping[str, Row], seed: int) -> None:
         """Args: rows: of the matrix; those that a live system survives are drawn from."""
-        self._keys = tuple(key for key, row in rows.items() if row.injection in SURVIVED)
+        self._keys = tuple(key for key, row in rows.items() if is_survived(row))
         self._deaths = tuple(
             key for key, row in rows.items() if row.injection is Injection.KILL and len(row.victims) == 1
         )
@@ -108,16 +89,6 @@ class Nemesis:
         if not has_second:
             return Stroke(key=key, pause_s=pause_s)
         return Stroke(key=key, pause_s=pause_s, second=second, second_after_s=after_s)
-
-
-def differences(ledger: Sequence[LedgerRecord], journaled: Sequence[Message]) -> Differences:
-    """Count what every comparison of the run found."""
-    comparisons = [record for record in journaled if isinstance(record, Reconciled)]
-    return Differences(
-        found=sum(len(record.differences) for record in comparisons),
-        comparisons=len(comparisons),
-        things=sum(isinstance(record, OrderAccepted | OrderAmended | OrderFilled) for record in ledger),
-    )
 
 
 def check_came_back(struck: Sequence[Struck]) -> Verdict:

@@ -40,6 +40,10 @@ class Injection(enum.StrEnum):
     STRANGER = "another program with the same key"
 
 
+NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
+"""Variants of commands: of a system whose head is away, whose head dies, and of the stop that needs neither."""
+
+
 class Safe(enum.StrEnum):
     """What ends the danger of a fault."""
 
@@ -95,6 +99,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     asked: dict[str, object] = {}
     variant: str = ""
     watch_s: float = 25.0
+
+    @property
+    def needs_two_nodes(self) -> bool:
+        """Whether it is played on two local nodes."""
+        return self.injection is Injection.NODE or self.variant in (NO_HEAD, DIRECT)
 
 
 DIED = (AlertCode.ACTOR_DIED, AlertCode.ACTOR_HUNG)

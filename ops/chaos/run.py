@@ -17,7 +17,6 @@ from actors.runtime.ray_host import detach
 from actors.runtime.ray_nodes import part_processes
 from configs.schema import Settings
 from ops.chaos import faults
-from ops.chaos.command_rows import DEAD_HEAD, DIRECT, NO_HEAD
 from ops.chaos.flights import check_flights
 from ops.chaos.injections import PROXIED, inject
 from ops.chaos.live import COMMAND_S_MAX, Live, Told, alerts_of, ended, seconds_after, verdict
@@ -25,7 +24,7 @@ from ops.chaos.matrix import rows
 from ops.chaos.measuring import empty_t
 from ops.chaos.observing import check_alerted, check_quoting_again, observe, shut_s
 from ops.chaos.proxy.handle import ProxyFailed
-from ops.chaos.rows import Injection, Row
+from ops.chaos.rows import DEAD_HEAD, NO_HEAD, Injection, Row
 from ops.chaos.stage import Stage, StageFailed, chaos_settings
 from ops.chaos.stranger import is_strangers
 from ops.chaos.timeline import timeline_of
@@ -67,11 +66,10 @@ def play(row: Row, folder: Path, seed: int) -> RowRun:
             changes = {"supervision": {"memory_mb_max": LEAK_MB_MAX}}
         if row.injection is Injection.WEBHOOK:
             changes = changes | stage.start_webhook()
-        on_two_nodes = row.injection is Injection.NODE or row.variant in (NO_HEAD, DIRECT)
-        if on_two_nodes:
+        if row.needs_two_nodes:
             changes = changes | stage.two_nodes()
         settings = stage.settings(changes)
-        if on_two_nodes:
+        if row.needs_two_nodes:
             stage.start_node()
         if row.injection is Injection.INTERRUPT:
             told, ending = _interrupted(row, stage, settings)

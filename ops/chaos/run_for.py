@@ -13,11 +13,12 @@ import msgspec
 import psutil
 
 from ops.chaos import faults
+from ops.chaos.comparing import differences
 from ops.chaos.injections import inject
 from ops.chaos.live import Live, Told, alerts_of, ended, verdict
 from ops.chaos.matrix import rows
 from ops.chaos.measuring import first_alert, quotes_now
-from ops.chaos.nemesis import RETURN_S_MAX, Nemesis, Stroke, Struck, check_came_back, differences
+from ops.chaos.nemesis import RETURN_S_MAX, Nemesis, Stroke, Struck, check_came_back
 from ops.chaos.proxy.handle import ProxyFailed
 from ops.chaos.rows import Row
 from ops.chaos.stage import Stage, StageFailed, chaos_settings
@@ -163,7 +164,7 @@ def _run_of(stage: Stage, told: Told, strokes: Strokes, ending: Ending) -> RowRu
         ),
         notes=(
             f"{len(strokes.struck)} strokes",
-            differences(history.ledger, [record for _, record in history.journaled()]).text,
+            differences(history.ledger, history.journals).text,
         ),
         timeline=msgspec.structs.replace(timeline, strokes=marks, alerts=()),
     )

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from faulty_ledger import GONE_AND_BACK, filled
-
 from ops.chaos.matrix import rows
 from ops.chaos.nemesis import (
     PAUSE_S_MAX,
     SECOND_AFTER_S_MAX,
-    SURVIVED,
     Nemesis,
     Stroke,
     Struck,
     check_came_back,
-    differences,
+    is_survived,
 )
 from ops.chaos.rows import Injection
 from ops.chaos.stage import chaos_settings
-from protocols.messages.journal import Reconciled
 
 ROWS = rows(chaos_settings())
 
@@ -34,8 +30,8 @@ def test_the_same_seed_draws_the_same_strokes_and_another_draws_others() -> None
 
 def test_every_row_that_a_live_system_survives_comes_and_no_other() -> None:
     keys = {stroke.key for stroke in strokes(1, 3_000)}
-    assert keys == {key for key, row in ROWS.items() if row.injection in SURVIVED}
-    assert not keys & {"11b", "23", "27", "60"}
+    assert keys == {key for key, row in ROWS.items() if is_survived(row)}
+    assert not keys & {"11b", "16", "23", "26c", "27", "60"}
 
 
 def test_some_strokes_are_followed_by_a_death_before_the_system_has_recovered() -> None:
@@ -45,16 +41,6 @@ def test_some_strokes_are_followed_by_a_death_before_the_system_has_recovered() 
     assert {ROWS[stroke.second].injection for stroke in seconds} == {Injection.KILL}
     assert all(0 <= stroke.second_after_s <= SECOND_AFTER_S_MAX for stroke in seconds)
     assert all(0 <= stroke.pause_s <= PAUSE_S_MAX for stroke in drawn)
-
-
-def test_differences_are_counted_against_everything_that_could_differ() -> None:
-    compared = [
-        Reconciled(cause="audit", differences=found, took_ns=1, venue_time_ns=1) for found in ((), ("a", "b"), ())
-    ]
-    counted = differences((*GONE_AND_BACK, filled(9, 9, 1)), compared)
-    assert (counted.found, counted.comparisons, counted.things) == (2, 3, 5)
-    assert counted.text == "2 differences in 3 comparisons, 40.000% of 5 orders, amendments and fills"
-    assert differences((), []).rate == 0.0
 
 
 def test_a_stroke_after_which_a_symbol_stays_silent_breaks_i9() -> None:
