@@ -32,7 +32,9 @@ DELIVERED_S_MAX = 25.0
 ADMIN = "/raymaker/faults"
 ADMIN_S_MAX = 5.0
 ASKED_S_MAX = 20.0
-REFUSED_FROM = 400
+REFUSED_BEYOND = 400
+"""Status of a refusal of the order itself (of a post-only order that would have crossed, say), which is no fault."""
+
 ORDER_CALLS = ("order.place", "order.modify", "POST /fapi/v1/order", "PUT /fapi/v1/order")
 MIN_LOTS = 1
 NOTIONAL = Decimal(200)
@@ -106,7 +108,7 @@ def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
             reached = live.wait(ASKED_S_MAX, struck)
             told.checks.append(verdict("the strike", reached, f"struck too seldom within {ASKED_S_MAX:.0f} s"))
     notes = [note for note in live.proxy.notes() if note.t >= began_t]
-    refused = [note for note in notes if note.toward is Toward.US and note.status >= REFUSED_FROM]
+    refused = [note for note in notes if note.toward is Toward.US and note.status > REFUSED_BEYOND]
     if refused:
         told.scene = later(told.scene, refused[0].t - told.scene.fault_t)
     touched = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.order_manager.event_watch import EVENT_NS_MAX
 from configs.schema import Settings
 from ops.chaos.network_rows import SOME_ORDERS, SPELL_S
 from ops.chaos.rows import HANG_S, OTHER_S, QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
@@ -11,8 +12,12 @@ THROTTLED_S = 5
 BANNED_S = 20
 MINUTE_S = 60.0
 SKEW_MS = 5_000
-RENEWED_S = 8.0
-"""Within this the next renewal of the countdown meets the fault that waits for it."""
+TOLD_S = 1.0
+"""From the answer that refuses to the alert."""
+
+MUTE_S = EVENT_NS_MAX / 1e9 + 2.5
+"""A private stream whose key was ended is mute from then on: the next acknowledgement that it does not tell of proves it, after
+EVENT_NS_MAX; until there is one (a second or two on this market) there is nothing to miss."""
 
 ORDERS = ["place", "amend"]
 LIMITED = (AlertCode.RATE_LIMITED,)
@@ -28,7 +33,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             f"429 with Retry-After {THROTTLED_S} s",
             {"kind": "throttled", "calls": ["countdown"], "retry_after_s": THROTTLED_S},
             Safe.NONE,
-            Bounds(detected_s=OTHER_S, quoting_s=THROTTLED_S + QUOTING_S),
+            Bounds(detected_s=TOLD_S, quoting_s=THROTTLED_S + QUOTING_S),
             LIMITED,
         ),
         _asked(
@@ -36,7 +41,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "429 without Retry-After",
             {"kind": "throttled_bare", "calls": ["countdown"]},
             Safe.NONE,
-            Bounds(detected_s=OTHER_S, quoting_s=MINUTE_S + QUOTING_S),
+            Bounds(detected_s=TOLD_S, quoting_s=MINUTE_S + QUOTING_S),
             LIMITED,
             watch_s=90.0,
         ),
@@ -45,7 +50,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "429 -1015: too many orders",
             {"kind": "orders_throttled", "calls": ORDERS, "retry_after_s": THROTTLED_S},
             Safe.NONE,
-            Bounds(detected_s=OTHER_S, quoting_s=10.0 + QUOTING_S),
+            Bounds(detected_s=TOLD_S, quoting_s=10.0 + QUOTING_S),
             LIMITED,
         ),
         _asked(
@@ -53,7 +58,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             f"418: banned for {BANNED_S} s",
             {"kind": "banned", "calls": ["countdown"], "retry_after_s": BANNED_S},
             Safe.EMPTY,
-            Bounds(detected_s=OTHER_S, safe_s=countdown_s(settings), quoting_s=BANNED_S + 2 * QUOTING_S),
+            Bounds(detected_s=TOLD_S, safe_s=countdown_s(settings), quoting_s=BANNED_S + 2 * QUOTING_S),
             LIMITED,
             watch_s=60.0,
         ),
@@ -76,7 +81,7 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             "403 with a page of HTML: nothing is sent for minutes",
             {"kind": "forbidden", "calls": ORDERS, "count": 1},
             Safe.EMPTY,
-            Bounds(detected_s=OTHER_S, safe_s=countdown_s(settings)),
+            Bounds(detected_s=TOLD_S, safe_s=countdown_s(settings)),
             LIMITED,
             quotes_again=False,
         ),
@@ -109,7 +114,7 @@ _OTHERS = (
         variant="listen key",
         alerts=(AlertCode.USER_STREAM_LOST,),
         safe=Safe.EMPTY,
-        bounds=Bounds(detected_s=QUOTING_S, safe_s=QUOTING_S + HANG_S, quoting_s=2 * QUOTING_S),
+        bounds=Bounds(detected_s=MUTE_S, safe_s=MUTE_S + HANG_S, quoting_s=MUTE_S + QUOTING_S),
     ),
     Row(
         key="65",
