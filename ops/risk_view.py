@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from protocols.messages.control import SystemStatus
 
 ACCOUNT = "account"
+DIFFERING_SHOWN_MAX = 5
 
 
 class LevelRow(NamedTuple):
@@ -40,10 +41,19 @@ class IndicatorRow(NamedTuple):
     beyond: str
 
 
+class RemarkRow(NamedTuple):
+    """What else holds a subject back: a breaker, a latch, the behaviour guard, orders that differ."""
+
+    subject: str
+    remark: str
+    text: str
+
+
 class RiskRows(NamedTuple):
     """Everything that `raymaker risk` shows."""
 
     levels: list[LevelRow]
+    remarks: list[RemarkRow]
     limits: list[LimitRow]
     indicators: list[IndicatorRow]
 
@@ -55,7 +65,10 @@ def risk_document(status: SystemStatus) -> dict[str, Any]:
 
 def risk_rows(document: dict[str, Any]) -> RiskRows:
     """Rows of the account, then of each symbol."""
-    rows = RiskRows([], [], [])
+    rows = RiskRows([], [], [], [])
+    for remark, found in (("breaker", document.get("breakers")), ("latched or held", document.get("latches"))):
+        for name, text in (found if isinstance(found, dict) else {}).items():
+            rows.remarks.append(RemarkRow(str(name), remark, str(text)))
     symbols = document.get("symbols")
     subjects = {ACCOUNT: document, **(symbols if isinstance(symbols, dict) else {})}
     for subject, view in subjects.items():
@@ -64,6 +77,11 @@ def risk_rows(document: dict[str, Any]) -> RiskRows:
         rows.levels.append(
             LevelRow(subject, str(view.get("level", "")), str(view.get("state", "")), str(view.get("reason", "")))
         )
+        if guard := view.get("guard"):
+            rows.remarks.append(RemarkRow(subject, "behaviour guard", str(guard)))
+        if isinstance(differing := view.get("differing_orders"), list | tuple) and differing:
+            shown = ", ".join(map(str, differing[:DIFFERING_SHOWN_MAX]))
+            rows.remarks.append(RemarkRow(subject, "orders that differ", f"{len(differing)}: {shown}"))
         for name, limit in _maps(view.get("limits")):
             rows.limits.append(
                 LimitRow(

@@ -41,9 +41,17 @@ class Evidence:
             self._shard.suspects.clear(order.client_order_id)
         return order
 
-    def fill(self, symbol: Symbol, fill: FillReport, client_order_id: str, now_ns: int, forced: bool = False) -> bool:
-        """Book an execution once; whether it was news."""
-        if not symbol.table.book(fill, client_order_id, forced):
+    def fill(
+        self,
+        symbol: Symbol,
+        fill: FillReport,
+        client_order_id: str,
+        now_ns: int,
+        forced: bool = False,
+        total_lots: int = 0,
+    ) -> bool:
+        """Book an execution once; whether it was news. `total_lots`: the order's quantity, where it was told with it."""
+        if not symbol.table.book(fill, client_order_id, forced, total_lots):
             return False
         order = symbol.table.find(client_order_id, fill.venue_order_id)
         suspects = self._shard.suspects

@@ -239,8 +239,11 @@ class OrderTable:
             elif until_ns <= now_ns:
                 del self.tombstones[client_order_id]
 
-    def book(self, fill: FillReport, client_order_id: str, forced: bool = False) -> bool:
-        """Count an execution once, whoever caused it (`forced`: the venue's own order did). Whether it was news."""
+    def book(self, fill: FillReport, client_order_id: str, forced: bool = False, total_lots: int = 0) -> bool:
+        """Count an execution once, whoever caused it (`forced`: the venue's own order did). Whether it was news.
+
+        `total_lots` is the order's quantity where the venue told it with the execution, else 0.
+        """
         key = (fill.trade_id, fill.venue_order_id)
         if fill.trade_id <= self.booked_upto or key in self._booked:
             return False
@@ -253,7 +256,10 @@ class OrderTable:
             self._accept(order, fill.venue_time_ns)
             order.booked_lots += fill.quantity_lots
             order.reported_lots = max(order.reported_lots, order.booked_lots)
-            remaining_lots = 0 if order.is_terminal else max(order.most_lots - order.booked_lots, 0)
+            # Of the quantity that the venue has said: one that is merely asked for may never be.
+            is_newer = total_lots > 0 and fill.venue_time_ns >= order.terms_venue_ns
+            lots = total_lots if is_newer else order.lots
+            remaining_lots = 0 if order.is_terminal else max(lots - order.booked_lots, 0)
         else:
             self.foreign_fills_total += 1
             stray = self._strays.get(fill.venue_order_id, Stray(0))
@@ -401,6 +407,7 @@ class OrderTable:
             side=order.side,
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
+            filled_lots=order.booked_lots,
             intent_id=order.intent_id,
         )
 

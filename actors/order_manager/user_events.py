@@ -81,7 +81,7 @@ class UserEvents:
             return None
         forced = event.kind is ExecutionKind.LIQUIDATION or event.reason in FORCED_REASONS
         if event.fill is not None:
-            self._evidence.fill(symbol, event.fill, report.client_order_id, now_ns, forced)
+            self._evidence.fill(symbol, event.fill, report.client_order_id, now_ns, forced, report.quantity_lots)
         self._evidence.order(symbol, report, now_ns)
         if forced:
             self._shard.halt(

@@ -241,6 +241,7 @@ class RiskMonitorCore:
             thresholds=self._risk.indicators,
             breakers=self._breakers.views(),
             remedies=self._remedies,
+            differing=self._lookout.differing,
             shards=self._desk.views(),
             bad_data=self._notices.bad_data,
         ).view()

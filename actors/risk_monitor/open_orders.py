@@ -50,7 +50,14 @@ class OpenOrders:
         """Follow one event."""
         key = event.client_order_id or f"#{event.venue_order_id}"
         match event:
-            case OrderAccepted() | OrderAmended() | OrderUnknown():
+            case OrderAmended():
+                known = self._orders[key].filled_lots if key in self._orders else 0
+                filled = max(known, event.filled_lots)
+                if filled and filled >= event.quantity_lots:
+                    self._orders.pop(key, None)
+                else:
+                    self._keep(key, OpenOrder(event.side, event.quantity_lots - filled, filled))
+            case OrderAccepted() | OrderUnknown():
                 filled = self._orders[key].filled_lots if key in self._orders else 0
                 remaining = max(event.quantity_lots - filled, 0)
                 self._keep(key, OpenOrder(event.side, remaining, filled, isinstance(event, OrderUnknown)))

@@ -42,7 +42,9 @@ class LimitView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SymbolRiskView(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol: where it stands and what it may do. `guard`: what the behaviour guard asks of its quotes."""
+    """One symbol: where it stands and what it may do. `guard`: what the behaviour guard asks of its quotes; `differing_orders`: those that
+    the venue shows in another way than the order manager, or one of both alone, the longest first.
+    """
 
     state: str
     level: str
@@ -61,6 +63,7 @@ class SymbolRiskView(msgspec.Struct, frozen=True, kw_only=True):
     order_notional_max: str
     limits: dict[str, LimitView]
     guard: str
+    differing_orders: list[str]
     indicators: dict[str, IndicatorView]
 
 
@@ -119,6 +122,7 @@ class Showing:
     thresholds: IndicatorThresholds
     breakers: dict[str, str]
     remedies: Mapping[InstrumentId, Remedy]
+    differing: Callable[[InstrumentId], list[str]]
     shards: dict[int, ShardLease]
     bad_data: int
 
@@ -176,6 +180,7 @@ class Showing:
                 "position": _limit(known.position_notional_max if known else None, equity, mark),
                 "order": _limit(known.order_notional_max if known else None, equity, mark),
             },
+            differing_orders=self.differing(instrument_id),
             guard=_guard(self.remedies.get(instrument_id, NOTHING)),
             indicators=self._indicators(self.watches[instrument_id].board),
         )

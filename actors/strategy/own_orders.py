@@ -60,6 +60,8 @@ class OwnOrders:
         match event:
             case OrderAccepted() | OrderAmended():
                 filled = known.filled_lots if known is not None else 0
+                if isinstance(event, OrderAmended):
+                    filled = max(filled, event.filled_lots)
                 self._put(order_id, _Resting(event.side, event.price_ticks, event.quantity_lots, filled))
             case OrderFilled():
                 if event.remaining_lots <= 0:

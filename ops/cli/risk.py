@@ -67,15 +67,18 @@ def risk_tables(document: dict[str, Any]) -> Group:
     from rich.console import Group
 
     from ops.cli.table import plain_table
-    from ops.risk_view import IndicatorRow, LevelRow, LimitRow, risk_rows
+    from ops.risk_view import IndicatorRow, LevelRow, LimitRow, RemarkRow, risk_rows
 
     rows = risk_rows(document)
     tables = []
     for title, columns, found in (
         ("levels", LevelRow._fields, rows.levels),
+        ("remarks", RemarkRow._fields, rows.remarks),
         ("limits", LimitRow._fields, rows.limits),
         ("indicators", IndicatorRow._fields, rows.indicators),
     ):
+        if title == "remarks" and not found:
+            continue
         table = plain_table(title)
         for column in columns:
             table.add_column(column)

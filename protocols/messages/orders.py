@@ -62,12 +62,13 @@ class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderAmended(OrderEvent, frozen=True, kw_only=True):
-    """Price and total quantity after an amendment."""
+    """Price and total quantity after an amendment; `filled_lots` of it were executed before."""
 
     side: Side
     price_ticks: int
     quantity_lots: int
     intent_id: str = ""
+    filled_lots: int = 0
 
 
 class OrderFilled(OrderEvent, frozen=True, kw_only=True):

@@ -44,7 +44,22 @@ def test_levels_come_first_for_the_account_then_for_each_symbol() -> None:
 
 
 def test_without_a_risk_monitor_nothing_is_shown() -> None:
-    assert risk_rows({}) == ([], [], [])
+    assert risk_rows({}) == ([], [], [], [])
+
+
+def test_what_holds_a_subject_back_beside_its_level_is_said() -> None:
+    document = {
+        "level": "HALTED",
+        "breakers": {"losses": "OPEN: 0.35% of equity was lost within 60 s"},
+        "latches": {"BTCUSDC": "held by a person: news"},
+        "symbols": {"BTCUSDC": {"guard": "quotes live at least 2000 ms", "differing_orders": ["a", "b"]}},
+    }
+    assert risk_rows(document).remarks == [
+        ("losses", "breaker", "OPEN: 0.35% of equity was lost within 60 s"),
+        ("BTCUSDC", "latched or held", "held by a person: news"),
+        ("BTCUSDC", "behaviour guard", "quotes live at least 2000 ms"),
+        ("BTCUSDC", "orders that differ", "2: a, b"),
+    ]
 
 
 def test_the_tables_name_every_indicator() -> None:

@@ -242,6 +242,15 @@ def test_an_order_filled_at_its_larger_amended_quantity_is_filled_only_then():
     assert [e.remaining_lots for e in rig.said(OrderFilled)] == [10, 0]
 
 
+def test_an_order_filled_while_a_larger_quantity_is_asked_for_leaves_nothing_to_its_readers():
+    rig = quoting()
+    lose_amends(rig, "lost")
+    rig.want([(MID - 50, 20)], [])
+    rig.venue.tells = True
+    rig.venue.fill(rig.venue.open()[0].client_order_id, 10)
+    assert [e.remaining_lots for e in rig.said(OrderFilled)] == [0]
+
+
 def test_an_amendment_of_an_order_that_is_gone_asks_for_its_fate():
     rig = quoting()
     rig.venue.tells = False

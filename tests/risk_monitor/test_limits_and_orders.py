@@ -128,6 +128,16 @@ def test_an_amended_total_counts_without_what_is_filled() -> None:
     assert orders.worst_case_lots(0) == (4, 0)
 
 
+@pytest.mark.parametrize(("quantity", "left"), [(5, 2), (3, 0)])
+def test_an_amendment_that_is_told_after_the_fill_knows_what_was_filled_before(quantity: int, left: int) -> None:
+    orders = OpenOrders()
+    orders.apply(accepted("a", Side.BUY, 3))
+    orders.apply(fill(1, Side.BUY, 3, 500_000, client_order_id="a", remaining_lots=0))
+    amended = {"side": Side.BUY, "price_ticks": 2, "quantity_lots": quantity, "filled_lots": 3}
+    orders.apply(OrderAmended(**HEAD, client_order_id="a", venue_order_id=0, **amended))
+    assert (orders.worst_case_lots(0), orders.count()) == ((left, 0), int(left > 0))
+
+
 def test_an_unknown_order_counts_in_full() -> None:
     orders = OpenOrders()
     orders.apply(

@@ -123,6 +123,7 @@ def test_an_order_manager_that_lies_of_a_resting_order_is_noticed() -> None:
     risk.shows(report(status=OrderStatus.CANCELED))
     risk.run(2_300)
     assert risk.level is RiskLevel.RESTRICTED
+    assert risk.core.snapshot().symbols["BTCUSDC"].differing_orders == [report().client_order_id]
 
 
 def test_an_order_manager_that_lies_of_a_cancel_is_noticed() -> None:
