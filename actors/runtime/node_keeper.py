@@ -49,6 +49,8 @@ STEADY_S = 30.0
 END_S = 5.0
 HEAD_DIAL_S = 0.5
 HEAD_LOOK_PERIOD_S = 1.0
+TABLES = "gcs"
+"""Folder of the head's tables in its temporary directory."""
 
 FAULT_TOLERANT_HEAD = {
     "RAY_gcs_storage": "rocksdb",
@@ -206,7 +208,7 @@ class NodeKeeper:
             NODE_STATE: kept.state,
         }
         if kept.part == "head":
-            environment |= {**FAULT_TOLERANT_HEAD, "RAY_gcs_storage_path": str(Path(kept.temp_dir, "gcs"))}
+            environment |= {**FAULT_TOLERANT_HEAD, "RAY_gcs_storage_path": str(Path(kept.temp_dir, TABLES))}
         with self._output.open("ab") as sink:
             return subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *self._arguments()],

@@ -83,6 +83,14 @@ def fill_disk(pid: int) -> None:
     psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (FILE_BYTES_MAX, psutil.RLIM_INFINITY))
 
 
+def cut_in_half(folder: Path) -> int:
+    """Every file of a folder loses its second half, as on a damaged disk; how many there are."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    for file in files:
+        os.truncate(file, file.stat().st_size // 2)
+    return len(files)
+
+
 @contextlib.contextmanager
 def no_more_files(pid: int) -> Iterator[None]:
     """The process can open nothing more while this lasts (EMFILE)."""

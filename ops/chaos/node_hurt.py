@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import msgspec
 import psutil
 
+from actors.runtime.node_keeper import TABLES, KeptPart
 from actors.runtime.ray_cluster import is_alive
-from actors.runtime.ray_host import alive_nodes
+from actors.runtime.ray_host import RayHostError, alive_nodes, alive_nodes_now
 from actors.runtime.ray_nodes import PartProcesses, part_processes
 from ops.chaos import faults
 from ops.chaos.live import Live, Told, seconds_after, verdict
@@ -23,6 +25,7 @@ GONE_S = 5.0
 """How long after waking up the old processes of a node may still be there."""
 
 EMPTY_S_MAX = 20.0
+BROKEN_S = 10.0
 AGENT_TITLE = "ray::NodeAgent"
 
 
@@ -68,6 +71,24 @@ def _kill_gcs(live: Live, victims: list[ActorStatus], told: Told) -> None:
     told.detected_s = round(seconds_after(told.scene), 3)
 
 
+def _broken_tables(live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The head dies and its tables are damaged before its keeper can start it anew; a person has to begin with new ones."""
+    head = part_processes(live.state)["head"]
+    keeper = faults.freeze(head.keeper)
+    faults.kill([head.gcs_server])
+    kept = msgspec.json.decode(keeper.cmdline()[-1], type=KeptPart)
+    cut = faults.cut_in_half(Path(kept.temp_dir, TABLES))
+    faults.wake(keeper)
+    told.notes.append(f"{cut} files of its tables are cut in half")
+    live.wait(BROKEN_S)
+    try:
+        alive_nodes_now()
+        told.checks.append(verdict("the head", False, "it came back on damaged tables"))
+    except RayHostError as error:
+        told.notes.append(f"{BROKEN_S:.0f} s later: {error}")
+    told.checks.append(verdict("the fault", cut > 0, "it has no tables"))
+
+
 def _no_head(live: Live, victims: list[ActorStatus], told: Told) -> None:
     """Its keeper is frozen, so that no new head comes until the venue's countdown has cleared what the dead order manager left."""
     head = part_processes(live.state)["head"]
@@ -95,6 +116,7 @@ _VARIANTS: dict[str, Callable[[Live, list[ActorStatus], Told], None]] = {
     "freeze node": _freeze_node,
     "kill gcs": _kill_gcs,
     "no head": _no_head,
+    "broken tables": _broken_tables,
     "kill home": _kill_home,
 }
 

@@ -75,6 +75,15 @@ def node_rows(settings: Settings) -> tuple[Row, ...]:
             ),
             watch_s=40.0,
         ),
+        Row(
+            key="22",
+            fault="the head dies and its tables are damaged: it stays away, trading goes on, the system is stopped in order",
+            injection=Injection.NODE,
+            variant="broken tables",
+            alerts=(AlertCode.HEAD_LOST,),
+            safe=Safe.TENDED,
+            bounds=Bounds(detected_s=HANG_S + LOST_S, safe_s=OTHER_S, quoting_s=QUOTING_S),
+        ),
         _lost("24", "SIGTERM to the shard's node", "end node", LOST_S, fenced_s),
         _lost("51", "every process of the shard's node SIGSTOP for 20 s", "freeze node", SILENT_S, fenced_s),
         Row(
