@@ -8,10 +8,15 @@ from typing import Any
 
 from actors.market_data.core import MarketDataCore
 from actors.market_data.feed import Feed
+from actors.market_data.rehearsal import Rehearsal
 from actors.runtime.address_ledger import OTHERS_SHARE, join_address
+from actors.runtime.links.stage import Stage
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from configs.schema import Settings
+from protocols.binance_usdm.market_streams import MarketStreamDecoder
+from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.effects import Publish
 from protocols.envelope import Message
 from protocols.mailboxes import MarketDataMailbox
 from protocols.messages.control import ActorSpec, ActorState
@@ -35,6 +40,9 @@ class MarketDataActor:
         self._rest: RestClient | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._rehearsal: Rehearsal | None = None
+        self._stage: Stage | None = None
+        self._imagined = MarketStreamDecoder(WireInstruments(spec.instruments))
 
     async def start(self, host: Host) -> None:
         """Begin to connect; books follow when the venue answers, and their state is told by FeedStatus."""
@@ -87,9 +95,23 @@ class MarketDataActor:
         """Nothing: every message of market_data is replaced by a newer one."""
         return []
 
+    def rehearse(self, now_ns: int) -> None:
+        """Decode an imagined frame, apply it to an imagined book, and say that to nobody."""
+        if self._stage is None or self._rehearsal is None:
+            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings, now_ns), Stage(self.mailbox)
+        rehearsal, stage = self._rehearsal, self._stage
+        event = self._imagined.decode(stage.through(rehearsal.next_frame(now_ns)), now_ns)
+        assert event is not None
+        for effect in rehearsal.play(event, now_ns):
+            if isinstance(effect, Publish):
+                stage.say(effect.body, now_ns)
+
     async def stop(self) -> None:
         """Close the sockets and drop calls on their way."""
         self._stopped = True
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
         if self._feed is not None:
             await self._feed.stop()
         if self._calls:

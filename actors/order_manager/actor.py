@@ -9,20 +9,28 @@ from typing import Any
 
 from actors.order_manager.core import OrderManagerCore
 from actors.order_manager.gateway import Gateway
+from actors.order_manager.rehearsal import Rehearsal
 from actors.runtime.journal import Journal, JournalError, JournalFailed
 from actors.runtime.journal_aside import put_aside
-from actors.runtime.journal_reading import read_shard_events
+from actors.runtime.journal_reading import read_shard_events, sealed
+from actors.runtime.links.stage import Stage
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
 from actors.runtime.stop_file import StopFile
+from actors.runtime.web_socket_frames import text_frames
 from configs.keys import load_keys
 from configs.schema import Settings
-from protocols.envelope import Message
+from protocols.binance_usdm.order_frames import OrderFrames
+from protocols.binance_usdm.signing import HmacSigner
+from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.effects import Append, Call
+from protocols.envelope import Message, encoder
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
 from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
-from protocols.venue import VenueRequest
+from protocols.messages.quoting import QuoteTargets
+from protocols.venue import AmendOrder, CancelOrder, PlaceOrder, VenueRequest
 
 SEGMENT_RECORDS_MAX = 500_000
 """Records after which a new segment of the journal begins; some hours of quoting two symbols."""
@@ -35,6 +43,8 @@ CHECKPOINT_RECORDS = 20_000
 
 SEGMENT_LOOK_S = 20.0
 """How often the length of the journal is looked at."""
+
+NO_KEY = "a key that opens nothing: for orders that are rehearsed"
 
 LAST_WORDS_S = 0.05
 """How long a process whose journal failed waits, after it wrote its cancels, before it ends."""
@@ -60,6 +70,10 @@ class OrderManagerActor:
         self._segment_ns = 0
         self._checkpoint_seq = 0
         self._keeping: asyncio.Task[None] | None = None
+        self._rehearsal: Rehearsal | None = None
+        self._stage: Stage | None = None
+        self._imagined = OrderFrames(WireInstruments(spec.instruments), NO_KEY, HmacSigner(NO_KEY))
+        self._stop_file = StopFile(StateDir(spec.state_dir).stop_file)
 
     async def start(self, host: Host) -> None:
         """Take the journal, load it, and begin to connect; the core's recovery follows.
@@ -158,6 +172,25 @@ class OrderManagerActor:
         if has_intents:
             self._settle_soon()
 
+    def rehearse(self, now_ns: int) -> None:
+        """Hear an imagined ladder, decide, and make the bytes of intents and orders under a key that opens nothing. All are forgotten."""
+        if self._gateway is None:
+            return  # a dry run sends no order that would have to be fast
+        if self._stage is None or self._rehearsal is None:
+            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings), Stage(self.mailbox)
+        rehearsal, stage = self._rehearsal, self._stage
+        targets = stage.hear(rehearsal.next_targets(), now_ns)
+        assert isinstance(targets, QuoteTargets)
+        frames: list[bytes] = []
+        for effect in rehearsal.play(targets, now_ns):
+            match effect:
+                case Append():
+                    sealed(0, encoder.encode(effect.record))
+                case Call(request=PlaceOrder() | AmendOrder() | CancelOrder() as request):
+                    frames.append(self._imagined.build(request))
+        self._stop_file.is_present()
+        stage.through(text_frames(frames))
+
     def _keep_intents(self) -> None:
         if not self._intents:
             return
@@ -190,6 +223,9 @@ class OrderManagerActor:
             await asyncio.wait([self._keeping])
         if self._gateway is not None:
             await self._gateway.stop()
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
         if self._journal is not None:
             if not self._failed:
                 self._flush_written()

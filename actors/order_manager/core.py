@@ -118,6 +118,11 @@ class OrderManagerCore:
         return _STATES[self._lifecycle.phase]
 
     @property
+    def shard(self) -> Shard:
+        """The parts, for a rehearsal to furnish."""
+        return self._shard
+
+    @property
     def venue_offset_ns(self) -> int:
         """The venue's time minus ours, as last known."""
         return self._shard.clock.offset_ns

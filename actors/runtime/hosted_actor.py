@@ -13,18 +13,12 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.precedence import take_place
 from actors.runtime.process import ActorProcess
 from actors.runtime.ray_cluster import NODE_STATE
 from configs.schema import Settings
 from protocols.mailboxes import AnyControl
 from protocols.messages.control import ActorSpec, Vitals
-
-ORDER_PATH = frozenset(("market_data", "strategy", "order_manager"))
-BESIDE_NICENESS = 5
-"""Where cores are short, a quote does not wait for those who only look at it: every other actor yields to the order path.
-
-They are batch work to the kernel as well: one that wakes up does not take the core from an order on its way.
-"""
 
 WATCH_S_MAX = 60.0
 """Bound of a watch call, whatever its caller asks for: an endless call would keep Ray from ending the process gracefully."""
@@ -69,13 +63,11 @@ class HostedActor:
         """
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
-        if self._spec.role not in ORDER_PATH and os.getpriority(os.PRIO_PROCESS, 0) < BESIDE_NICENESS:
-            os.setpriority(os.PRIO_PROCESS, 0, BESIDE_NICENESS)
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         try:
             settings = Settings.model_validate_json(self._spec.config_json)
+            place = take_place(self._spec.role, settings.order_path.real_time)
             self._shell = _load(self._shell_path)(self._spec, settings)
-            process = ActorProcess(self._spec, self._shell, settings)
+            process = ActorProcess(self._spec, self._shell, settings, place=place)
             await process.start()
         except Exception as error:
             raise HostError(f"{self._spec.name} did not start: {type(error).__name__}: {error}") from error

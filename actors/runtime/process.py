@@ -27,6 +27,7 @@ from actors.runtime.links.reader import LinkReader
 from actors.runtime.links.writer import LinkWriter
 from actors.runtime.logs import open_log
 from actors.runtime.loop_watch import LoopWatch
+from actors.runtime.rehearsing import Pace
 from actors.runtime.shell import Clock, Shell
 from actors.runtime.shut import write_stop_file
 from actors.runtime.state_dir import StateDir
@@ -53,6 +54,9 @@ from protocols.messages.control import ActorSpec, EmergencyStop, EpochAnnounced,
 
 TICK_S = 0.05
 """Period of looking at the stop file and of measuring the loop."""
+
+REHEARSAL_PERIOD_NS_MIN = 1_000_000
+"""The way to an order is rehearsed no more often; the loop's timers know no shorter wait either."""
 
 WAITING_MAX = 65_536
 """Messages that may wait while another one is handled, or before the core has started; more ends the process."""
@@ -81,6 +85,15 @@ class Gathers(Protocol):
         ...
 
 
+@runtime_checkable
+class Rehearses(Protocol):
+    """A shell that can walk its part of the way to an order over imagined data."""
+
+    def rehearse(self, now_ns: int) -> None:
+        """Walk it once. Nothing real is read for it or changed by it, and nothing of it leaves the process."""
+        ...
+
+
 class ActorProcess:
     """One core, its shell and its links. Everything happens on one loop."""
 
@@ -93,17 +106,20 @@ class ActorProcess:
         clock: Clock | None = None,
         log: Any = None,
         on_fatal: Fatal | None = None,
+        place: str = "",
     ) -> None:
         """Put the parts together; `start` brings them to life.
 
         Args:
             on_fatal: None means that the process is this actor's own: its log file is opened, the garbage collector tuned, and
                 a fatal error ends it. Several actors in one process (tests, benches) pass a function.
+            place: of its loop on the processor, in words; shown in status.
         """
         self._spec = spec
         self._shell = shell
         self._settings = settings
         self._state = StateDir(spec.state_dir)
+        self._place = place
         self._owns_process = on_fatal is None
         self._on_fatal = on_fatal or end_process
         self.clock: Clock = clock or BootClock()
@@ -139,6 +155,10 @@ class ActorProcess:
         self._readers = self._make_readers()
         self._recorder = self._make_recorder()
         self._carried_out = shell.carried_out if isinstance(shell, Gathers) else None
+        self._rehearse = shell.rehearse if isinstance(shell, Rehearses) else None
+        self._pace = Pace(settings.order_path.rehearsal_core_share, REHEARSAL_PERIOD_NS_MIN)
+        self._walked_ns = 0
+        self._rehearsing: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Start the shell, open the links, then the core.
@@ -146,7 +166,13 @@ class ActorProcess:
         Raises:
             Exception: whatever the shell's start raised; nothing is left running that `stop` does not end.
         """
-        self.log.info("{} starts, epoch {}, pid {}", self._spec.name, self._spec.epoch, os.getpid())
+        self.log.info(
+            "{} starts, epoch {}, pid {}, scheduled: {}",
+            self._spec.name,
+            self._spec.epoch,
+            os.getpid(),
+            self._place or "ordinary",
+        )
         await self._shell.start(self)
         for address in (self._spec.address, self._spec.tcp_address):
             if address:
@@ -160,6 +186,8 @@ class ActorProcess:
         self._handling = False
         self._look_around()
         self._drain_waiting()
+        if self._rehearse is not None and self._pace.is_wanted:
+            self._rehearse_in(REHEARSAL_PERIOD_NS_MIN)
 
     def deliver(self, message: Message, origin_ns: int = 0) -> None:
         """Hand `message` to the core now; while another is being handled it waits for the end of that one's effects."""
@@ -200,13 +228,14 @@ class ActorProcess:
             link_ages_ns={peer: reader.age_ns(now_ns) for peer, reader in readers.items()},
             queue_depths={**self._writer.depths(), "waiting": len(self._waiting)},
             gc_pause_ns_max=self._watch.gc_pause_ns_max,
+            place=self._place,
         )
 
     async def stop(self) -> None:
         """End timers, links and the shell; the core is told nothing more."""
         self._dead = True
         self._watch.stop()
-        for handle in (self._timer, self._tick):
+        for handle in (self._timer, self._tick, self._rehearsing):
             if handle is not None:
                 handle.cancel()
         for reader in self._readers.values():
@@ -294,6 +323,26 @@ class ActorProcess:
         finally:
             self._handling = False
             self.origin_ns = 0
+            if origin_ns:
+                self._walked_ns = now_ns
+
+    def _rehearse_in(self, wait_ns: int) -> None:
+        self._rehearsing = asyncio.get_running_loop().call_later(wait_ns / 1e9, self._rehearse_now)
+
+    def _rehearse_now(self) -> None:
+        """The way is rehearsed unless it was just walked."""
+        if self._dead or self._rehearse is None:
+            return
+        began_ns = self.clock.now_ns()
+        if began_ns - self._walked_ns < REHEARSAL_PERIOD_NS_MIN:
+            self._rehearse_in(REHEARSAL_PERIOD_NS_MIN)
+            return
+        try:
+            self._rehearse(began_ns)
+        except Exception as error:  # noqa: BLE001 - nothing real is touched: trading goes on, colder
+            self.log.opt(exception=error).error("rehearsals end, orders will be slower: {}", error)
+            return
+        self._rehearse_in(self._pace.wait_ns(self.clock.now_ns() - began_ns))
 
     def _begin(self) -> None:
         core, now_ns = self._shell.core, self.clock.now_ns()

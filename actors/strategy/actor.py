@@ -5,12 +5,16 @@ from __future__ import annotations
 from types import UnionType
 from typing import Any
 
+from actors.runtime.links.stage import Stage
 from actors.runtime.shell import Host
 from actors.strategy.core import StrategyCore
+from actors.strategy.rehearsal import Rehearsal
 from configs.schema import Settings
+from protocols.effects import Publish
 from protocols.envelope import Message
 from protocols.mailboxes import StrategyMailbox
 from protocols.messages.control import ActorSpec, ActorState
+from protocols.messages.market import BookTop
 
 
 class StrategyActor:
@@ -20,6 +24,10 @@ class StrategyActor:
 
     def __init__(self, spec: ActorSpec, settings: Settings) -> None:
         self.core = StrategyCore(spec, settings)
+        self._spec = spec
+        self._settings = settings
+        self._rehearsal: Rehearsal | None = None
+        self._stage: Stage | None = None
         self._started = False
         self._stopped = False
 
@@ -49,6 +57,20 @@ class StrategyActor:
         """Nothing: every message of strategy is replaced by a newer one."""
         return []
 
+    def rehearse(self, now_ns: int) -> None:
+        """Hear an imagined book, price it, and say its ladder to nobody."""
+        if self._stage is None or self._rehearsal is None:
+            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings, now_ns), Stage(self.mailbox)
+        rehearsal, stage = self._rehearsal, self._stage
+        book = stage.hear(rehearsal.next_book(now_ns), now_ns)
+        assert isinstance(book, BookTop)
+        for effect in rehearsal.play(book, now_ns):
+            if isinstance(effect, Publish):
+                stage.say(effect.body, now_ns)
+
     async def stop(self) -> None:
-        """Nothing to close."""
+        """Close the stage."""
         self._stopped = True
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None

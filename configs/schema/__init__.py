@@ -17,6 +17,7 @@ from configs.schema.operation import (
     InventorySettings,
     LinkSettings,
     LogSettings,
+    OrderPathSettings,
     RecordingSettings,
     SupervisionSettings,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "MarketDataSettings",
     "NodeSettings",
     "OrderManagerSettings",
+    "OrderPathSettings",
     "RecordingSettings",
     "RiskSettings",
     "ScenarioName",

@@ -1,4 +1,4 @@
-"""Sections about running the system: inventory, supervision, alerting, links, logs, recording."""
+"""Sections about running the system: inventory, supervision, order path, alerting, links, logs, recording."""
 
 from __future__ import annotations
 
@@ -45,6 +45,18 @@ class SupervisionSettings(Section):
     def memory_bytes_max(self, name: str, role: str) -> int:
         """The bound of one actor: its own, else its role's, else everybody's."""
         return self.memory_mb_max_of.get(name, self.memory_mb_max_of.get(role, self.memory_mb_max)) * 1_000_000
+
+
+class OrderPathSettings(Section):
+    """How the processes between a market frame and an order are kept fast.
+
+    `real_time`: their loops are scheduled before every ordinary process, where the system permits it (status says whether).
+    `rehearsal_core_share`: the part of one core that each of these processes may use for walking its way over imagined data
+    while nothing happens, so that a real order finds code and data in the processor's caches; 0 for never.
+    """
+
+    real_time: bool = True
+    rehearsal_core_share: float = Field(default=0.1, ge=0, le=0.5, allow_inf_nan=False)
 
 
 class AlertingSettings(Section):

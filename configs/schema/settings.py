@@ -12,6 +12,7 @@ from configs.schema.operation import (
     InventorySettings,
     LinkSettings,
     LogSettings,
+    OrderPathSettings,
     RecordingSettings,
     SupervisionSettings,
 )
@@ -44,6 +45,7 @@ class Settings(Section):
     flatten: FlattenSettings = FlattenSettings()
     inventory: InventorySettings = InventorySettings()
     supervision: SupervisionSettings = SupervisionSettings()
+    order_path: OrderPathSettings = OrderPathSettings()
     alerting: AlertingSettings = AlertingSettings()
     links: LinkSettings = LinkSettings()
     logs: LogSettings = LogSettings()

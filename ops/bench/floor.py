@@ -28,6 +28,7 @@ import uvloop
 
 from actors.runtime.clock import BootClock
 from actors.runtime.direct_write import plain_descriptor, write_now
+from actors.runtime.precedence import take_place
 from actors.runtime.web_socket import WebSocketClient
 
 ORDER_BYTES = 420
@@ -134,10 +135,13 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     match arguments:
         case ["first", urls, next_path]:
+            take_place("market_data", real_time=True)
             uvloop.run(first(urls, next_path))
         case ["middle", path, next_path]:
+            take_place("strategy", real_time=True)
             uvloop.run(middle(path, next_path))
         case ["last", path, sink_url, out_file]:
+            take_place("order_manager", real_time=True)
             uvloop.run(last(path, sink_url, out_file))
         case _:
             sys.exit(__doc__)

@@ -71,7 +71,7 @@ class ActorState(enum.StrEnum):
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):
-    """What the host knows of its process: identity, age of links, depth of queues, lag of the loop."""
+    """What the host knows of its process: identity, age of links, depth of queues, lag of the loop, place on the processor."""
 
     name: str
     pid: int
@@ -85,6 +85,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     queue_depths: dict[str, int]
     gc_pause_ns_max: int
     text: str = ""
+    place: str = ""
 
 
 class Drain(Message, frozen=True, kw_only=True):
