@@ -1,7 +1,7 @@
 """Filters that changed between two runs on one state directory.
 
-Journals hold prices and quantities in ticks and lots. With new bounds an instrument gets its next version and the run goes on; with
-another tick or lot the old integers would mean something else, so such a start is refused.
+Each change gives an instrument its next version. Journals name the units that they count in, so that a run in other ticks or lots goes on
+from them: every actor converts what it loads (actors/order_manager/units.py), exactly or not at all.
 """
 
 from __future__ import annotations
@@ -11,34 +11,30 @@ from collections.abc import Mapping
 import msgspec
 
 from protocols.messages.control import SystemPlan
-from protocols.values import Instrument
-
-
-class UnitsChanged(Exception):
-    """A tick or a lot is not what the journals of this state directory were written in; the text says what to do."""
+from protocols.values import Instrument, InstrumentId
 
 
 def versioned(found: Mapping[str, Instrument], earlier: SystemPlan | None) -> dict[str, Instrument]:
-    """The instruments that the venue lists now, by symbol, each with the version that follows from the earlier run's.
-
-    Raises:
-        UnitsChanged: the earlier run counted in other ticks or lots.
-    """
-    if earlier is None:
-        return dict(found)
-    before = {one.instrument_id: one for child in earlier.children for one in child.spec.instruments}
-    changed = [
-        f"{symbol} had a tick of {was.tick_size:f} and a lot of {was.lot_size:f}, now {now.tick_size:f} and {now.lot_size:f}"
-        for symbol, now in found.items()
-        if (was := before.get(now.instrument_id)) is not None
-        and (was.tick_size, was.lot_size) != (now.tick_size, now.lot_size)
-    ]
-    if changed:
-        raise UnitsChanged(
-            f"the venue changed its units: {'; '.join(changed)}. The journals in {earlier.state_dir} count in the old ones: start with "
-            "another --state; orders and positions are then read from the venue, and the trading day begins anew"
-        )
+    """The instruments that the venue lists now, by symbol, each with the version that follows from the earlier run's."""
+    before = _instruments(earlier)
     return {symbol: _versioned(now, before.get(now.instrument_id)) for symbol, now in found.items()}
+
+
+def changed_units(found: Mapping[str, Instrument], earlier: SystemPlan | None) -> list[str]:
+    """A sentence for each symbol that counted in other ticks or lots in the earlier run."""
+    before = _instruments(earlier)
+    return [
+        f"the venue changed the units of {symbol}: a tick of {was.tick_size:f} and a lot of {was.lot_size:f} became "
+        f"{now.tick_size:f} and {now.lot_size:f}; what the journals hold is converted"
+        for symbol, now in found.items()
+        if (was := before.get(now.instrument_id)) is not None and not was.counts_as(now)
+    ]
+
+
+def _instruments(plan: SystemPlan | None) -> dict[InstrumentId, Instrument]:
+    if plan is None:
+        return {}
+    return {one.instrument_id: one for child in plan.children for one in child.spec.instruments}
 
 
 def _versioned(now: Instrument, was: Instrument | None) -> Instrument:

@@ -30,6 +30,7 @@ from protocols.client_order_id import parse_client_order_id
 from protocols.envelope import Message
 from protocols.messages.control import ActorSpec
 from protocols.messages.journal import EpochBegan, OrderIntended
+from protocols.messages.orders import InstrumentTaken
 from protocols.values import Instrument, InstrumentId, symbol_of
 
 DIFFERENCES_TOLD_MAX = 50
@@ -152,7 +153,10 @@ class _ShardFold:
         self._restorer.take(record)
         if isinstance(record, EpochBegan):
             self.epochs.append(record.epoch)
-        elif getattr(record, "instrument_id", None) in self.books.books:
+            return
+        if isinstance(record, InstrumentTaken):
+            self.books.speak_in((record.instrument,))
+        if getattr(record, "instrument_id", None) in self.books.books:
             self.books.apply(record)  # type: ignore[arg-type]  # of the others it takes no note
 
     def differences(self, snapshot: bytes) -> list[str]:
@@ -256,7 +260,7 @@ def _replay_shard(journal: Path) -> Replayed:
     done = _Pass(journal, AnyRecord)
     done.run(fold)
     rows = fold.order_rows()
-    lots = {i: symbol.table.position_lots for i, symbol in fold.shard.symbols.items()}
+    held = {i: symbol.instrument.quantity(symbol.table.position_lots) for i, symbol in fold.shard.symbols.items()}
     return Replayed(
         journal=str(journal),
         kind="order_manager",
@@ -266,7 +270,7 @@ def _replay_shard(journal: Path) -> Replayed:
         epochs=tuple(fold.epochs),
         snapshots=done.compared,
         differences=tuple(done.differences),
-        symbols=_rows(fold.books, lambda i: instruments[i].quantity(lots[i]), rows),
+        symbols=_rows(fold.books, lambda i: held[i], rows),
         orders=rows,
     )
 

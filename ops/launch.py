@@ -37,7 +37,7 @@ from configs.keys import ApiKeyError, load_keys
 from configs.schema import ClusterSettings, Settings, SupervisionSettings
 from ops.direct_venue import DirectVenue
 from ops.emergency_stop import cancel_everything, stop_keys
-from ops.filter_change import UnitsChanged, versioned
+from ops.filter_change import changed_units, versioned
 from ops.preflight import PreflightFailed, check_venue, wait_for_venue
 from ops.saved_plan import SavedPlanError, saved_plan
 from ops.system import SHARDED, SHELLS, START_ORDER, build_plan, exchange_spec, supervisor_spec
@@ -132,7 +132,10 @@ def launch(
                 _step(go_on)
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
-            instruments = versioned(found.instruments, _earlier_plan(state, say))
+            earlier = _earlier_plan(state, say)
+            for sentence in changed_units(found.instruments, earlier):
+                say(sentence)
+            instruments = versioned(found.instruments, earlier)
             plan = build_plan(settings, instruments, found.epoch_floor, state, found.rate_limits)
             plan = msgspec.structs.replace(plan, config_file=config_file)
             if revise is not None:
@@ -295,7 +298,7 @@ def _earlier_plan(state: StateDir, say: Say) -> SystemPlan | None:
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (RayHostError, NotRunning, PreflightFailed, UnitsChanged, ApiKeyError) as error:
+    except (RayHostError, NotRunning, PreflightFailed, ApiKeyError) as error:
         raise LaunchFailed(str(error)) from error
 
 

@@ -33,6 +33,7 @@ from protocols.messages.orders import (
     AnyOrderEvent,
     BalanceChanged,
     FundingPaid,
+    InstrumentTaken,
     MarginCalled,
     OrderAccepted,
     OrderAmended,
@@ -198,6 +199,7 @@ ROUTES: dict[type[Message], Route] = {
     FundingPaid: Route(LinkClass.ORDERED, _ACCOUNT_READERS),
     VenuePosition: Route(LinkClass.ORDERED, _ACCOUNT_READERS),
     MarginCalled: Route(LinkClass.ORDERED, _ACCOUNT_READERS),
+    InstrumentTaken: Route(LinkClass.ORDERED, _ACCOUNT_READERS),
     Alert: Route(LinkClass.ALERTS, {"alerting": 0}),
 }
 

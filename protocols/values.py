@@ -90,6 +90,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """The venue's symbol."""
         return symbol_of(self.instrument_id)
 
+    def counts_as(self, other: Instrument) -> bool:
+        """Whether ticks and lots of both mean the same."""
+        return (self.tick_size, self.lot_size) == (other.tick_size, other.lot_size)
+
     def price(self, price_ticks: int) -> Decimal:
         """Ticks to quote currency."""
         return self.tick_size * price_ticks
@@ -128,6 +132,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         if ticks != ticks.to_integral_value():
             raise ValueError(f"{self.symbol}: price {price} is not a multiple of the tick {self.tick_size}")
         return int(ticks)
+
+    def is_whole(self, quantity: Decimal) -> bool:
+        """Whether a quantity is a whole number of lots."""
+        return quantity % self.lot_size == 0
 
     def exact_lots(self, quantity: Decimal) -> int:
         """Lots of a quantity that must be a multiple of the lot.

@@ -98,7 +98,13 @@ def settings(dry_run: bool = False, **changes: object) -> Settings:
     )
 
 
-def spec(epoch: int = 7, symbols: tuple[InstrumentId, ...] = (BTC,), started_ns: int = 0) -> ActorSpec:
+def spec(
+    epoch: int = 7,
+    symbols: tuple[InstrumentId, ...] = (BTC,),
+    started_ns: int = 0,
+    listed: dict[str, object] | None = None,
+) -> ActorSpec:
+    """One order manager's; `listed` is what the venue says otherwise of its instruments."""
     return ActorSpec(
         name="order_manager-0",
         role="order_manager",
@@ -108,7 +114,7 @@ def spec(epoch: int = 7, symbols: tuple[InstrumentId, ...] = (BTC,), started_ns:
         account="main",
         address="",
         peers={},
-        instruments=tuple(instrument(symbol) for symbol in symbols),
+        instruments=tuple(instrument(symbol, **(listed or {})) for symbol in symbols),
         symbol_codes={symbol: code for code, symbol in enumerate(symbols)},
         shards=(symbols,),
         state_dir="",
@@ -377,6 +383,7 @@ class Rig:
         venue: Venue | None = None,
         now_ns: int = START_NS,
         started_ns: int = 0,
+        listed: dict[str, object] | None = None,
         **changes: object,
     ) -> None:
         self.now_ns = now_ns
@@ -393,10 +400,13 @@ class Rig:
         self.book_id = 1
         self._inbox: list[Message] = []
         self._handling = False
-        self.core = OrderManagerCore(spec(epoch, symbols, started_ns), settings(dry_run, **changes))
+        self.core = OrderManagerCore(spec(epoch, symbols, started_ns, listed), settings(dry_run, **changes))
         if venue is not None:
             venue._rig = self
         self.venue = venue or Venue(self)
+        listed_now = instrument(**(listed or {}))
+        self.version = listed_now.version
+        self.mid = listed_now.exact_ticks(Decimal(60_000))
         for record in journal or []:
             self.core.restore(record)
         self.journal.extend(journal or [])
@@ -484,12 +494,12 @@ class Rig:
     def top(self, symbol: InstrumentId) -> BookTop:
         return BookTop(
             instrument_id=symbol,
-            instrument_version=1,
+            instrument_version=self.version,
             update_id=self.book_id,
             venue_time_ns=self.now_ns + OFFSET_NS,
             received_ns=self.now_ns,
-            bids=((MID - 1, 100),),
-            asks=((MID + 1, 100),),
+            bids=((self.mid - 1, 100),),
+            asks=((self.mid + 1, 100),),
         )
 
     def status(self, symbol: InstrumentId, state: FeedState = FeedState.LIVE) -> FeedStatus:
@@ -520,7 +530,7 @@ class Rig:
         bids, asks = self.targets[symbol]
         return QuoteTargets(
             instrument_id=symbol,
-            instrument_version=1,
+            instrument_version=self.version,
             book_update_id=self.book_id,
             book_received_ns=self.now_ns,
             bids=bids,

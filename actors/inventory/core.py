@@ -40,6 +40,7 @@ from protocols.messages.orders import (
     AnyOrderEvent,
     BalanceChanged,
     FundingPaid,
+    InstrumentTaken,
     MarginCalled,
     OrderEvent,
     OrderFilled,
@@ -70,6 +71,7 @@ class InventoryCore:
         self._account = AccountBooks(spec.instruments, spec.shards)
         for record in journal:
             self._account.replay(record)
+        self._account.speak_in(spec.instruments)
         age_ns_max = settings.risk.mark_age_ms_max * _MS
         self._values = {i.instrument_id: Valuation(i, age_ns_max) for i in spec.instruments}
         shard_of = {i: shard for shard, members in enumerate(spec.shards) for i in members}
@@ -103,7 +105,7 @@ class InventoryCore:
         match message:
             case OrderEvent():
                 return self._on_event(message, now_ns)
-            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled():
+            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled() | InstrumentTaken():
                 return self._on_event(message, now_ns)
             case MarkPrice() | BookTop():
                 return self._on_price(message, now_ns)
@@ -194,7 +196,7 @@ class InventoryCore:
             case BalanceChanged():
                 self._account.wallets.state(event.asset, event.wallet_balance, event.venue_time_ns)
             case VenuePosition():
-                self._account.hear(event)
+                self._account.hear_event(event)
             case _:
                 pass
         if not isinstance(event, OrderFilled | VenuePosition):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from actors.inventory.agreement import Agreement
 from actors.inventory.books import Booked, SymbolBook
@@ -15,7 +17,14 @@ from actors.inventory.wallets import Wallets
 from protocols.arithmetic.positions import exact_arithmetic
 from protocols.arithmetic.sequences import StreamNumbers
 from protocols.messages.journal import PositionAdopted
-from protocols.messages.orders import TRANSFER_REASONS, BalanceChanged, FundingPaid, OrderFilled, VenuePosition
+from protocols.messages.orders import (
+    TRANSFER_REASONS,
+    BalanceChanged,
+    FundingPaid,
+    InstrumentTaken,
+    OrderFilled,
+    VenuePosition,
+)
 from protocols.values import Instrument, InstrumentId
 
 
@@ -27,7 +36,7 @@ class Applied(NamedTuple):
 
 
 class AccountBooks:
-    """Books, wallets and the numbers of the streams.
+    """Books, wallets and the numbers of the streams. Books are in exact decimals, whatever units events count in.
 
     Args:
         instruments: every symbol that is traded.
@@ -35,7 +44,9 @@ class AccountBooks:
     """
 
     def __init__(self, instruments: Iterable[Instrument], shards: tuple[tuple[InstrumentId, ...], ...]) -> None:
-        self.instruments: Mapping[InstrumentId, Instrument] = {i.instrument_id: i for i in instruments}
+        self.instruments: dict[InstrumentId, Instrument] = {i.instrument_id: i for i in instruments}
+        """What we speak in: positions that are adopted and published. While a journal is read, what its life spoke in."""
+        self._events_count_in = dict(self.instruments)
         self.books = {i: SymbolBook(instrument_id=i) for i in self.instruments}
         self.agreements = {i: Agreement() for i in self.instruments}
         self.wallets = Wallets()
@@ -59,6 +70,9 @@ class AccountBooks:
                     self._charge(record)
             case PositionAdopted():
                 self._adopt(record)
+            case InstrumentTaken():
+                if record.instrument_id in self.books:
+                    self._events_count_in[record.instrument_id] = record.instrument
             case WalletAdopted():
                 self.wallets.adopt(record)
             case RatesChanged():
@@ -85,6 +99,10 @@ class AccountBooks:
             self.streams.resume(shard, event_seq)
         self.apply(record)
 
+    def speak_in(self, instruments: Iterable[Instrument]) -> None:
+        """A life begins: positions are said, and adopted from now on, in the units of these."""
+        self.instruments.update({one.instrument_id: one for one in instruments})
+
     def checkpoint(self) -> BooksSaved:
         """Everything as one record; later bookings do not change it."""
         return BooksSaved(
@@ -97,12 +115,23 @@ class AccountBooks:
             charges=self.charges,
             day_charges=self.day_charges,
             doubted=tuple(i for i, agreement in self.agreements.items() if agreement.doubted),
+            instruments=tuple(self.instruments.values()),
+            event_instruments=tuple(self._events_count_in.values()),
         )
 
     def hear(self, event: VenuePosition) -> None:
-        """Take note of the venue's word on a position."""
+        """Take note of the venue's word on a position, in the units that we speak in."""
         if event.instrument_id in self.agreements:
             self.agreements[event.instrument_id].hear(adoption(event))
+
+    def hear_event(self, event: VenuePosition) -> None:
+        """The same as an order manager has told it, in the units of its events; what is no whole number of ours says nothing."""
+        counted, ours = self._events_count_in.get(event.instrument_id), self.instruments.get(event.instrument_id)
+        if counted is None or ours is None:
+            return
+        quantity = counted.quantity(event.position_lots)
+        if ours.is_whole(quantity):
+            self.hear(msgspec.structs.replace(event, position_lots=ours.exact_lots(quantity)))
 
     def assets_of_fees(self) -> frozenset[str]:
         """Assets besides the margin assets in which fees are paid."""
@@ -110,12 +139,14 @@ class AccountBooks:
         return frozenset(waiting | set(self.rates))
 
     def lots(self, instrument_id: InstrumentId) -> int:
-        """Our position in whole lots."""
-        return self.instruments[instrument_id].exact_lots(self.books[instrument_id].average.quantity)
+        """Our position in lots; one that is no whole number of them is not known (`is_known`), and cut towards zero."""
+        return int(self.books[instrument_id].average.quantity / self.instruments[instrument_id].lot_size)
 
     def is_known(self, instrument_id: InstrumentId) -> bool:
-        """Whether the position has been confirmed by the venue and no event was missed since."""
-        return self.books[instrument_id].adopted and not self.agreements[instrument_id].doubted
+        """Whether the position has been confirmed by the venue, no event was missed since, and it can be said in lots."""
+        book = self.books[instrument_id]
+        is_confirmed = book.adopted and not self.agreements[instrument_id].doubted
+        return is_confirmed and self.instruments[instrument_id].is_whole(book.average.quantity)
 
     def members(self, shard: int) -> tuple[InstrumentId, ...]:
         """The instruments of a shard; none for one that does not exist."""
@@ -125,7 +156,7 @@ class AccountBooks:
         book = self.books[fill.instrument_id]
         if book.knows(fill):
             return Applied(repeated=True)
-        instrument = self.instruments[fill.instrument_id]
+        instrument = self._events_count_in[fill.instrument_id]
         booked: Booked = book.book(fill, instrument, self.rates)
         self.wallets.book(instrument.margin_asset, booked.realised, fill.venue_time_ns)
         self.wallets.book(booked.fee_asset, -booked.fee, fill.venue_time_ns)
@@ -165,6 +196,10 @@ class AccountBooks:
         self.wallets.restore(saved.wallets, saved.transfers)
         for shard, event_seq in saved.streams.items():
             self.streams.resume(shard, event_seq)
+        self.instruments.update({i.instrument_id: i for i in saved.instruments if i.instrument_id in self.books})
+        for instrument in saved.event_instruments:
+            if instrument.instrument_id in self.books:
+                self._events_count_in[instrument.instrument_id] = instrument
         self.day, self.rates = saved.day, dict(saved.rates)
         self.charges, self.day_charges = saved.charges, saved.day_charges
         for instrument_id in saved.doubted:

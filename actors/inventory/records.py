@@ -10,7 +10,7 @@ from actors.inventory.books import SymbolBook
 from protocols.envelope import Message
 from protocols.messages.journal import PositionAdopted
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
-from protocols.values import InstrumentId
+from protocols.values import Instrument, InstrumentId
 
 
 class DayBegan(Message, frozen=True, kw_only=True):
@@ -52,7 +52,10 @@ class WalletState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BooksSaved(Message, frozen=True, kw_only=True):
-    """A checkpoint: everything that earlier records of this journal say, so that a restart reads from here."""
+    """A checkpoint: everything that earlier records of this journal say, so that a restart reads from here.
+
+    `instruments` are those that this life of inventory speaks in, `event_instruments` those in which the order managers' events count.
+    """
 
     books: tuple[SymbolBook, ...]
     wallets: tuple[WalletState, ...]
@@ -63,6 +66,8 @@ class BooksSaved(Message, frozen=True, kw_only=True):
     rates: dict[str, Decimal] = msgspec.field(default_factory=dict)
     charges: Decimal = Decimal(0)
     day_charges: Decimal = Decimal(0)
+    instruments: tuple[Instrument, ...] = ()
+    event_instruments: tuple[Instrument, ...] = ()
 
 
 JournalRecord = (

@@ -6,8 +6,9 @@ import msgspec
 
 from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
+from actors.order_manager.units import count_in
 from protocols.messages.orders import OrderFilled
-from protocols.values import InstrumentId, Side, TimeInForce
+from protocols.values import Instrument, InstrumentId, Side, TimeInForce
 
 
 class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -33,7 +34,10 @@ class OrderSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One symbol. `booked` are executions above `booked_upto`, as (trade id, venue order id); `tombstones` orders presumed dead."""
+    """One symbol. `booked` are executions above `booked_upto`, as (trade id, venue order id); `tombstones` orders presumed dead.
+
+    Everything in ticks and lots counts in those of `instrument`.
+    """
 
     instrument_id: InstrumentId
     has_opening: bool
@@ -45,6 +49,7 @@ class SymbolSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     newest_id: tuple[int, int]
     orders: tuple[OrderSaved, ...]
     tombstones: tuple[OrderSaved, ...] = ()
+    instrument: Instrument | None = None
 
 
 class ShardSaved(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -77,6 +82,7 @@ def save(shard: Shard) -> bytes:
                 newest_id=(shard.spec.epoch, symbol.seq) if symbol.seq else symbol.newest_id,
                 orders=tuple(_saved(order) for order in symbol.table.live.values()),
                 tombstones=tuple(_saved(tombstone.order) for tombstone in symbol.table.tombstones.values()),
+                instrument=symbol.instrument,
             )
             for symbol in shard.symbols.values()
         ),
@@ -97,11 +103,12 @@ def load(shard: Shard, checkpoint: bytes) -> None:
     shard.older_deadline_venue_ns = saved.older_deadline_venue_ns
     for intent_id, venue_time_ns in saved.intents:
         shard.intents.note(intent_id, venue_time_ns)
-    shard.outbox.recent_fills.extend(fill for fill in saved.fills if fill.instrument_id in shard.symbols)
     for each in saved.symbols:
         symbol = shard.symbols.get(each.instrument_id)
         if symbol is None:
             continue
+        if each.instrument is not None:
+            count_in(symbol, each.instrument, shard.outbox)
         symbol.adopted_venue_ns = each.adopted_venue_ns
         symbol.newest_id = each.newest_id
         shard.syncs[each.instrument_id].has_opening = each.has_opening
@@ -111,6 +118,7 @@ def load(shard: Shard, checkpoint: bytes) -> None:
             symbol.table.restore(_loaded(order))
         for buried in each.tombstones:
             symbol.table.entomb(_loaded(buried))
+    shard.outbox.recent_fills.extend(fill for fill in saved.fills if fill.instrument_id in shard.symbols)
 
 
 def _saved(order: Order) -> OrderSaved:

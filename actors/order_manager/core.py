@@ -45,6 +45,7 @@ from protocols.messages.control import (
 from protocols.messages.inventory import UserStreamKey
 from protocols.messages.journal import EpochBegan
 from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
+from protocols.messages.orders import InstrumentTaken
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.requests import OrderRequest, WithdrawRequest
 from protocols.messages.risk import Lease, QuotingTerms
@@ -176,6 +177,16 @@ class OrderManagerCore:
         if not shard.outbox.event_seq:
             shard.outbox.event_seq = era_begins_after(shard.spec.epoch)
         shard.outbox.append(EpochBegan(epoch=shard.spec.epoch, began_ns=now_ns, venue_time_ns=shard.clock.at(now_ns)))
+        for symbol in shard.symbols.values():
+            shard.outbox.event(
+                InstrumentTaken,
+                instrument_id=symbol.instrument_id,
+                instrument=symbol.instrument,
+                position_lots=symbol.table.position_lots,
+                venue_time_ns=shard.clock.at(now_ns),
+            )
+            if symbol.halted:
+                shard.halt(symbol, AlertCode.ACCOUNT_DIFFERS, symbol.halted, now_ns)
         if self._journal_lost:
             shard.intents.lost_before_ns = now_ns
             name = shard.spec.name
@@ -205,7 +216,8 @@ class OrderManagerCore:
                 self._requests.withdraw(message, now_ns)
             case BookTop():
                 symbol = shard.symbols.get(message.instrument_id)
-                if symbol is not None and message.bids and message.asks:
+                has_both = bool(message.bids and message.asks)
+                if symbol is not None and has_both and message.instrument_version == symbol.instrument.version:
                     symbol.take_top(message)
             case FeedStatus():
                 symbol = shard.symbols.get(message.instrument_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import NamedTuple
 
 import msgspec
@@ -305,6 +307,17 @@ class OrderTable:
     def skip(self, fill: FillReport) -> None:
         """Remember an execution that the adopted position contains already."""
         self._remember((fill.trade_id, fill.venue_order_id), fill)
+
+    def orders(self) -> list[Order]:
+        """Every order that is remembered, each once."""
+        buried = [tombstone.order for tombstone in self.tombstones.values()]
+        return list({id(order): order for order in (*self.live.values(), *self.finished.values(), *buried)}.values())
+
+    def recount(self, position_lots: int, lots: Fraction) -> None:
+        """A lot is worth `lots` new ones from now on; the caller has converted the orders and the position."""
+        self.position_lots = position_lots
+        self._strays = {key: stray._replace(lots=math.floor(stray.lots * lots)) for key, stray in self._strays.items()}
+        self._stale = True
 
     def adopt(self, position_lots: int) -> None:
         """Take the venue's position over ours."""

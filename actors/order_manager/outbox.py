@@ -8,14 +8,8 @@ from typing import Any
 from protocols.effects import Append, Call, Effect, Log, LogLevel, Publish, SetTimer, ShutNode
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
-from protocols.messages.orders import (
-    BalanceChanged,
-    FundingPaid,
-    MarginCalled,
-    OrderEvent,
-    OrderFilled,
-    VenuePosition,
-)
+from protocols.messages.orders import AnyAccountEvent, OrderEvent, OrderFilled
+from protocols.values import InstrumentId
 
 LOG_PERIOD_NS = 1_000_000_000
 """Least time between two log lines of one key."""
@@ -29,7 +23,7 @@ ALERT_PERIOD_NS = 1_000_000_000
 RECENT_FILLS_MAX = 200
 """Executions kept for people to look at."""
 
-_NumberedEvent = OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled
+_NumberedEvent = OrderEvent | AnyAccountEvent
 
 
 class Outbox:
@@ -56,6 +50,12 @@ class Outbox:
         self._effects.append(Publish(body))
         if isinstance(body, OrderFilled):
             self.recent_fills.append(body)
+
+    def forget_fills(self, instrument_id: InstrumentId) -> None:
+        """Executions of a symbol that count in other units are shown no longer."""
+        kept = [fill for fill in self.recent_fills if fill.instrument_id != instrument_id]
+        self.recent_fills.clear()
+        self.recent_fills.extend(kept)
 
     def append(self, record: Message) -> None:
         """Journal a record that is not an event."""

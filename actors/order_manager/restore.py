@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from actors.order_manager.orders import Amendment, Order, OrderState
 from actors.order_manager.shard import Shard
+from actors.order_manager.units import count_in
 from protocols.client_order_id import parse_client_order_id
 from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, OrderIntended, OrderNotSent, PositionAdopted
 from protocols.messages.orders import (
-    BalanceChanged,
-    FundingPaid,
-    MarginCalled,
+    AnyAccountEvent,
+    InstrumentTaken,
     OrderAccepted,
     OrderAmended,
     OrderCanceled,
@@ -18,7 +18,6 @@ from protocols.messages.orders import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
-    VenuePosition,
 )
 
 
@@ -30,7 +29,7 @@ class Restorer:
 
     def take(self, record: Message) -> None:
         """Take one record."""
-        if isinstance(record, OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled):
+        if isinstance(record, OrderEvent | AnyAccountEvent):
             if record.event_seq <= self._shard.outbox.event_seq:
                 return
             self._shard.outbox.event_seq = record.event_seq
@@ -45,6 +44,10 @@ class Restorer:
                 self._not_sent(record)
             case PositionAdopted():
                 self._adopted(record)
+            case InstrumentTaken():
+                symbol = self._shard.symbols.get(record.instrument_id)
+                if symbol is not None:
+                    count_in(symbol, record.instrument, self._shard.outbox)
             case OrderFilled():
                 self._filled(record)
             case OrderEvent():
@@ -53,8 +56,9 @@ class Restorer:
                 pass
 
     def finish(self) -> None:
-        """Orders without an end in the journal may live: they count, and their fate will be asked."""
+        """Orders without an end in the journal may live: they count, and their fate will be asked. All count in today's units now."""
         for symbol in self._shard.symbols.values():
+            symbol.halted = count_in(symbol, self._shard.instruments[symbol.instrument_id], self._shard.outbox)
             for order in symbol.table.live.values():
                 order.move(OrderState.UNKNOWN)
                 self._shard.amend_doubts.add(symbol.instrument_id, order, 0)

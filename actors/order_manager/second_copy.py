@@ -10,11 +10,15 @@ from collections.abc import Iterable, Iterator
 
 from protocols.envelope import Message
 from protocols.messages.journal import PositionAdopted
-from protocols.messages.orders import OrderFilled, VenuePosition
+from protocols.messages.orders import InstrumentTaken, OrderFilled, VenuePosition
 
 
-def records_of(copy: Iterable[Message]) -> Iterator[PositionAdopted | OrderFilled]:
-    """Positions on which we and the venue had agreed, and the executions since. Args: copy: events of this shard, oldest first."""
+def records_of(copy: Iterable[Message]) -> Iterator[PositionAdopted | OrderFilled | InstrumentTaken]:
+    """Positions on which we and the venue had agreed, and the executions since, with their units.
+
+    Args:
+        copy: events of this shard, oldest first.
+    """
     for event in copy:
         match event:
             case VenuePosition() if event.agreed_trade_id is not None:
@@ -25,7 +29,7 @@ def records_of(copy: Iterable[Message]) -> Iterator[PositionAdopted | OrderFille
                     trade_id_last=event.agreed_trade_id,
                     venue_time_ns=event.venue_time_ns,
                 )
-            case OrderFilled():
+            case OrderFilled() | InstrumentTaken():
                 yield event
             case _:
                 pass

@@ -53,6 +53,8 @@ class Shard:
         self.gate = Gate(own, self.lease, self.budget, self.clock, dry_run=settings.dry_run)
         self.suspects = Suspects(self.desk, self.clock, own.query_attempts_max)
         self.amend_doubts = AmendDoubts(self.desk, self.clock, own.query_attempts_max)
+        self.instruments = {instrument.instrument_id: instrument for instrument in spec.instruments}
+        """What the venue listed when this life began. While a journal is loaded its symbols count as it does."""
         self.symbols: dict[InstrumentId, Symbol] = {
             instrument.instrument_id: Symbol(
                 instrument,

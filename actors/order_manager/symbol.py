@@ -80,14 +80,23 @@ class Symbol:
         self.wait_for_book: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.wait_until_ns: dict[Side, int] = {Side.BUY: 0, Side.SELL: 0}
         self.faults_in_a_row = self.overloads_in_a_row = 0
+        self._prices: dict[int, Decimal] = {}
+        self.band_low_ticks = self.band_high_ticks = 0
+        self.take_instrument(instrument)
+        self.change(settings, price_band_bps_max)
+
+    def take_instrument(self, instrument: Instrument) -> None:
+        """Count in the ticks and lots of this instrument from now on; the caller has converted what was counted before."""
+        self.instrument = instrument
         self.notional_unit = scaled_notional(instrument.tick_size * instrument.lot_size)
         self.notional_min = scaled_notional(instrument.notional_min)
-        self.band_low_ticks = self.band_high_ticks = 0
         self.buy_ticks_max = instrument.price_ticks_max
         self.sell_ticks_min = instrument.price_ticks_min
         self.reference_ticks = 0
-        self.change(settings, price_band_bps_max)
-        self._prices: dict[int, Decimal] = {}
+        self.top = self.targets = None
+        self._prices.clear()
+        if self.mark is not None:
+            self.take_mark(self.mark)
 
     def change(self, settings: OrderManagerSettings, price_band_bps_max: float) -> None:
         """Take the width of the band and the tolerance of prices."""

@@ -54,6 +54,7 @@ from protocols.messages.orders import (
     AnyOrderEvent,
     BalanceChanged,
     FundingPaid,
+    InstrumentTaken,
     MarginCalled,
     OrderEvent,
     OrderFilled,
@@ -181,7 +182,7 @@ class RiskMonitorCore:
                 return self._judge_crossed(None, now_ns)
             case OrderEvent():
                 return self._on_order_event(message, now_ns)
-            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled():
+            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled() | InstrumentTaken():
                 effects = self._on_account_event(message, now_ns)
             case TimerFired():
                 effects = self._on_timer(now_ns)
@@ -381,7 +382,7 @@ class RiskMonitorCore:
             case MarginCalled():
                 self._levels.latches.set(ACCOUNT, RiskLevel.RESTRICTED, f"margin call: {event.text}")
                 return self._notices.once(AlertCode.MARGIN_CALL, Severity.CRITICAL, ACCOUNT, event.text, now_ns)
-            case FundingPaid() | VenuePosition():
+            case FundingPaid() | VenuePosition() | InstrumentTaken():
                 return []
             case _:
                 assert_never(event)

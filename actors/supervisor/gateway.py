@@ -59,7 +59,7 @@ from actors.supervisor.commands import (
 from actors.supervisor.second_copy import newest_positions
 from actors.supervisor.sources import considered
 from protocols.messages.control import AnyAnswer
-from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent, VenuePosition
+from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent, InstrumentTaken, VenuePosition
 
 CALL_SLACK_S = 0.2
 LOOP_SHARE = 0.8
@@ -204,7 +204,7 @@ class ChildGateway:
         else:
             self._deliver(ChildStarted(name=spec.name, epoch=spec.epoch, pid=pid))
 
-    def _second_copy(self, shard: int) -> tuple[VenuePosition, ...]:
+    def _second_copy(self, shard: int) -> tuple[InstrumentTaken | VenuePosition, ...]:
         """Inventory is at home, as we are. A copy that cannot be read is as good as none."""
         try:
             return newest_positions(

@@ -7,20 +7,30 @@ from collections.abc import Iterable
 import msgspec
 
 from protocols.envelope import Message
-from protocols.messages.orders import OrderFilled, VenuePosition
+from protocols.messages.orders import InstrumentTaken, OrderFilled, VenuePosition
 from protocols.values import InstrumentId
 
 
-def newest_positions(copy: Iterable[Message]) -> tuple[VenuePosition, ...]:
+def newest_positions(copy: Iterable[Message]) -> tuple[InstrumentTaken | VenuePosition, ...]:
     """Of each symbol the last position on which we and the venue agreed, moved on by every execution after it, each once.
+
+    The units that it counts in come first. A position that is no whole number of newer units is left out: the venue's word is left.
 
     Args:
         copy: events of one shard, oldest first.
     """
     agreed: dict[InstrumentId, VenuePosition] = {}
     booked: set[tuple[InstrumentId, int, int]] = set()
+    units: dict[InstrumentId, InstrumentTaken] = {}
     for event in copy:
         match event:
+            case InstrumentTaken(instrument_id=instrument_id):
+                before, position = units.get(instrument_id), agreed.pop(instrument_id, None)
+                units[instrument_id] = event
+                quantity = before.instrument.quantity(position.position_lots) if before and position else None
+                if position is not None and (quantity is None or event.instrument.is_whole(quantity)):
+                    lots = position.position_lots if quantity is None else event.instrument.exact_lots(quantity)
+                    agreed[instrument_id] = msgspec.structs.replace(position, position_lots=lots)
             case VenuePosition(agreed_trade_id=int()):
                 agreed[event.instrument_id] = event
             case OrderFilled(instrument_id=instrument_id, trade_id=trade_id, venue_order_id=venue_order_id):
@@ -37,9 +47,10 @@ def newest_positions(copy: Iterable[Message]) -> tuple[VenuePosition, ...]:
     last: dict[InstrumentId, int] = {}
     for instrument_id, trade_id, _ in booked:
         last[instrument_id] = max(trade_id, last.get(instrument_id, 0))
-    return tuple(
+    positions = [
         msgspec.structs.replace(
             position, agreed_trade_id=max(position.agreed_trade_id or 0, last.get(instrument_id, 0))
         )
         for instrument_id, position in sorted(agreed.items())
-    )
+    ]
+    return (*(units[instrument_id] for instrument_id in sorted(agreed) if instrument_id in units), *positions)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ops.invariants.history import Findings, History, Verdict
+from ops.invariants.positions import JournaledPositions
 from protocols.messages.journal import AmendIntended, OrderIntended
-from protocols.messages.orders import BalanceChanged, FundingPaid, MarginCalled, OrderEvent, VenuePosition
+from protocols.messages.orders import AnyAccountEvent, InstrumentTaken, OrderEvent
 
-Numbered = OrderEvent | BalanceChanged | FundingPaid | VenuePosition | MarginCalled
+Numbered = OrderEvent | AnyAccountEvent
 """What an order manager tells under a number."""
 
 
@@ -32,10 +33,21 @@ def check_nothing_acknowledged_is_lost(history: History) -> Verdict:
 
 
 def check_units_hold(history: History) -> Verdict:
-    """I15: in every version of an instrument a tick is worth the same in all records, and a lot is."""
+    """I15: in every version of an instrument a tick is worth the same in all records, and a lot is; and a position is the same in base
+    units before and after others are taken.
+    """
     findings = Findings("I15")
     units: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
+    positions = JournaledPositions(history)
     for _, record in history.journaled():
+        if isinstance(record, InstrumentTaken):
+            before = positions.of(record.instrument.symbol)
+            after = record.instrument.quantity(record.position_lots)
+            findings.check(
+                before is None or before == after or not record.instrument.is_whole(before),
+                f"{record.instrument.symbol}: a position of {before} became {after} with version {record.instrument.version}",
+            )
+        positions.take(record)
         if isinstance(record, OrderIntended | AmendIntended) and record.price_ticks and record.quantity_lots:
             tick, lot = record.price / record.price_ticks, record.quantity / record.quantity_lots
             known = units.setdefault((record.instrument_id, record.instrument_version), (tick, lot))

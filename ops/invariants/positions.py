@@ -16,6 +16,8 @@ from actors.exchange.ledger import (
     SeamClosed,
 )
 from ops.invariants.history import Findings, History, Verdict, signed
+from ops.invariants.units import Units
+from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import symbol_of
@@ -37,7 +39,7 @@ def check_positions_agree(history: History) -> Verdict:
     journaled = _journaled_positions(history)
     for symbol, instrument in sorted(history.instruments.items()):
         at_venue = venue.get(symbol, Decimal(0))
-        ours = instrument.quantity(journaled.get(symbol, 0))
+        ours = journaled.get(symbol, Decimal(0))
         findings.check(ours == at_venue, f"{symbol}: journals say {ours}, the venue {at_venue}")
         if symbol in history.claimed_positions:
             claimed = instrument.quantity(history.claimed_positions[symbol])
@@ -50,24 +52,52 @@ def check_positions_agree(history: History) -> Verdict:
     return findings.verdict()
 
 
-def _journaled_positions(history: History) -> dict[str, int]:
-    """Signed lots by symbol: the newest adopted position, plus each trade after it once."""
-    positions: dict[str, int] = {}
-    trade_id_adopted: dict[str, int] = {}
-    trades: dict[str, dict[tuple[int, int], int]] = defaultdict(dict)
+def _journaled_positions(history: History) -> dict[str, Decimal]:
+    """Signed quantities by symbol, as the journals have them at their end."""
+    positions = JournaledPositions(history)
     for _, record in history.journaled():
+        positions.take(record)
+    return positions.now()
+
+
+class JournaledPositions:
+    """The newest adopted position of each symbol, plus each trade after it once, in base units whatever the records count in."""
+
+    def __init__(self, history: History) -> None:
+        self.units = Units(history)
+        self._adopted: dict[str, Decimal] = {}
+        self._trade_id_adopted: dict[str, int] = {}
+        self._traded: dict[str, Decimal] = defaultdict(Decimal)
+        self._trades: dict[str, set[tuple[int, int]]] = defaultdict(set)
+
+    def take(self, record: Message) -> None:
+        """Take the next record."""
+        self.units.take(record)
         if isinstance(record, PositionAdopted):
             symbol = symbol_of(record.instrument_id)
-            positions[symbol] = record.position_lots
-            trade_id_adopted[symbol] = record.trade_id_last
-            trades[symbol].clear()
+            self._adopted[symbol] = self.units.of(record.instrument_id).quantity(record.position_lots)
+            self._trade_id_adopted[symbol] = record.trade_id_last
+            self._traded[symbol] = Decimal(0)
+            self._trades[symbol].clear()
         elif isinstance(record, FillEvent):
             symbol = symbol_of(record.instrument_id)
-            if record.trade_id > trade_id_adopted.get(symbol, 0):
-                trades[symbol][(record.trade_id, record.venue_order_id)] = record.side.sign * record.quantity_lots
-    for symbol, by_trade in trades.items():
-        positions[symbol] = positions.get(symbol, 0) + sum(by_trade.values())
-    return positions
+            trade = (record.trade_id, record.venue_order_id)
+            if record.trade_id > self._trade_id_adopted.get(symbol, 0) and trade not in self._trades[symbol]:
+                self._trades[symbol].add(trade)
+                quantity = self.units.of(record.instrument_id).quantity(record.quantity_lots)
+                self._traded[symbol] += record.side.sign * quantity
+
+    def of(self, symbol: str) -> Decimal | None:
+        """The position of a symbol now; None where none was adopted yet."""
+        adopted = self._adopted.get(symbol)
+        return None if adopted is None else adopted + self._traded[symbol]
+
+    def now(self) -> dict[str, Decimal]:
+        """Every position that is known."""
+        return {
+            symbol: self._adopted.get(symbol, Decimal(0)) + self._traded[symbol]
+            for symbol in (*self._adopted, *self._traded)
+        }
 
 
 def check_limits_held(history: History) -> Verdict:
@@ -83,15 +113,11 @@ def check_limits_held(history: History) -> Verdict:
         exposure.apply(record)
         if not isinstance(record, OrderAccepted | OrderAmended) or not history.is_ours(record.client_order_id):
             continue
-        instrument = history.instruments.get(record.symbol)
         written = writes.get((record.client_order_id, record.price, record.quantity), [])
-        if instrument is None or not written:
+        if not written:
             continue
         is_free = record.reduce_only if isinstance(record, OrderAccepted) else record.quantity <= record.quantity_before
-        seen = [
-            (exposure.worst_case(record.symbol, record.side, write.heard), instrument.quantity(write.limit_lots))
-            for write in written
-        ]
+        seen = [(exposure.worst_case(record.symbol, record.side, write.heard), write.limit) for write in written]
         worst, limit = min(seen, key=lambda pair: pair[0] - pair[1])
         findings.check(
             is_free or worst <= limit,
@@ -103,7 +129,7 @@ def check_limits_held(history: History) -> Verdict:
 class _Write(NamedTuple):
     """What held when an order or an amendment was written: the limit, and which trades of strangers the journal had."""
 
-    limit_lots: int
+    limit: Decimal
     heard: Heard
 
 
@@ -127,7 +153,8 @@ def _writes(history: History) -> dict[tuple[str, Decimal, Decimal], list[_Write]
             match record:
                 case OrderIntended() | AmendIntended():
                     key = (record.client_order_id, record.price, record.quantity)
-                    writes[key].append(_Write(record.limit_lots, heard[record.instrument_id]))
+                    lot = record.quantity / record.quantity_lots
+                    writes[key].append(_Write(lot * record.limit_lots, heard[record.instrument_id]))
                 case FillEvent() if not record.ours:
                     known = heard[record.instrument_id]
                     heard[record.instrument_id] = known._replace(trade_ids=known.trade_ids | {record.trade_id})
@@ -185,17 +212,19 @@ class VenueExposure:
 def check_counted_once(history: History) -> Verdict:
     """I13: every fill of ours is in the journals exactly once, with the venue's quantity, price and fee."""
     findings = Findings("I13")
-    booked: dict[tuple[str, int, int], list[FillEvent]] = defaultdict(list)
+    booked: dict[tuple[str, int, int], list[tuple[Decimal, Decimal, Decimal]]] = defaultdict(list)
+    units = Units(history)
     for _, record in history.journaled():
+        units.take(record)
         if isinstance(record, FillEvent):
-            booked[symbol_of(record.instrument_id), record.trade_id, record.venue_order_id].append(record)
+            instrument = units.of(record.instrument_id)
+            ours = (instrument.price(record.price_ticks), instrument.quantity(record.quantity_lots), record.fee)
+            booked[instrument.symbol, record.trade_id, record.venue_order_id].append(ours)
     for fill in history.our_fills():
         events = booked.get((fill.symbol, fill.trade_id, fill.order_id), [])
         name = f"{fill.symbol}: trade {fill.trade_id} of order {fill.order_id}"
         findings.check(len(events) == 1, f"{name} is booked {len(events)} times")
-        for event in events[:1]:
-            instrument = history.instruments[fill.symbol]
-            ours = (instrument.price(event.price_ticks), instrument.quantity(event.quantity_lots), event.fee)
+        for ours in events[:1]:
             theirs = (fill.price, fill.quantity, fill.commission)
             findings.check(ours == theirs, f"{name}: we booked {ours}, the venue {theirs}")
     return findings.verdict()

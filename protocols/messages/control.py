@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from protocols.envelope import Message
-from protocols.messages.orders import VenuePosition
+from protocols.messages.orders import InstrumentTaken, VenuePosition
 from protocols.messages.risk import RiskLevel
 from protocols.values import Instrument, InstrumentId, RateLimits
 
@@ -54,7 +54,7 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     tcp_address: str = ""
     journal_is_behind: bool = False
     """A later incarnation than those in this node's journal ran on another node: the journal is put aside."""
-    second_copy: tuple[VenuePosition, ...] = ()
+    second_copy: tuple[InstrumentTaken | VenuePosition, ...] = ()
     """For an order manager on another node than inventory: where its symbols stood by inventory's copy, should it find no journal."""
 
 

@@ -10,7 +10,7 @@ import enum
 from decimal import Decimal
 
 from protocols.envelope import Message
-from protocols.values import InstrumentId, Side
+from protocols.values import Instrument, InstrumentId, Side
 
 
 class DenialCode(enum.StrEnum):
@@ -203,6 +203,20 @@ class MarginCalled(Message, frozen=True, kw_only=True):
     venue_time_ns: int
 
 
+class InstrumentTaken(Message, frozen=True, kw_only=True):
+    """From here on the events of a symbol count in the ticks and lots of `instrument`; `position_lots` is the position in them.
+
+    Told and journaled at the start of each life of an order manager, so that whoever reads its events later knows their units.
+    """
+
+    shard: int
+    event_seq: int
+    instrument_id: InstrumentId
+    instrument: Instrument
+    position_lots: int
+    venue_time_ns: int
+
+
 class UserStreamLost(Message, frozen=True, kw_only=True):
     """The key of the private stream died under the shard's socket: a new one is needed now."""
 
@@ -237,4 +251,4 @@ AnyOrderEvent = (
     | OrderDenied
     | OrderUnknown
 )
-AnyAccountEvent = BalanceChanged | FundingPaid | VenuePosition | MarginCalled
+AnyAccountEvent = BalanceChanged | FundingPaid | VenuePosition | MarginCalled | InstrumentTaken

@@ -1,4 +1,4 @@
-"""A start after the venue changed filters: new bounds are a new version, other units are refused with what to do."""
+"""A start after the venue changed filters: every change is a new version, and other units are told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from order_manager_rig import BTC, ETH, instrument, spec
 
-from ops.filter_change import UnitsChanged, versioned
+from ops.filter_change import changed_units, versioned
 from protocols.messages.control import ChildSpec, SystemPlan
 from protocols.values import Instrument
 
@@ -44,15 +44,19 @@ def test_a_symbol_that_is_new_begins_at_its_first_version() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"tick_size": Decimal("0.01")}, {"lot_size": Decimal("0.0001")}])
-def test_another_tick_or_lot_is_refused_for_the_journals_count_in_the_old_one(changes: dict[str, Decimal]) -> None:
+def test_another_tick_or_lot_is_the_next_version_too_and_is_told(changes: dict[str, Decimal]) -> None:
     now = instrument(**changes)
-    with pytest.raises(UnitsChanged) as caught:
-        versioned({"BTCUSDC": now, "ETHUSDC": instrument(ETH)}, plan(instrument(BTC), instrument(ETH)))
-    assert str(caught.value) == (
-        "the venue changed its units: BTCUSDC had a tick of 0.1 and a lot of 0.001, "
-        f"now {now.tick_size:f} and {now.lot_size:f}. The journals in /state count in the old ones: start with another --state; "
-        "orders and positions are then read from the venue, and the trading day begins anew"
-    )
+    found, earlier = {"BTCUSDC": now, "ETHUSDC": instrument(ETH)}, plan(instrument(BTC), instrument(ETH))
+    assert versioned(found, earlier)["BTCUSDC"] == instrument(version=2, **changes)
+    assert changed_units(found, earlier) == [
+        "the venue changed the units of BTCUSDC: a tick of 0.1 and a lot of 0.001 became "
+        f"{now.tick_size:f} and {now.lot_size:f}; what the journals hold is converted"
+    ]
+
+
+def test_what_did_not_change_is_not_told() -> None:
+    assert changed_units({"BTCUSDC": instrument(notional_min=Decimal(50))}, plan(instrument(BTC))) == []
+    assert changed_units({"BTCUSDC": instrument()}, None) == []
 
 
 def test_the_same_units_written_otherwise_are_the_same() -> None:

@@ -22,7 +22,7 @@ from protocols.client_order_id import ClientOrderId
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
 from protocols.messages.journal import GateChanged, OrderIntended, OrderWritten, PositionAdopted
-from protocols.messages.orders import DenialCode, OrderDenied
+from protocols.messages.orders import DenialCode, InstrumentTaken, OrderDenied
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import Instrument, Side, TimeInForce, make_instrument_id
 
@@ -363,6 +363,27 @@ def test_a_lot_that_is_worth_another_quantity_in_the_same_version_breaks_i15() -
     other = intended(second, quantity=Decimal("0.020"))
     assert broken(history(ledger, (intended(first), other))) == {"I15"}
     assert broken(history(ledger, (intended(first), msgspec.structs.replace(other, instrument_version=2)))) == set()
+
+
+def taken(position_lots: int, lot: str, version: int) -> InstrumentTaken:
+    instrument = msgspec.structs.replace(INSTRUMENT, version=version, lot_size=Decimal(lot))
+    return InstrumentTaken(
+        shard=0,
+        event_seq=900 + version,
+        instrument_id=BTC,
+        instrument=instrument,
+        position_lots=position_lots,
+        venue_time_ns=2 * SECOND_NS,
+    )
+
+
+def test_a_position_that_another_lot_has_changed_breaks_i15() -> None:
+    ledger, journal = sound_run()
+    opening = PositionAdopted(
+        instrument_id=BTC, position_lots=0, entry_price=Decimal(0), trade_id_last=0, venue_time_ns=1
+    )
+    assert broken(history(ledger, (opening, *journal, taken(100, "0.0001", 2)))) == set()
+    assert broken(history(ledger, (opening, *journal, taken(10, "0.0001", 2)))) == {"I15"}
 
 
 def test_a_fill_booked_twice_breaks_i13() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from golden_messages import messages, sample
 
 from actors.supervisor.second_copy import newest_positions
-from protocols.messages.orders import OrderFilled, VenuePosition
+from protocols.messages.orders import InstrumentTaken, OrderFilled, VenuePosition
 from protocols.values import InstrumentId, Side, make_instrument_id
 
 BTC = make_instrument_id("binance_usdm", "main", "BTCUSDC")
@@ -55,3 +56,18 @@ def test_the_venues_word_that_nobody_compared_is_no_agreement() -> None:
 def test_symbols_are_apart() -> None:
     copy = [position(1, 10), position(2, 10, ETH), fill(Side.SELL, 4, 11, ETH)]
     assert newest_positions(copy) == (position(1, 10), position(-2, 11, ETH))
+
+
+def taken(lot: str) -> InstrumentTaken:
+    told: Any = sample(messages()["InstrumentTaken"])
+    instrument = msgspec.structs.replace(told.instrument, instrument_id=BTC, lot_size=Decimal(lot))
+    return msgspec.structs.replace(told, instrument_id=BTC, instrument=instrument)
+
+
+def test_units_come_first_and_a_position_is_moved_into_newer_ones() -> None:
+    copy = [taken("0.001"), position(5, 10), fill(Side.BUY, 1, 11), taken("0.0001"), fill(Side.BUY, 3, 12)]
+    assert newest_positions(copy) == (taken("0.0001"), position(63, 12))
+
+
+def test_a_position_that_newer_units_cannot_say_is_left_to_the_venue() -> None:
+    assert newest_positions([taken("0.001"), position(5, 10), taken("0.002")]) == ()
