@@ -314,6 +314,7 @@ def attach(state: StateDir) -> RayCluster:
     AuthenticationTokenLoader.instance().reset_cache()  # Ray keeps the first token that a process ever used
     os.environ.pop("RAY_ADDRESS", None)
     which: dict[str, Any] = {"_node_ip_address": cluster.host} if cluster.node else {}
+    logging.getLogger("ray").setLevel(logging.ERROR)  # it would tell people that it leaves SIGTERM to us
 
     def join() -> None:
         ray.init(
