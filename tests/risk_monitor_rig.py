@@ -67,6 +67,11 @@ from protocols.venue import (
 )
 
 DOCUMENTED = RateLimits()
+QUIET_HOUR = {
+    "indicators": {"hourly_pnl": {"warning": None, "limit": None}},
+    "breakers": {"loss_share_max": 0.9},
+}
+"""Losses of an hour and of a minute are not judged."""
 READS = KeyPermissions(reads=True, trades_futures=False, trades_elsewhere=False, withdraws=False, transfers=False)
 TRADES = msgspec.structs.replace(READS, trades_futures=True)
 

@@ -96,7 +96,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
                 realised = trade.realised
                 self.realised += realised
                 self.realised_fifo += trade_fifo.realised
-            if fill.fee_asset in (instrument.margin_asset, ""):
+            if fill.fee_asset in (instrument.margin_asset, "") or not fill.fee:
                 self.fees += fill.fee
             elif fill.fee_asset in rates:
                 self.fees_elsewhere += fill.fee * rates[fill.fee_asset]

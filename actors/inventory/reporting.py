@@ -68,7 +68,14 @@ class Reporting:
         if equity is None or len(days) < len(account.books):
             return None
         day_pnl = _sum_known([*days, account.charges, -account.day_charges]) or _ZERO
-        return EquityChanged(equity=equity, day_pnl=day_pnl, valued_ns=now_ns)
+        books = account.books.values()
+        return EquityChanged(
+            equity=equity,
+            day_pnl=day_pnl,
+            valued_ns=now_ns,
+            fees_elsewhere=_sum_known(book.fees_elsewhere for book in books) or _ZERO,
+            unvalued=tuple(sorted({asset for book in books for asset in book.fees_unvalued})),
+        )
 
     def unrealised(self, now_ns: int) -> dict[InstrumentId, Decimal | None]:
         """Unrealised PnL of each symbol; None for an open position without a fresh price."""

@@ -48,6 +48,9 @@ _MS = 1_000_000
 _TRADING = "TRADING"
 _UNSEEN = AgreedSymbol()
 
+LISTING_HASTE_NS = 10_000_000_000
+"""Least time between two looks at the listing, whatever asks for one."""
+
 _ACCOUNTS_KEY = "the account's key"
 _OWN_KEY = "the risk monitor's key"
 
@@ -81,7 +84,7 @@ class AccountRules:
             if settings.risk.keys is not None:
                 self._keys[_OWN_KEY] = (None, 0)
                 self._periods_ns[QueryKeyPermissions] = minute_ns
-        self._now_ns = 0
+        self._now_ns = self._listing_asked_ns = 0
         self._due_ns = dict.fromkeys(self._periods_ns, 0)
         self._asked: dict[int, tuple[type[VenueRequest], int]] = {}
         self._request_id = FIRST_ID
@@ -114,6 +117,8 @@ class AccountRules:
                 self._due_ns[kind] = now_ns + self._periods_ns[kind]
                 self._request_id += 1
                 self._asked[self._request_id] = (kind, now_ns)
+                if kind is QueryListing:
+                    self._listing_asked_ns = now_ns
                 effects.append(Call(self._question(kind, venue_now_ns)))
         return effects
 
@@ -162,6 +167,16 @@ class AccountRules:
     def take_quantiles(self, quantiles: Mapping[InstrumentId, int]) -> None:
         """Take the places in the queue of auto-deleveraging, which the eyes ask for."""
         self._quantiles = quantiles
+
+    def hasten_listing(self, now_ns: int) -> None:
+        """Something says that a symbol may not trade any more: look now, though not in a tight loop."""
+        if now_ns - self._listing_asked_ns >= LISTING_HASTE_NS:
+            self._due_ns[QueryListing] = min(self._due_ns[QueryListing], now_ns)
+
+    @property
+    def has_unlisted(self) -> bool:
+        """Whether some symbol does not trade, or in another way than it was loaded."""
+        return any(self._of_listing(instrument_id) for instrument_id in self._instruments)
 
     def hasten(self) -> None:
         """The account was changed: look now."""

@@ -17,7 +17,7 @@ TRANSFER_SETTLE_NS = 1_000_000_000
 
 
 class Capital:
-    """Equity at the day's start and at its peak. Limits that are shares are shares of these."""
+    """Equity, less what fees in other assets have cost, at the day's start and at its peak. Limits that are shares are shares of these."""
 
     def __init__(self, settings: RiskSettings, caps: HardCaps) -> None:
         self._settings = settings
@@ -90,9 +90,9 @@ class Capital:
         self._settled_ns = now_ns + TRANSFER_SETTLE_NS
         return True
 
-    def accept(self, equity: Decimal | None) -> list[str]:
-        """A person accepts what was lost so far: it is measured from here; returns what was accepted."""
-        accepted = []
+    def accept(self) -> list[str]:
+        """A person accepts what was lost so far: it is measured from the present equity; returns what was accepted."""
+        accepted, equity = [], self._equity
         if self._day.loss_stopped:
             accepted.append("the day's loss, now measured from the present equity")
             self._day.begin_again(equity)

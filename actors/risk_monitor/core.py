@@ -22,6 +22,7 @@ from actors.risk_monitor.snapshot import RiskSnapshot, Showing
 from actors.risk_monitor.symbol_watch import SymbolWatch
 from configs.schema import Indicator, Settings
 from protocols.arithmetic.sequences import Arrival, StreamNumbers
+from protocols.binance_usdm.errors import CODES
 from protocols.effects import (
     Append,
     Effect,
@@ -58,6 +59,7 @@ from protocols.messages.orders import (
     MarginCalled,
     OrderEvent,
     OrderFilled,
+    OrderRejected,
     RateUsage,
     VenuePosition,
 )
@@ -71,6 +73,7 @@ from protocols.venue import (
     OrderUpdate,
     Outcome,
     PositionUpdate,
+    RefusalKind,
     StreamChanged,
     StreamHeard,
     UserStreamExpired,
@@ -107,6 +110,7 @@ class RiskMonitorCore:
         self._account_watch = AccountWatch(
             tuple(self._watches.values()), risk, spec.rate_limits, max(len(spec.shards), 1)
         )
+        self._margin_assets = frozenset(i.margin_asset for i in spec.instruments)
         self._pnl = dict.fromkeys(self._symbols, (0.0, 0.0))
         self._levels = LevelDesk(self._symbols, risk.levels, self._notices)
         self._capital = Capital(risk, self._caps)
@@ -328,18 +332,21 @@ class RiskMonitorCore:
         return self._judge_crossed(watch, now_ns)
 
     def _on_equity(self, changed: EquityChanged, now_ns: int) -> list[Effect]:
-        if not changed.equity.is_finite():
+        if not changed.equity.is_finite() or not changed.fees_elsewhere.is_finite():
             return self._notices.refuse(ACCOUNT, f"equity {changed.equity} refused", now_ns)
         self._account.equity = changed.equity
         self._account.equity_ns = min(changed.valued_ns, now_ns)
         self._advance_day(now_ns)
         capital, watch = self._capital, self._account_watch
-        broken = capital.value(changed.equity, self._account.equity_ns)
+        self._account.note_unvalued(changed.unvalued, now_ns)
+        # Fees in other assets leave a wallet that is no margin: they are in no equity, and are a loss all the same.
+        worth = changed.equity - changed.fees_elsewhere
+        broken = capital.value(worth, self._account.equity_ns)
         self._follow_limits()
         if not capital.is_settled(self._account.equity_ns):
             return self._judge_crossed(None, now_ns)
-        self._breakers.take_equity(float(changed.equity), now_ns)
-        watch.take_equity(changed.equity, capital.day_loss(), capital.loss_max(), now_ns)
+        self._breakers.take_equity(float(worth), now_ns)
+        watch.take_equity(worth, capital.day_loss(), capital.loss_max(), now_ns)
         watch.take_drawdown(capital.drawdown_amount(), capital.drawdown_max())
         if not broken:
             return self._judge_crossed(None, now_ns)
@@ -361,6 +368,8 @@ class RiskMonitorCore:
         view.orders.apply(event)
         watch = self._watches[event.instrument_id]
         watch.take_event(event, now_ns)
+        if isinstance(event, OrderRejected) and CODES.get(event.venue_code) is RefusalKind.STOP_SYMBOL:
+            self._lookout.rules.hasten_listing(now_ns)
         if isinstance(event, OrderFilled) and event.forced:
             symbol = view.instrument.symbol
             text = f"the venue closed {event.quantity_lots} lots of {symbol} by force"
@@ -375,7 +384,7 @@ class RiskMonitorCore:
             return []
         match event:
             case BalanceChanged():
-                if self._capital.transfer(event, now_ns):
+                if event.asset in self._margin_assets and self._capital.transfer(event, now_ns):
                     self._account_watch.transfer(event.balance_change)
                     self._breakers.forget_equity()
                 return []
@@ -418,7 +427,7 @@ class RiskMonitorCore:
         return [Log(LogLevel.WARNING, f"emergency stop: {reason}")]
 
     def _resume(self, reason: str, now_ns: int) -> list[Effect]:
-        lifted = [*self._levels.forgive(), *self._capital.accept(self._account.equity)]
+        lifted = [*self._levels.forgive(), *self._capital.accept()]
         self._desk.resume()
         self._lookout.rules.accept()
         effects: list[Effect] = [

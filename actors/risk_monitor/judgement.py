@@ -19,6 +19,9 @@ from protocols.values import Instrument
 REPORT_AGE_NS_MAX = 2_000_000_000
 """Positions and equity that inventory has not repeated for this long are not known any more (it repeats them every 250 ms)."""
 
+RATE_PATIENCE_NS = 10_000_000_000
+"""Fees in another asset that have waited for their rate so long are a loss of unknown size."""
+
 _ZERO = Decimal(0)
 
 
@@ -107,6 +110,13 @@ class AccountView:
     def __init__(self) -> None:
         self.equity: Decimal | None = None
         self.equity_ns = 0
+        self.unvalued: tuple[str, ...] = ()
+        self._unvalued_ns = 0
+
+    def note_unvalued(self, assets: tuple[str, ...], now_ns: int) -> None:
+        """Take the assets in which fees wait for a rate."""
+        self._unvalued_ns = 0 if not assets else self._unvalued_ns or now_ns
+        self.unvalued = assets
 
     def judge(
         self,
@@ -139,6 +149,11 @@ class AccountView:
             verdicts.append(_unknown(RiskLevel.RESTRICTED, "inventory is silent about the equity"))
         elif day_pnl is None:
             verdicts.append(_unknown(RiskLevel.RESTRICTED, "the equity at the day's start is not known yet"))
+        if self._unvalued_ns and now_ns - self._unvalued_ns > RATE_PATIENCE_NS:
+            what = f"fees in {', '.join(self.unvalued)} cannot be valued, for the venue tells no rate"
+            verdicts.append(
+                _unknown(RiskLevel.HALTED, f"{what}: pay fees in the margin asset (at the venue, feeBurn off)")
+            )
         if self.equity is not None and self.equity <= 0:
             text = f"the equity is {self.equity:.2f}"
             verdicts.append(Verdict(RiskLevel.RESTRICTED, text, None, "equity", f"{self.equity:.2f}", "0"))

@@ -38,6 +38,9 @@ DISTANCE_MAX = 10.0
 HASTE_AFTER_S = 1.0
 """After a difference of orders has lasted so long the list is asked for again."""
 
+QUIET_BOOK_NS = 5_000_000_000
+"""A book that has not moved for so long may be one of a symbol that does not trade: the listing is looked at."""
+
 MARGIN_USED = Decimal("0.9")
 """Part of the free margin that worst cases may use: the rest is for losses and fees."""
 
@@ -117,6 +120,9 @@ class Lookout:
         self._account.board.put(Indicator.BLIND, self.eyes.blind_ns(self._started_ns, now_ns) / 1e9)
         for instrument_id, view in self._views.items():
             self._compare(instrument_id, view, now_ns)
+        is_quiet = any(0 < watch.book_ns < now_ns - QUIET_BOOK_NS for watch in self._watches.values())
+        if is_quiet or self.rules.has_unlisted:
+            self.rules.hasten_listing(now_ns)
         if venue_now_ns is None:
             return []
         return [*self.eyes.ask(venue_now_ns, now_ns), *self.rules.ask(venue_now_ns, now_ns)]

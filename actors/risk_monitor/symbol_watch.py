@@ -58,6 +58,8 @@ class SymbolWatch:
         self._mark = 0.0
         self._funding_rate = 0.0
         self._lots = 0
+        self.book_ns = 0
+        """When the last book came."""
         self._confirmed_ns = self._mark_ns = 0
         self._mark_changed_ns = 0
         self._mid_at_change = 0.0
@@ -79,6 +81,7 @@ class SymbolWatch:
     def take_book(self, top: BookTop, now_ns: int) -> None:
         """A new book moves mid, spread, depth, volatility, the gap to the mark and due markouts."""
         bids, asks = top.bids, top.asks
+        self.book_ns = now_ns
         if not bids or not asks or bids[0][0] >= asks[0][0] or asks[0][0] <= 0:
             self.board.put(Indicator.SPREAD_RATIO, math.nan)
             return

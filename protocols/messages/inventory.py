@@ -39,11 +39,17 @@ class PnlChanged(Message, frozen=True, kw_only=True):
 
 
 class EquityChanged(Message, frozen=True, kw_only=True):
-    """Wallet balance plus unrealised PnL of the account in quote currency, and what changed since the day's start."""
+    """Margin wallets plus unrealised PnL of the account in quote currency, and what changed since the day's start.
+
+    `fees_elsewhere` is what fees in other assets (BNB) have cost since the books were opened, at the venue's rate of their time: they left
+    wallets that are in no equity, so that `day_pnl` is the change of equity less this. `unvalued`: assets whose fees still wait for a rate.
+    """
 
     equity: Decimal
     day_pnl: Decimal
     valued_ns: int
+    fees_elsewhere: Decimal = Decimal(0)
+    unvalued: tuple[str, ...] = ()
 
 
 class AccountKeySeen(Message, frozen=True, kw_only=True):

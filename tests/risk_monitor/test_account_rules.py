@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from account_samples import BTC, ETH, S, alert_codes, instrument, settings, spec
+from risk_market import book
 from risk_monitor_rig import READS, TRADES, Driver
 
 from actors.risk_monitor.core import RiskMonitorCore
@@ -16,7 +17,9 @@ from actors.risk_monitor.memory import RiskMemory
 from protocols.effects import Call, TimerFired
 from protocols.messages.control import Resume
 from protocols.messages.inventory import AccountKeySeen
+from protocols.messages.orders import OrderRejected
 from protocols.messages.risk import TradingState
+from protocols.values import Side
 from protocols.venue import (
     AccountConfigUpdate,
     Bracket,
@@ -221,6 +224,37 @@ def test_a_symbol_that_trades_again_goes_on_by_itself() -> None:
     risk.venue_listing = kept
     later(risk)
     assert halted(risk) == []
+
+
+def listings_asked(risk: Driver, seconds: int, *messages: Any) -> int:
+    """How often the listing was asked for, everybody alive."""
+    asked = 0
+    for _ in range(seconds):
+        risk.now_ns += S
+        risk.refresh()
+        effects = [*risk.tell(*messages), *risk.tell_timer()]
+        asked += sum(isinstance(e, Call) and isinstance(e.request, QueryListing) for e in effects)
+    return asked
+
+
+def test_a_refusal_that_says_that_a_symbol_does_not_trade_makes_it_look_at_once_but_in_no_tight_loop() -> None:
+    risk = watched()
+    head = {"shard": 0, "instrument_id": BTC, "venue_order_id": 0, "venue_time_ns": 1, "client_order_id": "a"}
+    refused = OrderRejected(**head, event_seq=1, side=Side.BUY, venue_code=-4140, text="not trading")
+    assert (listings_asked(risk, 12), listings_asked(risk, 1, refused)) == (0, 1)
+    set_listing(HALTED_LISTING)(risk)
+    assert listings_asked(risk, 12) == 0
+    again = msgspec.structs.replace(refused, event_seq=2)
+    assert listings_asked(risk, 1, again) == 1
+    assert listings_asked(risk, 40) == 4, "while it does not trade: every ten seconds"
+    assert any("SETTLING" in reason for reason in halted(risk))
+
+
+def test_a_book_that_does_not_move_for_long_makes_it_look_at_the_listing() -> None:
+    risk = watched()
+    listings_asked(risk, 10)
+    risk.tell(book(risk.now_ns))
+    assert (listings_asked(risk, 5), listings_asked(risk, 1)) == (0, 1)
 
 
 def test_a_minutes_questions_stay_within_their_weight() -> None:
