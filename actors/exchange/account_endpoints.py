@@ -161,7 +161,7 @@ def fee_burn(desk: Desk, call: Call) -> Any:
 
 def set_fee_burn(desk: Desk, call: Call) -> Any:
     required(call.params, "feeBurn")
-    call.account(desk).fee_burn = read_flag(call.params, "feeBurn")
+    desk.venue.set_fee_burn(call.account(desk), fee_burn=read_flag(call.params, "feeBurn"))
     return SUCCESS
 
 

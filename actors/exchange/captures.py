@@ -14,6 +14,9 @@ import msgspec
 TextLevel = tuple[str, str]
 NS_DIGITS_MIN = 18
 US_DIGITS_MIN = 15
+BANDS = "bookDepth"
+"""No stream of the venue: what a dump of this name says, as a line."""
+
 STAMP_BYTES_MAX = 21
 """A second with nine digits of its fraction and the colon; numbers of thousands of digits cannot even be read."""
 
@@ -75,13 +78,23 @@ class RecordedMark(NamedTuple):
     next_funding_ms: int
 
 
+class RecordedBands(NamedTuple):
+    """How much stands within some percents of the mid: (percent, quantity), percents below zero for bids."""
+
+    symbol: str
+    market_ms: int
+    bands: list[tuple[str, str]]
+
+
 class Skipped(NamedTuple):
     """A sound line that this venue has no use for, by its reason."""
 
     reason: str
 
 
-Recorded: TypeAlias = RecordedBook | RecordedDepth | RecordedTicker | RecordedPrint | RecordedMark | Skipped
+Recorded: TypeAlias = (
+    RecordedBook | RecordedDepth | RecordedTicker | RecordedPrint | RecordedMark | RecordedBands | Skipped
+)
 
 
 class DamagedLineError(ValueError):
@@ -155,6 +168,9 @@ def _frame(stream: str, data: bytes) -> Recorded:
         if kind == "trade" and trade.X != "MARKET":
             return Skipped(f"{symbol} trade of kind {trade.X}")
         return RecordedPrint(symbol, trade.E, trade.T, trade.p, trade.q, trade.m, kind == "aggTrade")
+    if kind == BANDS:
+        bands = _BANDS.decode(data)
+        return RecordedBands(symbol, bands.T, bands.bands)
     if kind.startswith("markPrice"):
         mark = _MARK.decode(data)
         return RecordedMark(symbol, mark.E, mark.p, mark.i, mark.r or None, mark.T)
@@ -216,9 +232,15 @@ class _Mark(msgspec.Struct):
     r: str | None = None
 
 
+class _Bands(msgspec.Struct):
+    T: int
+    bands: list[tuple[str, str]]
+
+
 _OUTER = msgspec.json.Decoder(_Outer)
 _SNAPSHOT = msgspec.json.Decoder(_Snapshot)
 _DEPTH = msgspec.json.Decoder(_Depth)
 _TICKER = msgspec.json.Decoder(_Ticker)
 _TRADE = msgspec.json.Decoder(_Trade)
 _MARK = msgspec.json.Decoder(_Mark)
+_BANDS = msgspec.json.Decoder(_Bands)

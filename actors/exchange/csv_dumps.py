@@ -1,15 +1,21 @@
-"""Public CSV dumps as lines of the collector's format: Binance's aggTrades, trades and bookTicker, Tardis' trades, book_ticker and
-incremental_book_L2. Recognised by their header (Binance's older files have none: then by their name); nothing is opened here.
+"""Public CSV dumps as lines of the collector's format: Binance's aggTrades, trades, bookTicker, bookDepth and klines, Tardis' trades,
+book_ticker and incremental_book_L2. Recognised by their header (Binance's older files have none: then by their name); nothing is opened.
+
+A bar becomes a path of prices: open, low, high, close where it rose, open, high, low, close where it fell, evenly spaced in its time, a
+quarter of its volume at each, bought and sold as its takers did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 import msgspec
 
-from actors.exchange.captures import DamagedLineError
+from actors.exchange.captures import BANDS, DamagedLineError
 
 Row = list[str]
 US_PER_MS = 1_000
@@ -37,6 +43,14 @@ BINANCE_COLUMNS = {
         ],
         ["update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty", "transaction_time"],
     ),
+    "bookDepth": (["timestamp", "percentage", "depth", "notional"], ["timestamp", "percentage", "depth"]),
+    "klines": (
+        [
+            *("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count"),
+            *("taker_buy_volume", "taker_buy_quote_volume", "ignore"),
+        ],
+        ["open_time", "open", "high", "low", "close", "volume", "close_time", "taker_buy_volume"],
+    ),
 }
 """By kind: the columns in order, and those that are needed."""
 
@@ -45,11 +59,10 @@ TARDIS_COLUMNS = {
     "book_ticker": ["symbol", "timestamp", "local_timestamp", "ask_amount", "ask_price", "bid_price", "bid_amount"],
     "incremental_book_L2": ["symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount"],
 }
-UNUSABLE = {
-    "bookDepth": "its levels are percentages of the price",
-    "klines": "candles have no order of trades and no book",
-    "metrics": "it holds no market",
-}
+UNUSABLE = {"metrics": "it holds no market"}
+_BAR_NAME = re.compile(r"-\d+[smh]-")
+_LONG_BAR_NAME = re.compile(r"-\d+(d|w|mo)-")
+BAR_MS_MAX = 3_600_000
 
 
 class Dump(NamedTuple):
@@ -69,6 +82,8 @@ def recognise(name: str, first_row: Row) -> Dump | str | None:
     for kind, reason in UNUSABLE.items():
         if kind in name:
             return f"{kind}: {reason}, so orders cannot be matched against it"
+    if _LONG_BAR_NAME.search(name):
+        return "klines: of bars longer than an hour no path can be told; take 1h or shorter ones"
     have = {column: index for index, column in enumerate(first_row)}
     for kind in ("incremental_book_L2", "book_ticker", "trades"):
         if set(TARDIS_COLUMNS[kind]) <= set(have):
@@ -76,7 +91,8 @@ def recognise(name: str, first_row: Row) -> Dump | str | None:
     for kind, (order, needed) in BINANCE_COLUMNS.items():
         if set(needed) <= set(have):
             return Dump("binance", kind, symbol, have, True)
-        if f"-{kind}-" in name and len(first_row) >= len(order) - 1 and first_row[0].isdigit():
+        named = f"-{kind}-" in name or (kind == "klines" and _BAR_NAME.search(name) is not None)
+        if named and len(first_row) >= len(order) - 1 and first_row[0].isdigit():
             return Dump("binance", kind, symbol, {column: index for index, column in enumerate(order)}, False)
     return None
 
@@ -91,6 +107,8 @@ def lines(dump: Dump, rows: Iterable[Row], *, opens_book: bool) -> Iterator[tupl
         ("binance", "trades"): _binance_trades,
         ("binance", "aggTrades"): _binance_trades,
         ("binance", "bookTicker"): _binance_tickers,
+        ("binance", "bookDepth"): _binance_bands,
+        ("binance", "klines"): _binance_bars,
         ("tardis", "trades"): _tardis_trades,
         ("tardis", "book_ticker"): _tardis_tickers,
         ("tardis", "incremental_book_L2"): _tardis_book,
@@ -99,7 +117,7 @@ def lines(dump: Dump, rows: Iterable[Row], *, opens_book: bool) -> Iterator[tupl
         for received_ns, body in reader(dump, rows):
             if opens_book or dump.kind == "incremental_book_L2" or not body.startswith(_BOOK_START):
                 yield received_ns, body
-    except (IndexError, ValueError) as error:
+    except (IndexError, ValueError, InvalidOperation) as error:
         raise DamagedLineError(f"a column is missing or no number: {error}") from None
 
 
@@ -125,6 +143,66 @@ def _binance_tickers(dump: Dump, rows: Iterable[Row]) -> Iterator[tuple[int, byt
             yield time_us * NS_PER_US, _book(dump.symbol, update_id, time_us, [bid], [ask])
         first = False
         yield time_us * NS_PER_US, _ticker(dump.symbol, update_id, time_us, bid, ask)
+
+
+def _binance_bands(dump: Dump, rows: Iterable[Row]) -> Iterator[tuple[int, bytes]]:
+    """Rows of one time are one state of the book."""
+    at = dump.columns
+    bands: list[tuple[str, str]] = []
+    time_text = ""
+    for row in rows_with_end(rows):
+        row_time = row[at["timestamp"]] if row else ""
+        if bands and row_time != time_text:
+            time_ms = _time_of(time_text)
+            yield time_ms * US_PER_MS * NS_PER_US, _frame(dump.symbol, BANDS, {"T": time_ms, "bands": bands})
+            bands = []
+        time_text = row_time
+        if row:
+            float(row[at["percentage"]])
+            bands.append((row[at["percentage"]], row[at["depth"]]))
+
+
+def _binance_bars(dump: Dump, rows: Iterable[Row]) -> Iterator[tuple[int, bytes]]:
+    at = dump.columns
+    for row in rows:
+        opened, closed = _time_us(row[at["open_time"]]), _time_us(row[at["close_time"]])
+        if not 0 < closed - opened <= BAR_MS_MAX * US_PER_MS:
+            raise ValueError("a bar is longer than an hour, or ends before it begins")
+        first, high, low, last = (row[at[name]] for name in ("open", "high", "low", "close"))
+        rose = Decimal(last) >= Decimal(first)
+        bought = Decimal(row[at["taker_buy_volume"]])
+        sold = Decimal(row[at["volume"]]) - bought
+        for number, price in enumerate((first, low, high, last) if rose else (first, high, low, last)):
+            time_us = opened + (closed - opened) * number // 3
+            for volume, buyer_is_maker in ((bought, False), (sold, True)):
+                if volume > 0:
+                    quarter = f"{volume / 4:f}"
+                    yield (
+                        time_us * NS_PER_US,
+                        _trade(dump.symbol, "aggTrade", time_us, price, quarter, buyer_is_maker),
+                    )
+
+
+def superfluous(dumps: Mapping[str, Dump], other_books: bool) -> dict[str, str]:
+    """Files that say less than others beside them, with the reason. `other_books`: there are captures of streams too."""
+    kinds: dict[str, set[str]] = {}
+    for dump in dumps.values():
+        kinds.setdefault(dump.symbol, set()).add(dump.kind)
+    reasons = {}
+    for name, dump in dumps.items():
+        beside = kinds[dump.symbol] | kinds.get("", set())
+        if dump.kind == "klines" and (other_books or beside & {"trades", "aggTrades", "bookTicker", *TARDIS_COLUMNS}):
+            reasons[name] = "its bars say less than the trades or prices beside them"
+        if dump.kind == "bookDepth" and (other_books or "incremental_book_L2" in beside):
+            reasons[name] = "its bands say less than the book beside them"
+    return reasons
+
+
+def _time_of(text: str) -> int:
+    """Milliseconds of a time written as a date, UTC, or as a number."""
+    if text.isdigit():
+        return _time_us(text) // US_PER_MS
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000)
 
 
 def _tardis_trades(dump: Dump, rows: Iterable[Row]) -> Iterator[tuple[int, bytes]]:

@@ -50,7 +50,9 @@ class ForcedOrders:
             price_ticks=price_ticks,
             lots=lots,
             reduce_only=False,
-            client_order_id=name if name == ADL else f"{name}-{self._state.now_ns}",
+            client_order_id=name
+            if name == ADL
+            else f"{name}-{self._state.now_ms}{self._state.next_order_id % 1_000_000:06d}",
             stp_mode="NONE",
         )
         order = new_order(account, request, self._state)

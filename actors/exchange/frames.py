@@ -13,13 +13,17 @@ from actors.exchange.book import Level
 
 
 class BookFrame(NamedTuple):
-    """The whole book of a symbol, replacing what was known."""
+    """The whole book of a symbol, replacing what was known.
+
+    Without `knows_queues` its sizes say nothing of what stands in front of an order: only a market that goes through a price fills there.
+    """
 
     symbol: str
     at_ns: int
     market_ns: int
     bids: list[Level]
     asks: list[Level]
+    knows_queues: bool = True
 
 
 class DepthFrame(NamedTuple):

@@ -58,6 +58,7 @@ class AccountOpened(Record, frozen=True, kw_only=True, gc=False):
 
     account: str
     balances: dict[str, Decimal]
+    fee_burn: bool = False
 
 
 class OrderAccepted(Record, frozen=True, kw_only=True, gc=False):
@@ -233,6 +234,13 @@ class LeverageSet(Record, frozen=True, kw_only=True, gc=False):
     leverage: int
 
 
+class FeeBurnSet(Record, frozen=True, kw_only=True, gc=False):
+    """The account pays its fees in BNB from now on, or no longer."""
+
+    account: str
+    fee_burn: bool
+
+
 class RequestRefused(Record, frozen=True, kw_only=True, gc=False):
     """`count` trading requests were refused with `code` (facts section 8.2). Repeats within a second fold into one line.
 
@@ -308,6 +316,7 @@ LedgerRecord: TypeAlias = (
     | SeamClosed
     | CountdownSet
     | LeverageSet
+    | FeeBurnSet
     | RequestRefused
     | RequestThrottled
     | ContractChanged

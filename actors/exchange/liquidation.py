@@ -2,7 +2,8 @@
 
 The order of things is the venue's: open orders expire, an immediate-or-cancel LIQUIDATION order at the bankruptcy price goes through the
 book (NEW, then for each fill ACCOUNT_UPDATE and TRADE), what the book does not take is taken over at that price, and the insurance fund
-takes its fee from what is left (ACCOUNT_UPDATE with INSURANCE_CLEAR), or pays for what is missing.
+takes its fee from what is left (ACCOUNT_UPDATE with INSURANCE_CLEAR), or pays for what is missing. A position in a higher tier is closed
+tier by tier: first down to the tier below, then, where that did not free enough margin, on to the next; in the lowest it is closed whole.
 """
 
 from __future__ import annotations
@@ -89,10 +90,11 @@ class Liquidations:
         held = self._held(account, asset)
         held.sort(key=lambda market: account.position(market.contract.symbol).unrealized(market.mark_price))
         for market in held:
-            self._close(account, market, asset)
             touched.append(market)
-            if maintenance(account, markets, asset) < equity(account, markets, asset):
-                break
+            while lots := position_lots(account, market):
+                self._close(account, market, asset, _above_the_tier_below(market, lots))
+                if maintenance(account, markets, asset) < equity(account, markets, asset):
+                    return touched
         return touched
 
     def _held(self, account: Account, asset: str) -> list[Market]:
@@ -102,9 +104,9 @@ class Liquidations:
             if market.contract.margin_asset == asset and account.position(market.contract.symbol).amount
         ]
 
-    def _close(self, account: Account, market: Market, asset: str) -> None:
+    def _close(self, account: Account, market: Market, asset: str, lots: int) -> None:
         contract = market.contract
-        position, lots = account.position(contract.symbol), position_lots(account, market)
+        position = account.position(contract.symbol)
         closes_long = position.amount > 0
         # At this price nothing of the account's worth is left.
         rest = equity(account, self._state.markets, asset) - position.unrealized(market.mark_price)
@@ -213,6 +215,13 @@ class Liquidations:
                 "T": self._state.now_ms,
             }
         )
+
+
+def _above_the_tier_below(market: Market, lots: int) -> int:
+    """What must go for the position to reach the tier below; all of it in the lowest tier."""
+    contract, tier = market.contract, market.brackets.at(market.contract.quantity(lots) * market.mark_price)
+    kept = int(tier.notional_floor / market.mark_price / contract.lot_size)
+    return max(1, lots - kept)
 
 
 def adl_score(account: Account, market: Market) -> Decimal:

@@ -50,6 +50,8 @@ class Matcher:
 
     def __init__(self, book: Book, *, probabilistic: bool = False) -> None:
         self.book = book
+        self.knows_queues = True
+        """Without it no print fills at its own price: what stands in front of an order is not known, and may be anything."""
         self._probabilistic = probabilistic
         self._bids: dict[int, list[Order]] = {}
         self._asks: dict[int, list[Order]] = {}
@@ -154,7 +156,7 @@ class Matcher:
                         executions.append(Execution(order, order.remaining_lots, certain=True))
                         left = max(0, left - order.remaining_lots)
                     continue
-                if order.price_ticks != price_ticks or bids != buyer_is_maker:
+                if order.price_ticks != price_ticks or bids != buyer_is_maker or not self.knows_queues:
                     break
                 reach = print_at_price(order, left, market_ns)
                 given, other = (reach.likely, reach.sure) if self._probabilistic else (reach.sure, reach.likely)

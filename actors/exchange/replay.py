@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from actors.exchange.bands import Band, side_levels
 from actors.exchange.book import Level
 from actors.exchange.captures import (
     DamagedLineError,
     Recorded,
+    RecordedBands,
     RecordedBook,
     RecordedDepth,
     RecordedMark,
@@ -46,6 +48,8 @@ class CaptureFacts:
     clock_offset_ns: int
     with_snapshot: frozenset[str]
     with_trades: frozenset[str]
+    constructed: frozenset[str] = frozenset()
+    """Symbols with bands of depth and no best prices: their book is made around each print."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,9 @@ class _Symbol:
     buffered: list[RecordedDepth] = field(default_factory=list)
     plausible: Plausibility = field(default_factory=Plausibility)
     last_diff_id: int | None = None
+    bands: list[Band] = field(default_factory=list)
+    best: tuple[int, int] | None = None
+    banded: tuple[list[Level], list[Level]] = field(default_factory=lambda: ([], []))
 
 
 class Replay:
@@ -127,16 +134,26 @@ class Replay:
                     state.open = True
                     yield BookFrame(record.symbol, at_ns, self._market_ns(record.market_ms), [], [])
                     yield self._depth(state, at_ns, record)
+            case RecordedBands():
+                yield from self._bands(state, at_ns, record)
             case RecordedTicker():
                 if state.open:
                     bid, ask = _level(state.numbers, record.bid), _level(state.numbers, record.ask)
                     state.plausible.check_best(bid, ask)
                     state.plausible.check_update_id(record.update_id)
+                    waiting = state.best is None and bool(state.bands)
+                    state.best = (bid[0], ask[0])
                     yield TickerFrame(
                         record.symbol, at_ns, self._market_ns(record.market_ms), record.update_id, *bid, *ask
                     )
+                    if waiting:
+                        yield self._completed(state, at_ns, record.symbol, record.market_ms)
             case RecordedPrint():
-                if state.open and not (record.aggregated and record.symbol in self._facts.with_trades):
+                if record.aggregated and record.symbol in self._facts.with_trades:
+                    return
+                if record.symbol in self._facts.constructed:
+                    yield from self._construct_around(state, at_ns, record)
+                if state.open:
                     price, lots = _level(state.numbers, (record.price, record.quantity))
                     state.plausible.check_price(price)
                     if lots > 0:
@@ -152,6 +169,38 @@ class Replay:
                     Decimal(record.funding_rate) if record.funding_rate else None,
                     self._venue_ns(record.next_funding_ms * NS_PER_MS),
                 )
+
+    def _bands(self, state: _Symbol, at_ns: int, record: RecordedBands) -> Iterator[Frame]:
+        """A new state of the depth: under known best prices it completes the book, else it is kept for the next print."""
+        state.bands = [Band(float(percent), state.numbers.lots(lots)) for percent, lots in record.bands]
+        if state.best is None:
+            return
+        make = self._constructed if record.symbol in self._facts.constructed else self._completed
+        yield make(state, at_ns, record.symbol, record.market_ms)
+
+    def _completed(self, state: _Symbol, at_ns: int, symbol: str, market_ms: int) -> DepthFrame:
+        assert state.best is not None
+        bid, ask = state.best
+        before, state.banded = state.banded, _side_pair(state.bands, bid, ask, from_touch=False)
+        bids = {price: 0 for price, _ in before[0] if price < bid} | dict(state.banded[0])
+        asks = {price: 0 for price, _ in before[1] if price > ask} | dict(state.banded[1])
+        # An id of 0 is older than every best price, so none of them is undone.
+        return DepthFrame(symbol, at_ns, self._market_ns(market_ms), 0, list(bids.items()), list(asks.items()))
+
+    def _construct_around(self, state: _Symbol, at_ns: int, record: RecordedPrint) -> Iterator[Frame]:
+        price = state.numbers.ticks(record.price)
+        state.plausible.check_price(price)
+        best = (price, price + 1) if record.buyer_is_maker else (price - 1, price)
+        if price > 1 and best != state.best:
+            state.best = best
+            if state.bands:
+                yield self._constructed(state, at_ns, record.symbol, record.market_ms)
+
+    def _constructed(self, state: _Symbol, at_ns: int, symbol: str, market_ms: int) -> BookFrame:
+        assert state.best is not None
+        bids, asks = _side_pair(state.bands, *state.best, from_touch=True)
+        state.open = True
+        return BookFrame(symbol, at_ns, self._market_ns(market_ms), bids, asks, knows_queues=False)
 
     def _open(self, state: _Symbol, at_ns: int, book: RecordedBook) -> Iterator[Frame]:
         """The snapshot, then the buffered diffs that reach beyond it."""
@@ -192,6 +241,13 @@ class Replay:
     def _first_funding_ns(self) -> int:
         start = self._facts.start_ns + self._facts.clock_offset_ns
         return self._venue_ns((start // FUNDING_INTERVAL_NS + 1) * FUNDING_INTERVAL_NS)
+
+
+def _side_pair(bands: list[Band], bid: int, ask: int, *, from_touch: bool) -> tuple[list[Level], list[Level]]:
+    return (
+        side_levels(bands, bid, ask, bids=True, from_touch=from_touch),
+        side_levels(bands, bid, ask, bids=False, from_touch=from_touch),
+    )
 
 
 def _level(numbers: WireNumbers, level: TextLevel) -> Level:

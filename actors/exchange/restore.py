@@ -49,7 +49,8 @@ class RecordLoader:
         self.t_ns = max(self.t_ns, record.t)
         match record:
             case ledger.AccountOpened():
-                self._accounts[record.account] = Account(record.account, dict(record.balances))
+                account = Account(record.account, dict(record.balances), fee_burn=record.fee_burn)
+                self._accounts[record.account] = account
             case ledger.OrderAccepted():
                 self._accept(record)
             case ledger.OrderAmended():
@@ -70,6 +71,8 @@ class RecordLoader:
                 self.countdowns[(record.account, record.symbol)] = record.deadline_ns
             case ledger.LeverageSet():
                 self._account(record.account).position(record.symbol).leverage = record.leverage
+            case ledger.FeeBurnSet():
+                self._account(record.account).fee_burn = record.fee_burn
             case ledger.VenueStarted() | ledger.SymbolListed() | ledger.TopSampled():
                 pass
             case (

@@ -115,9 +115,7 @@ class VenueServer:
     @property
     def source_name(self) -> str:
         """Where the market comes from."""
-        if isinstance(self._source, FollowedSource):
-            return self._source.name
-        return self._settings.source or "synthetic"
+        return self._settings.source or self._source.name
 
     def now_ns(self) -> int:
         """The venue's time: the wall clock at the start, and boot time since."""

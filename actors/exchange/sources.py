@@ -14,11 +14,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import IO, Protocol, cast
 
 from actors.exchange import csv_dumps
+from actors.exchange.capture_head import SCAN_LINES, Head, LineClock
 from actors.exchange.captures import (
     DamagedLineError,
     Recorded,
@@ -34,18 +37,18 @@ from actors.exchange.contracts import QUOTE_ASSETS, Contract, inferred_contract,
 from actors.exchange.errors import SourceError
 from actors.exchange.feed import VenueFeed
 from actors.exchange.frames import Frame, SeamFrame
+from actors.exchange.market_model import MarketModel, ModelError
+from actors.exchange.market_model import decode as decode_model
 from actors.exchange.replay import CaptureFacts, Replay
 from actors.exchange.scenarios import SCENARIOS
-from actors.exchange.synthetic import START_PRICES, SyntheticMarket
+from actors.exchange.synthetic import START_PRICES
+from actors.exchange.synthetic_market import SyntheticMarket
 from configs.schema import ExchangeSettings
 
 LINE_BYTES_MAX = 16_777_216
 FILES_MAX = 10_000
 NOTES_MAX = 50
-SCAN_LINES = 20_000
 SEAM_GAP_NS = 200_000_000
-SILENCE_NS_MAX = 3_600_000_000_000
-BACKWARDS_NS_MAX = 1_000_000_000
 OFFSET_SAMPLES = 101
 UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, csv.Error, UnicodeDecodeError)
 """What reading a damaged or truncated file raises; a bad gzip header is an OSError."""
@@ -137,8 +140,11 @@ class SyntheticSource:
                 )
             self.contracts.append(contract)
         self.report = SourceReport()
-        self.name = "synthetic" if settings.scenario == "calm" else f"synthetic {settings.scenario}"
-        self._market = SyntheticMarket(self.contracts, settings.seed, scenario=SCENARIOS[settings.scenario])
+        self.name = f"synthetic, {settings.scenario}, {Path(settings.model).name} model, seed {settings.seed}"
+        models = _models(settings.model, self.contracts)
+        self._market = SyntheticMarket(
+            self.contracts, settings.seed, scenario=SCENARIOS[settings.scenario], models=models
+        )
         self._frames: Iterator[Frame] | None = None
 
     def opening(self, now_ns: int) -> list[Frame]:
@@ -152,6 +158,48 @@ class SyntheticSource:
             self.opening(start_ns)
         assert self._frames is not None
         return self._frames
+
+
+PLAIN, SHIPPED = "plain", "shipped"
+MODEL_BYTES_MAX = 1_048_576
+
+
+def read_model(name: str, base_asset: str) -> MarketModel:
+    """The model of an asset: a file, or `shipped`.
+
+    Raises:
+        SourceError: there is none, or it cannot be read.
+    """
+    file = Path(str(resources.files("configs").joinpath("markets", f"{base_asset.lower()}.yaml")))
+    if name != SHIPPED:
+        file = Path(name)
+    elif not file.is_file():
+        raise SourceError(f"no model of {base_asset} is shipped; fit one by `raymaker exchange calibrate`")
+    try:
+        with file.open("rb") as text:
+            model = decode_model(text.read(MODEL_BYTES_MAX), str(file))
+    except OSError as error:
+        raise SourceError(f"the model {file} cannot be read: {error.strerror}") from None
+    except ModelError as error:
+        raise SourceError(str(error)) from None
+    return model
+
+
+def _models(name: str, contracts: list[Contract]) -> dict[str, MarketModel]:
+    """Models by symbol. A file is for the contracts of its asset; the others have the shipped ones."""
+    if name == PLAIN:
+        return {}
+    given = None if name == SHIPPED else read_model(name, "")
+    models = {}
+    for contract in contracts:
+        mine = given is not None and given.base_asset == contract.base_asset
+        model = given if mine and given is not None else read_model(SHIPPED, contract.base_asset)
+        if Decimal(model.tick_size) != contract.tick_size:
+            raise SourceError(
+                f"{contract.symbol} has ticks of {contract.tick_size}; the model of {model.base_asset} counts in ticks of {model.tick_size}"
+            )
+        models[contract.symbol] = model
+    return models
 
 
 class FollowedSource:
@@ -178,7 +226,7 @@ class CaptureSource:
     def __init__(self, path: Path, settings: ExchangeSettings) -> None:
         self.report = SourceReport()
         self.name = path.name
-        self._files = _capture_files(path, self.report)
+        self._files = _useful(_capture_files(path, self.report), self.report)
         self._loop = settings.loop
         self._counting = True
         facts = self._first_look(settings)
@@ -256,7 +304,7 @@ class CaptureSource:
             yield from self._rows(file)
             return
         symbol = [_symbol_of(file)]
-        clock = _LineClock()
+        clock = LineClock()
         try:
             with _open(file) as lines:
                 for number, line in enumerate(iter(partial(lines.readline, LINE_BYTES_MAX + 1), b""), start=1):
@@ -280,7 +328,7 @@ class CaptureSource:
 
     def _rows(self, file: Path) -> Iterator[tuple[int, bytes, str, str, list[str]]]:
         """The same of a CSV dump. A damaged row ends the file, for what follows it cannot be trusted."""
-        symbol, clock, number = [""], _LineClock(), 0
+        symbol, clock, number = [""], LineClock(), 0
         opens_book = not any("incremental_book_L2" in each.name for each in self._files)
         try:
             with open_csv(file) as (dump, rows):
@@ -305,17 +353,19 @@ class CaptureSource:
 
     def _first_look(self, settings: ExchangeSettings) -> CaptureFacts:
         """Symbols, units and the start, from the head of each file."""
-        heads: dict[str, _Head] = {}
+        heads: dict[str, Head] = {}
         offsets: list[int] = []
         for count, (receive_ns, record, _) in enumerate(self._records()):
             assert not isinstance(record, Skipped)
-            head = heads.setdefault(record.symbol, _Head())
+            head = heads.setdefault(record.symbol, Head())
             head.look(receive_ns, record)
             if len(offsets) < OFFSET_SAMPLES and isinstance(record, RecordedDepth | RecordedTicker | RecordedPrint):
                 offsets.append(record.event_ms * 1_000_000 - receive_ns)
             if count >= SCAN_LINES:
                 break
-        self.report = SourceReport(notes=[note for note in self.report.notes if "not a capture" in note])
+        self.report = SourceReport(
+            notes=[note for note in self.report.notes if "not a capture" in note or "left out" in note]
+        )
         contracts = {}
         for symbol, head in heads.items():
             contract = self._contract(symbol, head, settings.open_orders_max)
@@ -325,10 +375,8 @@ class CaptureSource:
         chosen = {symbol: contract for symbol, contract in contracts.items() if symbol in wanted} or contracts
         if not chosen:
             raise SourceError(f"{self.name}: no USD-M market stream in it; give a capture of Binance USD-M streams")
-        if bookless := sorted(symbol for symbol in chosen if not heads[symbol].has_book):
-            raise SourceError(
-                f"{self.name}: {bookless[0]} has trades and no book; put its bookTicker or incremental_book_L2 into the same folder"
-            )
+        if bookless := sorted(symbol for symbol in chosen if not heads[symbol].is_market):
+            raise SourceError(f"{self.name}: {bookless[0]} {heads[bookless[0]].lack}")
         starts = [heads[symbol].start_ns for symbol in chosen]
         return CaptureFacts(
             contracts=chosen,
@@ -336,9 +384,10 @@ class CaptureSource:
             clock_offset_ns=statistics.median_low(offsets) if offsets else 0,
             with_snapshot=frozenset(symbol for symbol in chosen if heads[symbol].snapshot_ns is not None),
             with_trades=frozenset(symbol for symbol in chosen if heads[symbol].has_trades),
+            constructed=frozenset(symbol for symbol in chosen if not heads[symbol].has_book),
         )
 
-    def _contract(self, symbol: str, head: _Head, open_orders_max: int) -> Contract | None:
+    def _contract(self, symbol: str, head: Head, open_orders_max: int) -> Contract | None:
         known = known_contract(symbol, open_orders_max)
         if known is not None:
             return known
@@ -350,72 +399,6 @@ class CaptureSource:
         except (ValueError, ArithmeticError) as error:
             self.report.skipped(f"{symbol}: its units cannot be inferred ({error}), skipped", self.name)
             return None
-
-
-@dataclass(slots=True)
-class _LineClock:
-    """Receive times of one file: a line far off the others is damaged; a second one that agrees with it means a real break."""
-
-    last_ns: int | None = None
-    doubted_ns: int | None = None
-
-    def believes(self, receive_ns: int) -> bool:
-        near = (
-            self.doubted_ns
-            if self.doubted_ns is not None and self._follows(self.doubted_ns, receive_ns)
-            else self.last_ns
-        )
-        if near is None or self._follows(near, receive_ns):
-            self.last_ns, self.doubted_ns = receive_ns, None
-            return True
-        self.doubted_ns = receive_ns
-        return False
-
-    @staticmethod
-    def _follows(before_ns: int, receive_ns: int) -> bool:
-        return before_ns - BACKWARDS_NS_MAX <= receive_ns <= before_ns + SILENCE_NS_MAX
-
-
-@dataclass(slots=True)
-class _Head:
-    """What the first lines say of a symbol."""
-
-    first_ns: int = 0
-    snapshot_ns: int | None = None
-    has_trades: bool = False
-    has_book: bool = False
-    prices: list[str] = field(default_factory=list)
-    quantities: list[str] = field(default_factory=list)
-
-    @property
-    def start_ns(self) -> int:
-        return self.snapshot_ns if self.snapshot_ns is not None else self.first_ns
-
-    def look(self, receive_ns: int, record: Recorded) -> None:
-        if not self.first_ns:
-            self.first_ns = receive_ns
-        match record:
-            case RecordedBook():
-                self.has_book = True
-                if self.snapshot_ns is None:
-                    self.snapshot_ns = receive_ns
-                self._collect([*record.bids, *record.asks])
-            case RecordedDepth():
-                self.has_book = True
-                self._collect([*record.bids, *record.asks])
-            case RecordedTicker():
-                self.has_book = True
-                self._collect([record.bid, record.ask])
-            case RecordedPrint():
-                self.has_trades = self.has_trades or not record.aggregated
-                self._collect([(record.price, record.quantity)])
-            case _:
-                pass
-
-    def _collect(self, levels: list[tuple[str, str]]) -> None:
-        if len(self.prices) < SCAN_LINES:
-            self.prices.extend(price for price, _ in levels)
-            self.quantities.extend(quantity for _, quantity in levels)
 
 
 def _capture_files(path: Path, report: SourceReport) -> list[Path]:
@@ -445,6 +428,19 @@ def _capture_files(path: Path, report: SourceReport) -> list[Path]:
             "or lines of '<receive time> <combined-stream frame>'"
         )
     return captures
+
+
+def _useful(files: list[Path], report: SourceReport) -> list[Path]:
+    """Without the dumps that say less than what lies beside them."""
+    dumps: dict[str, csv_dumps.Dump] = {}
+    for file in files:
+        if is_csv(file):
+            with open_csv(file) as (dump, _):
+                if isinstance(dump, csv_dumps.Dump):
+                    dumps[file.name] = dump
+    reasons = csv_dumps.superfluous(dumps, other_books=len(dumps) < len(files))
+    report.notes.extend(f"{name}: left out: {reason}" for name, reason in reasons.items())
+    return [file for file in files if file.name not in reasons]
 
 
 def is_csv(file: Path) -> bool:

@@ -79,7 +79,14 @@ class VenueState:
         found = self.accounts.get(name)
         if found is None:
             found = self.accounts[name] = Account(name, dict(self.settings.balances), fee_burn=self.settings.fee_burn)
-            self.record(ledger.AccountOpened(t=self.now_ns, account=name, balances=dict(self.settings.balances)))
+            self.record(
+                ledger.AccountOpened(
+                    t=self.now_ns,
+                    account=name,
+                    balances=dict(self.settings.balances),
+                    fee_burn=self.settings.fee_burn,
+                )
+            )
         return found
 
     def fees(self, contract: Contract) -> FeeSettings:

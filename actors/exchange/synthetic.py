@@ -7,7 +7,6 @@ there lose), or quotes are revised without a trade. Everything follows from the 
 
 from __future__ import annotations
 
-import heapq
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -67,7 +66,14 @@ class Flow:
 class SyntheticSymbol:
     """The market of one contract; `step` advances it by the flow's step and says what happened."""
 
-    def __init__(self, contract: Contract, seed: int, flow: Flow | None = None, scenario: Scenario = CALM) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        seed: int,
+        flow: Flow | None = None,
+        scenario: Scenario = CALM,
+        price: float | None = None,
+    ) -> None:
         self._contract = contract
         self._scenario = scenario
         self._base = flow if flow is not None else Flow()
@@ -77,7 +83,7 @@ class SyntheticSymbol:
         self._multiple = 1
         self._spread = 1
         self._numbers = SeededNumbers(seed ^ zlib.crc32(contract.symbol.encode()))
-        price = START_PRICES.get(contract.symbol, START_PRICE)
+        price = price or START_PRICES.get(contract.symbol, START_PRICE)
         self._fair = price / float(contract.tick_size)
         self._bid = int(self._fair)
         self._lot_notional = price * float(contract.lot_size)
@@ -91,32 +97,41 @@ class SyntheticSymbol:
     def open(self, at_ns: int) -> BookFrame:
         """The first book."""
         for depth in range(self._flow.levels):
-            self._bids[self._bid - depth] = self._level_lots(depth)
-            self._asks[self._bid + 1 + depth] = self._level_lots(depth)
+            self._set(self._bid - depth, self._level_lots(depth), on_bid=True)
+            self._set(self._bid + 1 + depth, self._level_lots(depth), on_bid=False)
         return self._book(at_ns)
+
+    @property
+    def step_ns(self) -> int:
+        """How much time a step takes."""
+        return self._base.step_ms * 1_000_000
 
     def step(self, start_ns: int) -> list[Frame]:
         """What happens in the next step from `start_ns`, in order of time."""
         frames: list[Frame] = self._enter_phase(start_ns)
         self._steps += 1
-        flow, seconds = self._flow, self._flow.step_ms / 1_000
         if self._phase.status not in OPEN:
             return frames + self._marks(start_ns)
+        if self._phase.funding_rate is not None:
+            frames += self._marks(start_ns)
+        end_ns = start_ns + self._flow.step_ms * 1_000_000 - 1
+        frames.extend(self._pass_time(start_ns, end_ns))
+        if self._changed_bids or self._changed_asks:
+            frames.append(self._diff(end_ns))
+        return frames
+
+    def _pass_time(self, start_ns: int, end_ns: int) -> Iterator[Frame]:
+        """What happens in a step of an open market but for the diff that ends it, in order of time."""
+        flow, seconds = self._flow, self._flow.step_ms / 1_000
         self._fair *= 1 + self._numbers.normal() * flow.volatility_bps * 1e-4 * seconds**0.5
         if self._phase.drift_bps:
             self._fair *= 1 + self._phase.drift_bps * 1e-4 * seconds
-        if self._phase.funding_rate is not None:
-            frames += self._marks(start_ns)
         events = self._times(start_ns, flow.trade_rate, self._uninformed_trade)
         events += self._times(start_ns, flow.change_rate, self._change_level)
         events.append((start_ns + self._numbers.below(flow.step_ms * 1_000_000), self._follow_fair))
         events.sort(key=lambda event: event[0])
         for at_ns, happen in events:
-            frames.extend(happen(at_ns))
-        end_ns = start_ns + flow.step_ms * 1_000_000 - 1
-        if self._changed_bids or self._changed_asks:
-            frames.append(self._diff(end_ns))
-        return frames
+            yield from happen(at_ns)
 
     def _enter_phase(self, at_ns: int) -> list[Frame]:
         """Take up the phase of this moment; what changes with it is said first."""
@@ -132,10 +147,8 @@ class SyntheticSymbol:
             frames += self._marks(at_ns, begins=True)
         if phase.status not in OPEN:
             return frames
-        for _ in range(abs(phase.sweep_levels)):
-            is_buy = phase.sweep_levels > 0
-            price = self._bid + self._spread if is_buy else self._bid
-            frames += self._hit(at_ns, price, (self._asks if is_buy else self._bids).get(price, 1), is_buy=is_buy)
+        if phase.sweep_levels:
+            frames += self._sweep_through(at_ns, abs(phase.sweep_levels), is_buy=phase.sweep_levels > 0)
         self._fair *= 1 + phase.jump_bps * 1e-4
         if phase.tick_multiple != self._multiple:
             self._multiple, self._spread = phase.tick_multiple, phase.spread_ticks
@@ -146,6 +159,12 @@ class SyntheticSymbol:
             self._spread = phase.spread_ticks
             self._rebuild(self._bid)
         return frames
+
+    def _sweep_through(self, at_ns: int, levels: int, *, is_buy: bool) -> Iterator[Frame]:
+        """One order through so many levels."""
+        for _ in range(levels):
+            price = self._bid + self._spread if is_buy else self._bid
+            yield from self._hit(at_ns, price, (self._asks if is_buy else self._bids).get(price, 1), is_buy=is_buy)
 
     def _marks(self, at_ns: int, *, begins: bool = False) -> list[Frame]:
         """Once a second: index and funding of a phase that has its own; the mark follows the mid."""
@@ -306,22 +325,3 @@ class SyntheticSymbol:
 
     def _lots(self, notional: float) -> int:
         return max(1, int(notional / self._lot_notional))
-
-
-class SyntheticMarket:
-    """Several synthetic symbols, merged by time."""
-
-    def __init__(
-        self, contracts: list[Contract], seed: int, flow: Flow | None = None, scenario: Scenario = CALM
-    ) -> None:
-        self._flow = flow if flow is not None else Flow()
-        self._symbols = [SyntheticSymbol(contract, seed, self._flow, scenario) for contract in contracts]
-
-    def frames(self, start_ns: int) -> Iterator[Frame]:
-        """All frames from `start_ns` on, without end."""
-        for symbol in self._symbols:
-            yield symbol.open(start_ns)
-        while True:
-            steps = [symbol.step(start_ns) for symbol in self._symbols]
-            yield from heapq.merge(*steps, key=lambda frame: frame.at_ns)
-            start_ns += self._flow.step_ms * 1_000_000

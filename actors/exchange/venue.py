@@ -135,6 +135,7 @@ class Venue(VenueState):
             case BookFrame():
                 was_open, market.stale = market.is_open, False
                 market.book.replace(frame.bids, frame.asks, frame.market_ns)
+                market.matcher.knows_queues = frame.knows_queues
                 self._life.execute(market, market.matcher.on_book())
                 if not was_open and market.is_open:
                     self._rest_restored(market)
@@ -291,6 +292,11 @@ class Venue(VenueState):
             raise errors.VenueRefusal(-2028, "Leverage is smaller than permitted: insufficient margin balance.")
         self.record(ledger.LeverageSet(t=self.now_ns, account=account.name, symbol=symbol, leverage=leverage))
         self.tell(leverage_update(account.name, symbol, leverage, self.now_ms))
+
+    def set_fee_burn(self, account: Account, *, fee_burn: bool) -> None:
+        """Whether the account pays its fees in BNB."""
+        account.fee_burn = fee_burn
+        self.record(ledger.FeeBurnSet(t=self.now_ns, account=account.name, fee_burn=fee_burn))
 
     def restore_order(self, account: Account, order: Order) -> None:
         """Bring back an order of an earlier run; it joins the back of its level with the first book."""

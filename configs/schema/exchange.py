@@ -43,6 +43,8 @@ class ExchangeSettings(Section):
     follow: FollowSettings | None = None
     scenario: ScenarioName = "calm"
     """Of the synthetic flow."""
+    model: str = Field(default="plain", min_length=1)
+    """What the synthetic flow draws from: `shipped` (of BTC and ETH), a model's file, or `plain`, to try machines on."""
     speed: float = Field(default=1.0, ge=0.1, le=10, allow_inf_nan=False)
     loop: bool = True
     wait_for_subscriber: bool = True
@@ -99,8 +101,8 @@ class ExchangeSettings(Section):
             return self
         if self.source is not None:
             raise ValueError("follow: the market is another venue's or a capture's; give one of follow and source")
-        if self.scenario != "calm" or self.speed != 1.0:
-            raise ValueError("follow: a followed market goes its own way; scenario and speed are not for it")
+        if self.scenario != "calm" or self.speed != 1.0 or self.model != "plain":
+            raise ValueError("follow: a followed market goes its own way; scenario, model and speed are not for it")
         if not 0 < len(self.symbols) <= FOLLOWED_SYMBOLS_MAX:
             raise ValueError(f"symbols: 1 to {FOLLOWED_SYMBOLS_MAX} symbols of another venue can be followed")
         return self
@@ -109,4 +111,6 @@ class ExchangeSettings(Section):
     def _a_capture_has_no_scenario(self) -> ExchangeSettings:
         if self.source is not None and self.scenario != "calm":
             raise ValueError("scenario: a capture plays as it was recorded; scenarios are for the synthetic flow")
+        if self.source is not None and self.model != "plain":
+            raise ValueError("model: a capture plays as it was recorded; models are for the synthetic flow")
         return self

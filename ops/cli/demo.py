@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.cli.exchange import recorded_symbols
-from ops.cli.options import FOLLOW_HELP, SCENARIO_NAMES, parse_follow, parse_symbols
+from ops.cli.options import FOLLOW_HELP, MODEL_HELP, SCENARIO_NAMES, SHIPPED, parse_follow, parse_symbols
 from ops.cli.outcome import CommandFailed, bad_usage, unconfirmed
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def demo(
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="FILE", help="What the synthetic market draws from. " + MODEL_HELP)
+    ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as JSON.")] = None,
@@ -53,8 +56,10 @@ def demo(
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise bad_usage(f"the folder of --report {report} does not exist.")
+    if model is None and source is None and follow is None and config is None:
+        model = SHIPPED
     file = config or shipped_config(source, follow)
-    settings = demo_settings(file, source, parse_symbols(symbols), shards, speed, seed, scenario, follow)
+    settings = demo_settings(file, source, parse_symbols(symbols), shards, speed, seed, scenario, follow, model)
     if settings.exchange is None:
         raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
     if state is not None:
@@ -91,6 +96,7 @@ def demo_settings(
     seed: int | None,
     scenario: str | None = None,
     follow: str | None = None,
+    model: str | None = None,
 ) -> Settings:
     """The demo's configuration under what the command line says.
 
@@ -125,6 +131,8 @@ def demo_settings(
         exchange["speed"] = speed
     if seed is not None:
         exchange["seed"] = seed
+    if model is not None:
+        exchange["model"] = model if model in (SHIPPED, "plain") else str(Path(model).absolute())
     if scenario is not None:
         exchange["scenario"] = scenario
     return settings_from(config, changes if len(changes) > 1 or exchange else None)

@@ -8,18 +8,28 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli.options import FOLLOW_HELP, SCENARIO_NAMES, parse_follow, parse_symbols
+from ops.cli.market import calibrate, compare
+from ops.cli.options import FOLLOW_HELP, MODEL_HELP, SCENARIO_NAMES, SHIPPED, parse_follow, parse_symbols
 from ops.cli.outcome import bad_usage
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(exchange)
+    """Add the command and what belongs to it."""
+    group = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    group.callback()(exchange)
+    group.command()(calibrate)
+    group.command()(compare)
+    app.add_typer(group, name="exchange")
 
 
 def exchange(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 chooses a free one.")],
-    ledger: Annotated[Path, typer.Option(metavar="FILE", help="Append-only ledger; an existing one is loaded.")],
+    ctx: typer.Context,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port on loopback; 0 chooses a free one. Needed.")
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Append-only ledger; an existing one is loaded. Needed.")
+    ] = None,
     source: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A recorded capture; else synthetic flow.")
     ] = None,
@@ -27,6 +37,9 @@ def exchange(
     symbols: Annotated[str | None, typer.Option(metavar="A,B", help="Symbols to list.")] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="FILE", help="What the synthetic market draws from. " + MODEL_HELP)
     ] = None,
     speed: Annotated[float | None, typer.Option(help="Speed of the market, 1 to 10 times live.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the synthetic flow and of latencies.")] = None,
@@ -46,6 +59,10 @@ def exchange(
 
     Without Ray, until Ctrl-C; prints its address once it listens.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    if port is None or ledger is None:
+        raise bad_usage("exchange needs --port (0 chooses a free one) and --ledger, a file for what it accepts.")
     from actors.exchange.server import ServerError, serve_forever
     from configs.schema import ExchangeSettings
     from ops.cli.settings import exchange_settings
@@ -60,6 +77,7 @@ def exchange(
         "symbols": listed,
         "speed": speed,
         "scenario": scenario,
+        "model": model or (SHIPPED if source is None and follow is None else None),
         "seed": seed,
         "fault_seed": fault_seed,
         "record": str(record) if record else None,

@@ -25,6 +25,11 @@ SCENARIO_NAMES = (
 )
 """As in configs.schema, which takes too long to load for a help text; a test compares them."""
 
+SHIPPED = "shipped"
+MODEL_HELP = (
+    "A model file (exchange calibrate), shipped (the default: BTC and ETH of 2024), or plain, to try machines on."
+)
+
 FOLLOW_HELP = "the market is the public streams of the venue at this address (REST,STREAMS where there are two)."
 
 

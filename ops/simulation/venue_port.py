@@ -20,7 +20,8 @@ from actors.exchange.exchange import Exchange, UserFrame
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
 from actors.exchange.orders import Order
-from actors.exchange.synthetic import Flow, SyntheticMarket
+from actors.exchange.synthetic import Flow
+from actors.exchange.synthetic_market import SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
 from actors.order_manager.event_watch import EventWatch
 from actors.runtime.world import World

@@ -7,11 +7,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from venue_rig import START_NS, settings
+from venue_rig import START_NS, contract, settings
 
 from actors.exchange.errors import SourceError
 from actors.exchange.frames import BookFrame, DepthFrame, Frame, MarkFrame, PrintFrame, TickerFrame
+from actors.exchange.orders import OrderRequest
 from actors.exchange.sources import open_source
+from actors.exchange.venue import Venue
 
 T_MS = 1_711_756_800_000
 T_US = T_MS * 1_000
@@ -45,6 +47,22 @@ TARDIS_TRADES = (
 TARDIS_TICKER = (
     "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
     f"binance-futures,BTCUSDT,{T_US + 50_000},{T_US + 51_000},2,64000.1,63999.9,4\n"
+)
+
+
+BANDS = (
+    "timestamp,percentage,depth,notional\n"
+    "2024-03-30 00:00:00,-1,700.000,44500000\n"
+    "2024-03-30 00:00:00,-0.2,200.000,12800000\n"
+    "2024-03-30 00:00:00,0.2,210.000,13400000\n"
+    "2024-03-30 00:00:00,1,800.000,51500000\n"
+    "2024-03-30 00:00:30,-0.2,50.000,3200000\n"
+    "2024-03-30 00:00:30,0.2,60.000,3800000\n"
+)
+BARS = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n"
+    f"{T_MS},64000.0,64050.0,63980.0,64040.0,40.000,{T_MS + 59_999},2560000,900,24.000,1536000,0\n"
+    f"{T_MS + 60_000},64040.0,64045.0,63900.0,63950.0,20.000,{T_MS + 119_999},1280000,400,0.000,0,0\n"
 )
 
 
@@ -102,6 +120,72 @@ def test_tardis_best_prices_play_alone(tmp_path: Path) -> None:
     assert [type(frame) for frame in played(tmp_path)] == [BookFrame, TickerFrame]
 
 
+def test_bands_complete_the_book_behind_the_best_prices(tmp_path: Path) -> None:
+    (tmp_path / "BTCUSDT-bookTicker-2024-03-30.csv").write_text(BOOK_TICKER)
+    (tmp_path / "BTCUSDT-bookDepth-2024-03-30.csv").write_text(BANDS.replace("00:00:30", "00:00:31"))
+    frames = played(tmp_path)
+    completed = next(index for index, frame in enumerate(frames) if isinstance(frame, DepthFrame))
+    venue = Venue(settings(), [contract("BTCUSDT")], START_NS)
+    for frame in frames[: completed + 1]:
+        venue.apply(frame)
+    book = venue.markets["BTCUSDT"].book
+    bids, asks = list(book.bids.levels()), list(book.asks.levels())
+    assert (bids[0], asks[0]) == ((640_000, 1_500), (640_001, 2_000))
+    assert sum(lots for _, lots in bids[1:]) == 700_000
+    assert sum(lots for price, lots in asks[1:] if price <= 640_000 * 1.002) == pytest.approx(210_000, rel=0.03)
+    assert venue.markets["BTCUSDT"].matcher.knows_queues
+    for frame in frames[completed + 1 :]:
+        venue.apply(frame)
+    assert sum(lots for _, lots in list(book.bids.levels())[1:]) == 50_000
+
+
+def test_bars_and_bands_make_a_market_that_fills_only_where_it_goes_through(tmp_path: Path) -> None:
+    (tmp_path / "BTCUSDT-1m-2024-03-30.csv").write_text(BARS)
+    (tmp_path / "BTCUSDT-bookDepth-2024-03-30.csv").write_text(BANDS)
+    frames = played(tmp_path)
+    prints = [
+        (frame.price_ticks, frame.lots, frame.buyer_is_maker) for frame in frames if isinstance(frame, PrintFrame)
+    ]
+    path = [639_800, 640_500, 640_400]
+    assert prints[:6] == [(price, lots, sold) for price in path for lots, sold in ((6_000, False), (4_000, True))]
+    assert prints[6:] == [(price, 5_000, True) for price in (640_400, 640_450, 639_000, 639_500)]
+    venue = Venue(settings(), [contract("BTCUSDT")], START_NS)
+    market, account = venue.markets["BTCUSDT"], venue.account("main")
+    through, touched = (
+        OrderRequest(
+            symbol="BTCUSDT",
+            side="BUY",
+            type="LIMIT",
+            time_in_force="GTX",
+            price_ticks=price,
+            lots=1,
+            reduce_only=False,
+            client_order_id=str(price),
+        )
+        for price in (639_810, 639_000)
+    )
+    for frame in frames:
+        venue.apply(frame)
+        if market.is_open and not account.orders:
+            venue.place(account, through)
+            venue.place(account, touched)
+    assert [order.status for order in account.orders.values()] == ["FILLED", "NEW"]
+    depth = sum(lots for price, lots in market.book.asks.levels() if price <= 639_500 * 1.002)
+    assert depth == pytest.approx(60_000, rel=0.03)
+
+
+def test_bars_are_left_out_where_something_says_more(tmp_path: Path) -> None:
+    (tmp_path / "BTCUSDT-1m-2024-03-30.csv").write_text(BARS)
+    (tmp_path / "BTCUSDT-bookDepth-2024-03-30.csv").write_text(BANDS)
+    (tmp_path / "BTCUSDT-trades-2024-03-30.csv").write_text(TRADES)
+    source = open_source(settings(source=str(tmp_path), loop=False))
+    frames = [*source.opening(START_NS), *source.frames(START_NS)]
+    assert [frame.lots for frame in frames if isinstance(frame, PrintFrame)] == [500, 20]
+    assert source.report.notes == [
+        "BTCUSDT-1m-2024-03-30.csv: left out: its bars say less than the trades or prices beside them"
+    ]
+
+
 def test_units_of_an_unlisted_contract_are_inferred(tmp_path: Path) -> None:
     text = BOOK_TICKER.replace("64000.00", "0.25380").replace("64000.10", "0.25390")
     (tmp_path / "TRXUSDT-bookTicker-2024-03-30.csv").write_text(text)
@@ -112,8 +196,10 @@ def test_units_of_an_unlisted_contract_are_inferred(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("BTCUSDT-bookDepth-2024-03-30.csv", "timestamp,percentage,depth,notional\n", "percentages of the price"),
-        ("BTCUSDT-klines-1m.csv", "open_time,open\n1,2\n", "candles have no order of trades"),
+        ("BTCUSDT-bookDepth-2024-03-30.csv", BANDS, "has depth and no prices"),
+        ("BTCUSDT-1m-2024-03-30.csv", BARS, "has trades and no book; .* at least its bookDepth"),
+        ("BTCUSDT-1d-2024-03-30.csv", BARS, "longer than an hour no path"),
+        ("BTCUSDT-metrics-2024-03-30.csv", "create_time,symbol\n", "it holds no market"),
         ("BTCUSDT-trades-2024-03-30.csv", TRADES, "has trades and no book"),
         ("other.csv", "a,b\n1,2\n", "none of a known dump"),
         ("BTCUSDT-bookTicker-2024-03-30.zip", "no archive", "cannot be read"),

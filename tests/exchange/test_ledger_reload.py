@@ -115,6 +115,17 @@ def test_a_restored_countdown_still_cancels() -> None:
     assert venue.accounts[ACCOUNT].orders[order.order_id].status == "CANCELED"
 
 
+def test_who_pays_fees_in_bnb_is_known_after_the_restart() -> None:
+    rig = VenueRig()
+    rig.venue.set_fee_burn(rig.account, fee_burn=True)
+    rig.venue.account("other")
+    venue = reloaded(rig)
+    assert (venue.accounts[ACCOUNT].fee_burn, venue.accounts["other"].fee_burn) == (True, False)
+    rig.venue.set_fee_burn(rig.account, fee_burn=False)
+    assert not reloaded(rig).accounts[ACCOUNT].fee_burn
+    assert reloaded(VenueRig(fee_burn=True)).accounts[ACCOUNT].fee_burn
+
+
 def test_every_record_survives_its_line() -> None:
     records: list[ledger.LedgerRecord] = [
         ledger.RequestRefused(t=1, account="a", symbol="S", method="place", code=-5022, count=3),

@@ -67,6 +67,41 @@ def test_a_position_is_liquidated_at_its_liquidation_price_and_not_before() -> N
     assert rig.account.position(SYMBOL).amount == 0
 
 
+def large_position(balance: str) -> VenueRig:
+    """170 BTC: beyond 10 million, in the fourth tier."""
+    rig = VenueRig(balances={"USDC": balance}, fees={})
+    rig.venue.set_leverage(rig.account, SYMBOL, 20)
+    rig.apply(rig.market.depth(bids=[(640_000, 500_000)], asks=[(640_001, 500_000)]))
+    rig.market_order("BUY", 170_000)
+    rig.records().clear()
+    return rig
+
+
+def test_a_liquidation_stops_at_the_tier_below_when_that_frees_enough_margin() -> None:
+    rig = large_position("600000")
+    price = liquidation_price(rig.account, rig.venue.markets, rig.venue.markets[SYMBOL]) - 1
+    rig.apply(rig.market.depth(bids=[(640_000, 0), (int(price * 10) - 1, 500_000)]))
+    mark(rig, str(price))
+    left = rig.account.position(SYMBOL).amount * price
+    assert Decimal("9990000") < left <= 10_000_000
+    assert len({fill.client_order_id for fill in rig.fills()}) == 1
+    assert maintenance(rig.account, rig.venue.markets, "USDC") < equity(rig.account, rig.venue.markets, "USDC")
+
+
+def test_a_liquidation_goes_on_tier_by_tier_while_margin_is_missing() -> None:
+    rig = large_position("600000")
+    price = liquidation_price(rig.account, rig.venue.markets, rig.venue.markets[SYMBOL]) - 400
+    rig.apply(rig.market.depth(bids=[(640_000, 0), (int(price * 10) - 1, 500_000)]))
+    mark(rig, str(price))
+    names = list(dict.fromkeys(fill.client_order_id for fill in rig.fills()))
+    kept = [fill.position_after for fill in rig.fills()]
+    assert len(names) == 4
+    assert kept[-1] == 0
+    assert [
+        cap for cap in (10_000_000, 500_000, 50_000) if not any(cap * 0.999 < held * price <= cap for held in kept)
+    ] == []
+
+
 def test_the_worst_position_of_open_orders_must_fit_the_leverage() -> None:
     rig = VenueRig(balances={"USDC": "1000000"})
     rig.venue.set_leverage(rig.account, SYMBOL, 125)

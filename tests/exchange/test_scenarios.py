@@ -16,7 +16,8 @@ from actors.exchange.frames import BookFrame, ContractFrame, DepthFrame, Frame, 
 from actors.exchange.ledger import ContractChanged, FundingPaid, OrderExpired, OrderFilled
 from actors.exchange.market import Market
 from actors.exchange.scenarios import QUIET_S, SCENARIOS
-from actors.exchange.synthetic import SyntheticMarket
+from actors.exchange.sources import read_model
+from actors.exchange.synthetic_market import SyntheticMarket
 from configs.schema import ScenarioName
 from ops.cli.options import SCENARIO_NAMES
 
@@ -24,8 +25,9 @@ SECOND_NS = 1_000 * MS
 
 
 @cache
-def frames(name: str, seconds: int = 70) -> list[Frame]:
-    market = SyntheticMarket([contract()], 1, scenario=SCENARIOS[name])
+def frames(name: str, seconds: int = 70, model: str = "plain") -> list[Frame]:
+    models = {} if model == "plain" else {SYMBOL: read_model(model, "BTC")}
+    market = SyntheticMarket([contract()], 1, scenario=SCENARIOS[name], models=models)
     end_ns = START_NS + seconds * SECOND_NS
     return list(takewhile(lambda frame: frame.at_ns < end_ns, market.frames(START_NS)))
 
@@ -53,19 +55,52 @@ def test_a_capture_has_no_scenario() -> None:
         settings(source="somewhere", scenario="halt")
 
 
+@pytest.mark.parametrize("model", ["plain", "shipped"])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_the_venue_stays_sound_and_begins_calm(name: str) -> None:
+def test_the_venue_stays_sound_and_begins_calm(name: str, model: str) -> None:
     exchange = Exchange(settings(), [contract()], [], START_NS)
     market: Market = exchange.venue.markets[SYMBOL]
-    for frame in frames(name):
+    for frame in frames(name, model=model):
         exchange.apply(frame)
         bid, ask = market.matcher.best(bids=True), market.matcher.best(bids=False)
         assert bid is not None
         assert ask is not None
         assert 0 < bid < ask
     assert market.book.crossings == 0
-    calm = [frame for frame in frames("calm") if frame.at_ns < START_NS + int(QUIET_S * SECOND_NS)]
-    assert [frame for frame in frames(name) if frame.at_ns < START_NS + int(QUIET_S * SECOND_NS)] == calm
+    calm, mine = (
+        [frame for frame in frames(each, model=model) if frame.at_ns < START_NS + int(QUIET_S * SECOND_NS)]
+        for each in ("calm", name)
+    )
+    assert mine == calm
+
+
+@pytest.mark.parametrize(
+    ("name", "from_s", "to_s", "least_bps", "most_bps"),
+    [
+        ("trend", 0, 30, 20, 80),
+        ("trend", 30, 50, -70, -10),
+        ("flash-crash", 0, 3, -800, -300),
+        ("gap", 0, 1, -75, -45),
+    ],
+)
+def test_scenarios_bend_a_market_drawn_from_a_model_too(
+    name: str, from_s: float, to_s: float, least_bps: float, most_bps: float
+) -> None:
+    first, last = (START_NS + int((QUIET_S + at) * SECOND_NS) for at in (from_s, to_s))
+    found = [frame for frame in frames(name, model="shipped") if first - 100 * MS <= frame.at_ns < last]
+    assert least_bps < moved_bps(found) < most_bps
+
+
+def test_a_sweep_goes_through_the_levels_of_a_market_drawn_from_a_model() -> None:
+    first_ns = START_NS + int(QUIET_S * SECOND_NS)
+    prints = [
+        frame
+        for frame in frames("sweep", model="shipped")
+        if isinstance(frame, PrintFrame) and first_ns <= frame.at_ns < first_ns + 50 * MS
+    ]
+    prices = [frame.price_ticks for frame in prints if frame.at_ns == prints[0].at_ns]
+    assert prices == sorted(set(prices), reverse=True)
+    assert prices[0] - prices[-1] > 60
 
 
 def test_a_trend_goes_up_and_comes_down() -> None:
