@@ -27,7 +27,9 @@ class Evidence:
         table = symbol.table
         order = table.find(report.client_order_id, report.venue_order_id)
         if order is None:
-            table.know_stranger(report.venue_order_id)
+            lots = table.name_stray(report.venue_order_id)
+            if lots and self._shard.owner(report.client_order_id) is Owner.FOREIGN:
+                self._tell_foreign(symbol, f"{report.side.value} {lots} lots", report.venue_order_id, now_ns)
             self._stranger(symbol, report, now_ns)
             return None
         is_over = order.state in (OrderState.REJECTED, OrderState.DENIED)
@@ -50,21 +52,22 @@ class Evidence:
         forced: bool = False,
         total_lots: int = 0,
     ) -> bool:
-        """Book an execution once; whether it was news. `total_lots`: the order's quantity, where it was told with it."""
-        if not symbol.table.book(fill, client_order_id, forced, total_lots):
+        """Book an execution once; whether it was news. `total_lots`: the order's quantity, where it was told with it.
+
+        Whose an order is that no table holds, its id says: one of ours (of a life whose journal is lost) is no stranger's. Lists of
+        executions name no id: their orders are asked for first.
+        """
+        is_ours = bool(client_order_id) and self._shard.owner(client_order_id) is not Owner.FOREIGN
+        if not symbol.table.book(fill, client_order_id, forced, total_lots, is_ours):
             return False
         order = symbol.table.find(client_order_id, fill.venue_order_id)
         suspects = self._shard.suspects
         if order is None:
             symbol.unexplained = True
-            self.ask_for_strays(symbol, now_ns)
-            self._shard.outbox.alert(
-                AlertCode.FOREIGN_FILL,
-                Severity.WARNING,
-                symbol.name,
-                f"{fill.side.value} {fill.quantity_lots} lots of order {fill.venue_order_id}, which is not ours",
-                now_ns,
-            )
+            if not client_order_id:
+                self.ask_for_strays(symbol, now_ns)
+            elif not is_ours:
+                self._tell_foreign(symbol, f"{fill.side.value} {fill.quantity_lots} lots", fill.venue_order_id, now_ns)
         elif suspects.clear(order.client_order_id) and not order.is_settled:
             suspects.add(symbol.instrument_id, order, now_ns, at_once=True)
         return True
@@ -75,6 +78,18 @@ class Evidence:
         for venue_order_id in symbol.table.strays[:STRAYS_ASKED_MAX]:
             if venue_order_id not in asked:
                 self._shard.desk.query_order(symbol.instrument_id, "", now_ns, venue_order_id)
+
+    def stray_not_found(self, symbol: Symbol, venue_order_id: int, now_ns: int) -> None:
+        """The venue does not name the order of an execution: it counts as a stranger's, unless it may be one of ours of unknown fate."""
+        if self._shard.suspects.concern(symbol.instrument_id):
+            return
+        lots = symbol.table.name_stray(venue_order_id)
+        if lots:
+            self._tell_foreign(symbol, f"{lots} lots", venue_order_id, now_ns)
+
+    def _tell_foreign(self, symbol: Symbol, what: str, venue_order_id: int, now_ns: int) -> None:
+        text = f"{what} of order {venue_order_id}, which is not ours"
+        self._shard.outbox.alert(AlertCode.FOREIGN_FILL, Severity.WARNING, symbol.name, text, now_ns)
 
     def page(self, symbol: Symbol, fills: tuple[FillReport, ...], now_ns: int) -> tuple[int, list[str]]:
         """Book a page of executions: how many were news, and those that the private stream should have told long ago."""

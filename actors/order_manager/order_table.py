@@ -63,10 +63,10 @@ class Exposure(msgspec.Struct, gc=False):
 
 
 class Stray(NamedTuple):
-    """Executions of an order that we cannot name yet, by the venue's id; `foreign` once it is known to be somebody else's."""
+    """Executions of an order that is in no table of ours, by the venue's id; `named` once it is known whose it is."""
 
     lots: int
-    foreign: bool = False
+    named: bool = False
 
 
 class Tombstone(NamedTuple):
@@ -241,10 +241,13 @@ class OrderTable:
             elif until_ns <= now_ns:
                 del self.tombstones[client_order_id]
 
-    def book(self, fill: FillReport, client_order_id: str, forced: bool = False, total_lots: int = 0) -> bool:
+    def book(
+        self, fill: FillReport, client_order_id: str, forced: bool = False, total_lots: int = 0, is_ours: bool = False
+    ) -> bool:
         """Count an execution once, whoever caused it (`forced`: the venue's own order did). Whether it was news.
 
-        `total_lots` is the order's quantity where the venue told it with the execution, else 0.
+        `total_lots` is the order's quantity where the venue told it with the execution, else 0. `is_ours`: by its id the order is of an
+        earlier life, even where no table holds it.
         """
         key = (fill.trade_id, fill.venue_order_id)
         if fill.trade_id <= self.booked_upto or key in self._booked:
@@ -262,9 +265,9 @@ class OrderTable:
             is_newer = total_lots > 0 and fill.venue_time_ns >= order.terms_venue_ns
             lots = total_lots if is_newer else order.lots
             remaining_lots = 0 if order.is_terminal else max(lots - order.booked_lots, 0)
-        else:
+        elif not is_ours:
             self.foreign_fills_total += 1
-            stray = self._strays.get(fill.venue_order_id, Stray(0))
+            stray = self._strays.get(fill.venue_order_id, Stray(0, bool(client_order_id)))
             self._strays[fill.venue_order_id] = stray._replace(lots=stray.lots + fill.quantity_lots)
             if len(self._strays) > self._finished_max:
                 del self._strays[next(iter(self._strays))]
@@ -273,7 +276,7 @@ class OrderTable:
         self._outbox.event(
             OrderFilled,
             instrument_id=self.instrument_id,
-            client_order_id=order.client_order_id if order is not None else "",
+            client_order_id=order.client_order_id if order is not None else client_order_id if is_ours else "",
             venue_order_id=fill.venue_order_id,
             venue_time_ns=fill.venue_time_ns,
             side=fill.side,
@@ -284,7 +287,7 @@ class OrderTable:
             fee=fill.fee,
             fee_asset=fill.fee_asset,
             maker=fill.maker,
-            ours=order is not None,
+            ours=order is not None or is_ours,
             forced=forced,
             intent_id=order.intent_id if order is not None else "",
         )
@@ -296,13 +299,15 @@ class OrderTable:
     @property
     def strays(self) -> list[int]:
         """Orders, by the venue's id, that were executed and may be ours."""
-        return [venue_order_id for venue_order_id, stray in self._strays.items() if not stray.foreign]
+        return [venue_order_id for venue_order_id, stray in self._strays.items() if not stray.named]
 
-    def know_stranger(self, venue_order_id: int) -> None:
-        """An executed order is certainly not ours."""
+    def name_stray(self, venue_order_id: int) -> int:
+        """It is known now whose an executed order is; the lots of it that nobody could name before."""
         stray = self._strays.get(venue_order_id)
-        if stray is not None:
-            self._strays[venue_order_id] = stray._replace(foreign=True)
+        if stray is None or stray.named:
+            return 0
+        self._strays[venue_order_id] = stray._replace(named=True)
+        return stray.lots
 
     def skip(self, fill: FillReport) -> None:
         """Remember an execution that the adopted position contains already."""

@@ -293,6 +293,8 @@ class Outcomes:
             return
         self._shard.amend_doubts.failed(request.request_id, now_ns)
         if isinstance(outcome, Refused) and outcome.kind is RefusalKind.NOT_FOUND:
+            if request.venue_order_id:
+                self._evidence.stray_not_found(symbol, request.venue_order_id, now_ns)
             suspects.not_found(request.request_id, now_ns)
         else:
             suspects.failed(request.request_id, now_ns)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from order_manager_rig import BTC, ETH, MID, MS, Rig, place_request
+from order_manager_rig import BTC, ETH, MID, MS, SECOND, Rig, place_request
 
 from protocols.messages.alerts import AlertCode
+from protocols.messages.control import Reconcile
 from protocols.messages.orders import (
     BalanceChanged,
     FundingPaid,
@@ -368,3 +369,52 @@ def test_an_event_missing_for_a_symbol_of_another_shard_is_ignored():
     since = len(rig.venue.requests)
     rig.give(EventMissing(instrument_id=ETH, client_order_id="rm1-7-000-1", noticed_ns=rig.now_ns))
     assert rig.venue.requests[since:] == []
+
+
+def test_a_fill_that_a_list_tells_is_somebody_elses_only_when_the_venue_says_whose_it_is():
+    rig = quoting()
+    fill = rig.venue.trade_elsewhere(Side.SELL, 7)
+    rig.venue.answer = lambda request: "lost" if isinstance(request, QueryOrder) else None
+    rig.give(Reconcile(token=1))
+    rig.run(300)
+    assert rig.shown().position_lots == -7
+    assert rig.alerts(AlertCode.FOREIGN_FILL) == []
+    rig.venue.answer = lambda request: None
+    rig.run(40_000)
+    (alert,) = rig.alerts(AlertCode.FOREIGN_FILL)
+    assert alert.text == f"7 lots of order {fill.venue_order_id}, which is not ours"
+
+
+def test_a_fill_of_our_own_older_order_that_no_journal_tells_of_is_ours():
+    old = Rig().come_up()
+    old.want([(MID - 5, 10)], [])
+    order = old.venue.open()[0]
+    rig = Rig(venue=old.venue, epoch=8, now_ns=old.now_ns + SECOND).come_up()
+    fill = rig.venue.fill(order.client_order_id, 4, tell=False)
+    rig.give(rig.venue.update(order, ExecutionKind.TRADE, fill))
+    event = rig.said(OrderFilled)[-1]
+    assert (event.client_order_id, event.ours) == (order.client_order_id, True)
+    assert rig.alerts(AlertCode.FOREIGN_FILL) == []
+    assert rig.shown().position_lots == 4
+    assert rig.shown().foreign_fills == 0
+
+
+def test_so_is_one_that_only_a_list_tells_of():
+    old = Rig().come_up()
+    old.want([(MID - 5, 10)], [])
+    order = old.venue.open()[0]
+    rig = Rig(venue=old.venue, epoch=8, now_ns=old.now_ns + SECOND).come_up()
+    rig.venue.fill(order.client_order_id, 4, tell=False)
+    rig.give(Reconcile(token=1))
+    rig.run(500)
+    assert rig.shown().position_lots == 4
+    assert rig.alerts(AlertCode.FOREIGN_FILL) == []
+
+
+def test_a_fill_whose_order_the_venue_does_not_name_counts_as_somebody_elses():
+    rig = quoting()
+    fill = rig.venue.trade_elsewhere(Side.SELL, 7)
+    rig.give(Reconcile(token=1))
+    rig.run(500)
+    (alert,) = rig.alerts(AlertCode.FOREIGN_FILL)
+    assert alert.text == f"7 lots of order {fill.venue_order_id}, which is not ours"
