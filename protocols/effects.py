@@ -99,6 +99,15 @@ class LinkChanged(Message, frozen=True, kw_only=True):
     epoch: int = 0
 
 
+class JournalStalled(Message, frozen=True, kw_only=True):
+    """A sync of the actor's journal has been under way for too long, or (`stalled` false) has ended after all: what is written since is
+    not on file for certain.
+    """
+
+    stalled: bool
+    age_ns: int
+
+
 class OutboxFull(Message, frozen=True, kw_only=True):
     """An ordered link to `reader` holds its limit of unacknowledged messages: stop quoting until `full` is false."""
 

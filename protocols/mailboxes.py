@@ -11,7 +11,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
-from protocols.effects import LinkChanged, OutboxFull, TimerFired
+from protocols.effects import JournalStalled, LinkChanged, OutboxFull, TimerFired
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert
 from protocols.messages.control import (
@@ -91,6 +91,7 @@ OrderManagerMailbox = (
     | PullQuotes
     | Reconcile
     | SettingsChanged
+    | JournalStalled
     | Hosted
 )
 RiskMonitorMailbox = (

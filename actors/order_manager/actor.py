@@ -23,7 +23,7 @@ from configs.schema import Settings
 from protocols.binance_usdm.order_frames import OrderFrames
 from protocols.binance_usdm.signing import HmacSigner
 from protocols.binance_usdm.wire_numbers import WireInstruments
-from protocols.effects import Append, Call
+from protocols.effects import Append, Call, JournalStalled
 from protocols.envelope import Message, encoder
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
@@ -41,8 +41,11 @@ SEGMENT_AGE_NS_MAX = 86_400_000_000_000
 CHECKPOINT_RECORDS = 20_000
 """Records after which the state is kept anew, so that a start reads few records, however long the run was."""
 
-SEGMENT_LOOK_S = 20.0
-"""How often the length of the journal is looked at."""
+SYNC_LOOK_S = 0.25
+"""How often it is looked whether a sync of the journal hangs."""
+
+SYNC_LOOKS_PER_SEGMENT_LOOK = 80
+"""How often, in these, the length of the journal is looked at; not while a sync hangs, for a new segment waits for its end."""
 
 NO_KEY = "a key that opens nothing: for orders that are rehearsed"
 
@@ -70,6 +73,8 @@ class OrderManagerActor:
         self._segment_ns = 0
         self._checkpoint_seq = 0
         self._keeping: asyncio.Task[None] | None = None
+        self._stalled_ns = 0
+        """When the sync began that was told to hang; 0 while none does."""
         self._rehearsal: Rehearsal | None = None
         self._stage: Stage | None = None
         self._imagined = OrderFrames(WireInstruments(spec.instruments), NO_KEY, HmacSigner(NO_KEY))
@@ -106,7 +111,7 @@ class OrderManagerActor:
         self._segment_seq = self._journal.segment_first_seq - 1
         self._segment_ns = host.clock.now_ns()
         self._checkpoint_seq = from_seq - 1
-        self._keeping = asyncio.get_running_loop().create_task(self._keep_short(), name="journal segments")
+        self._keeping = asyncio.get_running_loop().create_task(self._keep_journal(), name="journal")
         if self._settings.dry_run:
             host.log.warning("dry run: nothing is sent to the venue")
             return
@@ -231,10 +236,26 @@ class OrderManagerActor:
                 self._flush_written()
             self._journal.close()
 
-    async def _keep_short(self) -> None:
+    async def _keep_journal(self) -> None:
+        looks = 0
         while True:
-            await asyncio.sleep(SEGMENT_LOOK_S)
-            self.keep_journal_short()
+            await asyncio.sleep(SYNC_LOOK_S)
+            looks += 1
+            self.watch_sync()
+            if looks % SYNC_LOOKS_PER_SEGMENT_LOOK == 0 and not self._stalled_ns:
+                self.keep_journal_short()
+
+    def watch_sync(self) -> None:
+        """Tell the core of a sync that does not end, and of its end. It fails nothing, so nobody else would notice."""
+        assert self._journal is not None and self._host is not None
+        began_ns, now_ns = self._journal.sync_began_ns, self._host.clock.now_ns()
+        is_late = bool(began_ns) and now_ns - began_ns > self._settings.order_manager.journal_sync_ms_max * 1_000_000
+        if is_late and not self._stalled_ns:
+            self._stalled_ns = began_ns
+            self._host.deliver(JournalStalled(stalled=True, age_ns=now_ns - began_ns))
+        elif self._stalled_ns and began_ns != self._stalled_ns:
+            age_ns, self._stalled_ns = now_ns - self._stalled_ns, 0
+            self._host.deliver(JournalStalled(stalled=False, age_ns=age_ns))
 
     def keep_journal_short(self) -> None:
         """Keep a checkpoint where many records came since the last; it begins a new segment where the present one is long or old.

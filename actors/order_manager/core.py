@@ -25,7 +25,7 @@ from actors.order_manager.synchronisation import Cause
 from actors.order_manager.user_events import UserEvents
 from configs.schema import Settings
 from protocols.arithmetic.sequences import era_begins_after
-from protocols.effects import Effect, LinkChanged, LogLevel, OutboxFull, TimerFired
+from protocols.effects import Effect, JournalStalled, LinkChanged, LogLevel, OutboxFull, TimerFired
 from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.alerts import AlertCode, Severity
@@ -264,6 +264,8 @@ class OrderManagerCore:
                 self._link(message)
             case OutboxFull():
                 self._outbox_full(message, now_ns)
+            case JournalStalled():
+                self._journal_stalled(message, now_ns)
             case SettingsChanged():
                 self._change(message, now_ns)
             case PullQuotes():
@@ -339,6 +341,17 @@ class OrderManagerCore:
             links_down = self._shard.gate.links_down
             links_down.discard(message.peer) if message.up else links_down.add(message.peer)
             self._work(list(self._shard.symbols.values()))
+
+    def _journal_stalled(self, message: JournalStalled, now_ns: int) -> None:
+        """A disk that neither works nor fails: nothing new is promised while it lasts. One that fails ends the process instead."""
+        shard, age_ms = self._shard, message.age_ns // 1_000_000
+        shard.gate.journal_stalled = message.stalled
+        if message.stalled:
+            text = f"a sync of the journal has been under way for {age_ms} ms: quotes are withdrawn until it ends"
+            shard.outbox.alert(AlertCode.JOURNAL_STALLED, Severity.CRITICAL, shard.spec.name, text, now_ns)
+        else:
+            shard.outbox.log(LogLevel.WARNING, f"the sync of the journal ended after {age_ms} ms")
+        self._work(list(shard.symbols.values()))
 
     def _outbox_full(self, message: OutboxFull, now_ns: int) -> None:
         shard = self._shard

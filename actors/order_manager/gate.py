@@ -41,6 +41,7 @@ class GateReason(enum.StrEnum):
     PULLED = "PULLED"
     LINK = "LINK"
     OUTBOX = "OUTBOX"
+    JOURNAL = "JOURNAL"
     COUNTDOWN = "COUNTDOWN"
     RETRY_AFTER = "RETRY_AFTER"
 
@@ -78,6 +79,7 @@ class Gate:
         self.draining = False
         self.loop_is_late = False
         self.pulled_until_ns = 0
+        self.journal_stalled = False
         self.links_down: set[str] = set()
         self.outboxes_full: set[str] = set()
         self.user_stream_up = False
@@ -130,6 +132,8 @@ class Gate:
             found.append(GateReason.LINK)
         if self.outboxes_full:
             found.append(GateReason.OUTBOX)
+        if self.journal_stalled:
+            found.append(GateReason.JOURNAL)
         if not self._clock.is_trusted(now_ns):
             found.append(GateReason.CLOCK)
         if not self._dry_run:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
@@ -127,6 +128,11 @@ class Journal:
             self._lock.release()
             raise
         self._syncer = _Syncer(self._segment, sync_period_s, self._fail)
+
+    @property
+    def sync_began_ns(self) -> int:
+        """When the sync that is under way began (CLOCK_BOOTTIME); 0 between two of them. One that never ends fails nothing."""
+        return self._syncer.began_ns
 
     @property
     def last_seq(self) -> int:
@@ -377,6 +383,8 @@ class _Syncer:
         self.period_s = period_s
         self._file = file
         self._on_failure = on_failure
+        self.began_ns = 0
+        """When the sync that is under way began (CLOCK_BOOTTIME); 0 between two of them."""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"sync {file.name}", daemon=True)
         self._thread.start()
@@ -392,10 +400,12 @@ class _Syncer:
                 ended = False
                 while not ended:
                     ended = self._ending.wait(self.period_s)
+                    self.began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
                     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if frames > WAL_FRAMES_MAX:
                         # Appends never paused long enough for the log to begin anew: hold them up for the moment it takes.
                         connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                    self.began_ns = 0
         except (sqlite3.Error, OSError) as error:
             self._on_failure(error)
 

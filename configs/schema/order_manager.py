@@ -26,6 +26,7 @@ class OrderManagerSettings(Section):
     book_age_ms_max: Milliseconds = 500
     target_age_ms_max: Milliseconds = 2_000
     user_stream_age_ms_max: Milliseconds = 60_000
+    journal_sync_ms_max: Milliseconds = 5_000
     query_attempts_max: int = Field(default=20, ge=1, le=1_000)
     live_orders_max: int = Field(default=200, ge=1, le=10_000)
     finished_orders_max: int = Field(default=2_000, ge=10, le=100_000)

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from order_manager_rig import MID, SECOND, Rig, settings, spec
+from order_manager_rig import MID, MS, SECOND, Rig, settings, spec
 
 from actors.order_manager import actor as order_manager_shell
 from actors.order_manager.actor import OrderManagerActor
 from actors.runtime.journal import Journal, JournalError, JournalFailed, segments
 from actors.runtime.state_dir import StateDir
 from protocols.arithmetic.sequences import era_begins_after
+from protocols.effects import JournalStalled
 from protocols.envelope import Message
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
 from protocols.messages.journal import EpochBegan, OrderWritten
@@ -285,4 +286,27 @@ async def test_a_second_order_manager_on_the_same_journal_does_not_start(tmp_pat
     actor, _, _ = await started(tmp_path)
     with pytest.raises(JournalError):
         await OrderManagerActor(made(tmp_path), settings(dry_run=True)).start(FakeHost())  # type: ignore[arg-type]
+    await actor.stop()
+
+
+async def test_a_sync_that_does_not_end_is_told_once_and_its_end_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor, host, _ = await started(tmp_path)
+    began = 0
+    monkeypatch.setattr(Journal, "sync_began_ns", property(lambda journal: began))
+    bound_ns = settings().order_manager.journal_sync_ms_max * MS
+    began = host.clock.ns
+    host.clock.ns += bound_ns
+    actor.watch_sync()
+    assert host.heard == []
+    host.clock.ns += MS
+    actor.watch_sync()
+    actor.watch_sync()
+    assert host.heard == [JournalStalled(stalled=True, age_ns=bound_ns + MS)]
+    host.clock.ns += SECOND
+    began = host.clock.ns
+    actor.watch_sync()
+    actor.watch_sync()
+    assert host.heard[1:] == [JournalStalled(stalled=False, age_ns=bound_ns + MS + SECOND)]
     await actor.stop()

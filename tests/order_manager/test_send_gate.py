@@ -12,7 +12,7 @@ from actors.order_manager.orders import Order
 from actors.order_manager.outbox import Outbox
 from actors.order_manager.symbol import Symbol, scaled_notional
 from configs.schema import OrderManagerSettings
-from protocols.effects import LinkChanged, OutboxFull, TimerFired
+from protocols.effects import JournalStalled, LinkChanged, OutboxFull, TimerFired
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import EmergencyStop, EpochAnnounced, Resume, SettingsChanged
 from protocols.messages.journal import GateChanged, LimitsChanged, OrderIntended
@@ -512,3 +512,19 @@ def test_a_narrower_band_that_comes_while_running_denies_what_it_leaves_out():
     assert rig.venue.open() == []
     assert rig.said(OrderDenied)[-1].code is DenialCode.PRICE_BAND
     assert rig.core._shard.gate.book_age_ns_max == 400 * MS
+
+
+def test_a_sync_of_the_journal_that_hangs_withdraws_quotes_with_an_alert_until_it_ends():
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [(MID + 5, 10)])
+    rig.give(JournalStalled(stalled=True, age_ns=5_100 * MS))
+    assert rig.venue.open() == []
+    assert rig.shown().gate_reasons == ("JOURNAL",)
+    assert [alert.text for alert in rig.alerts(AlertCode.JOURNAL_STALLED)] == [
+        "a sync of the journal has been under way for 5100 ms: quotes are withdrawn until it ends"
+    ]
+    rig.run(500)
+    assert rig.venue.open() == []
+    rig.give(JournalStalled(stalled=False, age_ns=9_000 * MS))
+    rig.run(500)
+    assert len(rig.venue.open()) == 2

@@ -7,15 +7,18 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.runtime import journal as journal_module
 from actors.runtime.file_system import network_file_system
 from actors.runtime.journal import SEGMENTS_MAX, AnyRecord, Journal, JournalError, JournalFailed, read_journal, segments
 from protocols.envelope import Message
@@ -307,3 +310,36 @@ def test_a_journal_on_a_network_file_system_is_refused(path: Path, monkeypatch: 
 def test_every_record_of_the_journal_has_its_place_in_it() -> None:
     kinds = {kind for kind in vars(journal_messages).values() if isinstance(kind, type) and issubclass(kind, Message)}
     assert kinds - {Message} <= set(get_args(AnyRecord))
+
+
+def test_a_sync_that_hangs_is_seen_to_be_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, let_go = threading.Event(), threading.Event()
+
+    class Hanging:
+        def execute(self, query: str) -> Hanging:
+            entered.set()
+            let_go.wait(20)
+            return self
+
+        def fetchone(self) -> tuple[int, int, int]:
+            return 0, 0, 0
+
+        def close(self) -> None: ...
+
+    kept = Journal(tmp_path / "shard-0.sqlite", sync_period_s=3_600)
+    assert kept.sync_began_ns == 0
+    kept.close()
+    connect = journal_module._connect
+    opened: list[Path] = []
+
+    def connected(file: Path) -> Any:
+        opened.append(file)
+        return connect(file) if len(opened) == 1 else Hanging()
+
+    monkeypatch.setattr(journal_module, "_connect", connected)
+    hung = Journal(tmp_path / "shard-0.sqlite", sync_period_s=0)
+    assert entered.wait(20)
+    assert 0 < hung.sync_began_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    let_go.set()
+    hung.close()
+    assert hung.sync_began_ns == 0
