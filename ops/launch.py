@@ -95,6 +95,7 @@ def launch(
     go_on: Callable[[], bool] = lambda: True,
     ends_with_us: bool = False,
     config_file: str = "",
+    new_state: bool = False,
 ) -> SupervisorClient:
     """Start everything of prepared settings and return the way to its supervisor; the actors may still be starting.
 
@@ -103,6 +104,7 @@ def launch(
         go_on: asked between the steps, each of some seconds at most; false abandons the start. An exception out of a signal
             handler, raised inside Ray's own code, would crash the process instead.
         config_file: where the settings came from; an edit of it then applies while the system runs.
+        new_state: the state directory may be a new one although our orders are known at a live venue.
         ends_with_us: nothing of it outlives this process, however that dies. Only for a venue that ends with it too.
 
     Raises:
@@ -132,6 +134,11 @@ def launch(
                 _step(go_on)
             say("checking the venue")
             found = check_venue(settings, load_keys(settings.venue.keys))
+            is_new = not state.plan_file.exists()
+            if is_new and (unknown := unknown_past(settings, found.epoch_floor, state)):
+                if settings.venue.live and not new_state:
+                    raise LaunchFailed(f"{unknown}. Start on that directory, or say --new-state")
+                say(unknown)
             earlier = _earlier_plan(state, say)
             for sentence in changed_units(found.instruments, earlier):
                 say(sentence)
@@ -284,6 +291,17 @@ def _await_nodes(cluster: ClusterSettings, say: Say, go_on: Callable[[], bool]) 
             say(f"waiting for {waits_for}")
             told = missing
         time.sleep(READY_PERIOD_S)
+
+
+def unknown_past(settings: Settings, epoch_floor: int, state: StateDir) -> str:
+    """What a new state directory does not know of an account on which we have traded before; empty where there is no such past."""
+    if not epoch_floor:
+        return ""
+    return (
+        f"{state.path} is a new state directory, but orders of install {settings.install} up to epoch {epoch_floor} are known at the "
+        "venue: a stop that is latched in another directory, the day's loss, the equity's peak, held levels and what was agreed of the "
+        "account are not known here"
+    )
 
 
 def _earlier_plan(state: StateDir, say: Say) -> SystemPlan | None:

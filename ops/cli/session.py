@@ -44,12 +44,14 @@ class Session:
         say: Callable[[str], None],
         ends_with_us: bool = False,
         config_file: str = "",
+        new_state: bool = False,
     ) -> None:
         """Describe the run; `start` begins it.
 
         Args:
             settings: prepared (ops/preparation.py).
             config_file: an edit of it applies while the system runs; empty where there is none.
+            new_state: the state directory may be a new one although our orders are known at a live venue.
             ends_with_us: nothing of the system outlives this process, not even a SIGKILL of it.
         """
         self.settings = settings
@@ -61,6 +63,7 @@ class Session:
         self._say = say
         self._ends_with_us = ends_with_us
         self._config_file = config_file
+        self._new_state = new_state
         self._client: SupervisorClient | None = None
         self._interrupted = False
         self._former: dict[int, object] = {}
@@ -93,6 +96,7 @@ class Session:
             go_on=self._go_on,
             ends_with_us=self._ends_with_us,
             config_file=self._config_file,
+            new_state=self._new_state,
         )
         self._catch_signals()
         try:

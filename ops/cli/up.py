@@ -26,6 +26,9 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return once it quotes, and leave it running.")] = False,
     state: StateOption = DEFAULT_STATE,
     live: LiveOption = None,
+    new_state: Annotated[
+        bool, typer.Option("--new-state", help="Start live on a new state directory although we have traded before.")
+    ] = False,
 ) -> None:
     """Start a system from a configuration.
 
@@ -37,7 +40,7 @@ def up(
     settings = settings_from(config)
     check_live(settings, live)
     directory = StateDir(state)
-    _run(prepared(settings, directory), directory, detach, str(config.resolve()))
+    _run(prepared(settings, directory), directory, detach, str(config.resolve()), new_state)
 
 
 def down(state: StateOption = DEFAULT_STATE) -> None:
@@ -54,13 +57,13 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
     _shut_down(directory)
 
 
-def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str) -> None:
+def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str, new_state: bool) -> None:
     _refuse_second_start(directory)
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
 
-    session = Session(settings, directory, progress, config_file=config_file)
+    session = Session(settings, directory, progress, config_file=config_file, new_state=new_state)
     try:
         with session:
             session.start()
