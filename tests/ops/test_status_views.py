@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from rich.console import Console
 
 from ops.cli.table import plain_lines, tables
 from ops.views import (
     SymbolRow,
+    actor_rows,
     alert_rows,
     fill_rows,
     live_symbols,
@@ -138,3 +140,9 @@ def test_the_table_fits_a_terminal_of_eighty_columns() -> None:
     ]
     assert "…" not in text
     assert "market_data-0" in text and "4711" in text
+
+
+def test_the_memory_of_an_actor_is_in_its_row_once_it_was_measured() -> None:
+    plain = actor("strategy", {})
+    measured = msgspec.structs.replace(plain, memory_bytes=131_400_000)
+    assert [row.memory for row in actor_rows(status(plain, measured))] == ["-", "131 MB"]

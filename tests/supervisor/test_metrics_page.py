@@ -49,6 +49,14 @@ def test_every_actor_shows_whether_it_is_up_its_epoch_and_its_restarts() -> None
     assert found["raymaker_actor_restarts"].samples == [Sample(LABELS, 3.0)]
 
 
+def test_memory_is_shown_beside_its_bound_once_it_was_measured() -> None:
+    measured = msgspec.structs.replace(actor(), memory_bytes=150_000_000, memory_bytes_max=1_000_000_000)
+    found = by_name(system(measured))
+    assert found["raymaker_memory_bytes"].samples == [Sample({"actor": "order_manager-0"}, 150e6)]
+    assert found["raymaker_memory_bytes_max"].samples == [Sample({"actor": "order_manager-0"}, 1e9)]
+    assert "raymaker_memory_bytes" not in by_name(system(actor()))
+
+
 def test_the_stop_and_halted_shards_are_shown() -> None:
     found = by_name(system())
     assert found["raymaker_stopped"].samples == [Sample({}, 1.0)]
