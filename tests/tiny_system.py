@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actors.runtime import ray_cluster, ray_host
 from actors.runtime.state_dir import StateDir
-from configs.schema import Settings, VenueSettings
+from configs.schema import Settings, SupervisionSettings, VenueSettings
 from protocols.messages.control import ActorSpec, ActorState, ActorStatus, GetStatus, Role, SystemStatus
 
 FOLDER = Path(__file__).parent / "processes"
@@ -21,11 +21,15 @@ CHILDREN: tuple[tuple[Role, str], ...] = (
     ("strategy", "strategy-0"),
 )
 PATIENCE_S = 20.0
+MEMORY_MB = 256
+"""Bound of the strategy."""
+
 SETTINGS = Settings(
     symbols=("BTCUSDC",),
     venue=VenueSettings(
         rest_url="http://127.0.0.1:9", stream_url="ws://127.0.0.1:9", ws_api_url="ws://127.0.0.1:9/ws-fapi/v1"
     ),
+    supervision=SupervisionSettings(memory_mb_max_of={"strategy": MEMORY_MB}),
 )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import msgspec
 import psutil
 import pytest
-from tiny_system import CHILDREN, FOLDER, SETTINGS, System, all_run, spec_of
+from tiny_system import CHILDREN, FOLDER, MEMORY_MB, SETTINGS, System, all_run, spec_of
 
 from actors.runtime import ray_cluster, ray_host
 from actors.runtime.state_dir import StateDir
+from ops.chaos.faults import leak
 from protocols.messages.control import (
     Answer,
     ChildSpec,
@@ -75,6 +76,14 @@ def test_epochs_are_distinct_and_above_the_floor(system: System) -> None:
     assert len(set(epochs)) == len(epochs)
     assert min(epochs) > 0
     assert min(epochs[1:]) > 40
+
+
+def test_an_actor_that_leaks_is_replaced_at_its_bound(system: System) -> None:
+    before = system.until(lambda now: now["strategy-0"].memory_bytes > 0)["strategy-0"]
+    assert before.memory_bytes < before.memory_bytes_max == MEMORY_MB * 1_000_000
+    leak("strategy-0", system.state.path / "leaking", bytes_per_s=1_000_000_000, bytes_max=MEMORY_MB * 1_000_000)
+    after = system.until_replaced("strategy-0", before.pid)
+    assert (after.restarts, after.memory_bytes < after.memory_bytes_max) == (before.restarts + 1, True)
 
 
 def test_a_second_start_on_the_same_state_directory_is_refused(system: System) -> None:
