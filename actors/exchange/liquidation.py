@@ -58,11 +58,12 @@ class Liquidations:
         if needed < owned:
             if key not in self._called:
                 self._called.add(key)
-                self._call(account, asset)
+                self.call(account, asset)
             return []
-        return self._liquidate(account, asset)
+        return self.liquidate(account, asset)
 
-    def _call(self, account: Account, asset: str) -> None:
+    def call(self, account: Account, asset: str) -> None:
+        """Tell an account that its margin runs short."""
         rows = []
         for market in self._held(account, asset):
             position, mark = account.position(market.contract.symbol), market.mark_price
@@ -80,7 +81,8 @@ class Liquidations:
             )
         self._state.tell(margin_call(account.name, account.wallets.get(asset, ZERO), rows, self._state.now_ms))
 
-    def _liquidate(self, account: Account, asset: str) -> list[Market]:
+    def liquidate(self, account: Account, asset: str) -> list[Market]:
+        """Expire an account's orders and close its positions, the greatest loss first, until its margin suffices."""
         markets = self._state.markets
         for order in account.live_orders():
             market = markets[order.symbol]
@@ -133,12 +135,12 @@ class Liquidations:
         cost = max(ZERO, difference) * contract.quantity(lots)
         fund = self._fund(contract.margin_asset)
         if cost > fund:
-            self._deleverage(market, price_ticks, lots, against_long=closes_long)
+            self.deleverage(market, price_ticks, lots, against_long=closes_long)
         else:
             self._state.insurance_funds[contract.margin_asset] = fund - cost
         self._life.fill_forced(account, market, order, price_ticks, lots, execution="CALCULATED")
 
-    def _deleverage(self, market: Market, price_ticks: int, lots: int, *, against_long: bool) -> None:
+    def deleverage(self, market: Market, price_ticks: int, lots: int, *, against_long: bool) -> None:
         """Close opposite positions at the bankruptcy price, the most profitable and leveraged first."""
         symbol = market.contract.symbol
         opposite = [

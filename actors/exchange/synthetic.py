@@ -8,7 +8,8 @@ there lose), or quotes are revised without a trade. Everything follows from the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -78,8 +79,11 @@ class SyntheticSymbol:
         self._scenario = scenario
         self._base = flow if flow is not None else Flow()
         self._phase_number, self._phase = 0, scenario.phases[0]
+        self._imposed: deque[Phase] = deque()
+        self._imposed_ms = 0.0
+        self._imposed_count = 0
         self._flow = self._base.under(self._phase)
-        self._steps = 0
+        self._elapsed_ms = 0
         self._multiple = 1
         self._spread = 1
         self._numbers = SeededNumbers(seed ^ zlib.crc32(contract.symbol.encode()))
@@ -106,10 +110,24 @@ class SyntheticSymbol:
         """How much time a step takes."""
         return self._base.step_ms * 1_000_000
 
-    def step(self, start_ns: int) -> list[Frame]:
-        """What happens in the next step from `start_ns`, in order of time."""
+    def impose(self, phases: Iterable[Phase]) -> None:
+        """Let these phases come next, whatever the scenario says; it goes on after them."""
+        self._imposed = deque(phases)
+        self._imposed_ms = 0.0
+
+    @property
+    def is_imposed(self) -> bool:
+        """Whether phases of `impose` are still to come or going on."""
+        return bool(self._imposed)
+
+    def step(self, start_ns: int, step_ms: int | None = None) -> list[Frame]:
+        """What happens in the next step from `start_ns`, in order of time; it is as long as the flow's, or `step_ms`."""
         frames: list[Frame] = self._enter_phase(start_ns)
-        self._steps += 1
+        step_ms = step_ms or self._base.step_ms
+        if step_ms != self._flow.step_ms:
+            self._flow = replace(self._flow, step_ms=step_ms)
+        self._elapsed_ms += step_ms
+        self._imposed_ms += step_ms
         if self._phase.status not in OPEN:
             return frames + self._marks(start_ns)
         if self._phase.funding_rate is not None:
@@ -135,7 +153,7 @@ class SyntheticSymbol:
 
     def _enter_phase(self, at_ns: int) -> list[Frame]:
         """Take up the phase of this moment; what changes with it is said first."""
-        number, phase = self._scenario.phase_at(self._steps * self._base.step_ms / 1_000)
+        number, phase = self._next_phase()
         if number == self._phase_number:
             return []
         before, self._phase_number, self._phase = self._phase, number, phase
@@ -166,9 +184,18 @@ class SyntheticSymbol:
             price = self._bid + self._spread if is_buy else self._bid
             yield from self._hit(at_ns, price, (self._asks if is_buy else self._bids).get(price, 1), is_buy=is_buy)
 
+    def _next_phase(self) -> tuple[int, Phase]:
+        """The phase of this moment and its number, those that are imposed first (numbered downwards, so that none is taken for another)."""
+        while self._imposed and self._imposed_ms >= self._imposed[0].seconds * 1_000:
+            self._imposed_ms -= self._imposed.popleft().seconds * 1_000
+            self._imposed_count += 1
+        if self._imposed:
+            return -1 - self._imposed_count, self._imposed[0]
+        return self._scenario.phase_at(self._elapsed_ms / 1_000)
+
     def _marks(self, at_ns: int, *, begins: bool = False) -> list[Frame]:
-        """Once a second: index and funding of a phase that has its own; the mark follows the mid."""
-        if not begins and self._steps % max(1, 1_000 // self._base.step_ms):
+        """Once a second, or a step where that is longer: index and funding of a phase that has its own; the mark follows the mid."""
+        if not begins and self._flow.step_ms < 1_000 and self._elapsed_ms % 1_000:
             return []
         phase = self._phase
         index = None

@@ -405,6 +405,23 @@ class Venue(VenueState):
         factor = 1 + bound if order.is_buy else 1 - bound
         return int(market.mark_price * factor / market.contract.tick_size)
 
+    def call_margin(self, account: Account, asset: str) -> None:
+        """A margin call at the venue's own pleasure, whatever the margin is."""
+        self._liquidations.call(account, asset)
+
+    def liquidate(self, account: Account, asset: str) -> None:
+        """A liquidation at the venue's own pleasure: the position with the greatest loss, and more while the margin does not suffice."""
+        for market in self._liquidations.liquidate(account, asset):
+            self._publish(market)
+
+    def deleverage(self, account: Account, symbol: str, lots: int) -> None:
+        """Close so many lots of an account's position at the mark, as against the position of somebody who is bankrupt."""
+        market = self.market(symbol)
+        is_short = account.position(symbol).amount < 0
+        price_ticks = int(market.mark_price / market.contract.tick_size)
+        self._liquidations.deleverage(market, price_ticks, lots, against_long=is_short)
+        self._publish(market)
+
     def _tick(self) -> None:
         """Every `tick_ms`: interval streams, samples of the top, mark price."""
         behind = self.now_ns - CATCH_UP_NS_MAX

@@ -48,7 +48,7 @@ from protocols.messages.orders import (
     VenuePosition,
 )
 from protocols.values import InstrumentId, symbol_of
-from protocols.venue import AnyOutcome, Outcome, RefusalKind, Refused
+from protocols.venue import AnyOutcome, Outcome, RefusalKind, Refused, Throttled
 
 KEY_TICKS = 4
 """The key of the private stream is said again every so many ticks."""
@@ -251,9 +251,10 @@ class InventoryCore:
 
     def _on_outcome(self, outcome: AnyOutcome, now_ns: int) -> list[Effect]:
         failures = self._keeper.failures
+        throttled = self._throttled(outcome, now_ns) if isinstance(outcome, Throttled) else []
         if not self._keeper.take(outcome, now_ns):
             offset_ns = self._clock.offset_ns if self._clock is not None else 0
-            return self._check.take(outcome, now_ns, now_ns + offset_ns)
+            return [*throttled, *self._check.take(outcome, now_ns, now_ns + offset_ns)]
         key = self._keeper.publication()
         if self._keeper.failures <= failures:
             return [Publish(key)] if key is not None else []
@@ -261,7 +262,12 @@ class InventoryCore:
         refused = isinstance(outcome, Refused) and outcome.kind is RefusalKind.STOP_ACCOUNT
         code = AlertCode.KEY_REFUSED if refused else AlertCode.USER_STREAM_LOST
         severity = Severity.CRITICAL if refused else Severity.WARNING
-        return self._notices.alert(code, severity, "user stream", f"no key for the private stream: {why}", now_ns)
+        lost = self._notices.alert(code, severity, "user stream", f"no key for the private stream: {why}", now_ns)
+        return [*throttled, *lost]
+
+    def _throttled(self, outcome: Throttled, now_ns: int) -> list[Effect]:
+        text = f"the venue limits our requests until {outcome.retry_at_ns}: {outcome.text}"
+        return self._notices.alert(AlertCode.RATE_LIMITED, Severity.WARNING, "requests", text, now_ns)
 
     def _begin_day(self, now_ns: int) -> list[Effect]:
         """Begin the venue's day once every position can be valued; a clock that goes back changes nothing."""

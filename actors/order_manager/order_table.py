@@ -400,6 +400,7 @@ class OrderTable:
             price_ticks=order.price_ticks,
             quantity_lots=order.lots,
             intent_id=order.intent_id,
+            filled_lots=order.booked_lots,
         )
 
     def _take_terms(self, order: Order, price_ticks: int, lots: int, venue_time_ns: int) -> None:

@@ -155,6 +155,12 @@ class Restorer:
                 order.terms_venue_ns = record.venue_time_ns
                 table.restore_link(order, record.venue_order_id)
                 order.move(OrderState.NEW)
+                if record.filled_lots:
+                    order.booked_lots = max(order.booked_lots, record.filled_lots)
+                    order.reported_lots = max(order.reported_lots, order.booked_lots)
+                    order.move(
+                        OrderState.FILLED if order.booked_lots >= order.most_lots else OrderState.PARTIALLY_FILLED
+                    )
             case OrderAmended():
                 order.price_ticks, order.lots = record.price_ticks, record.quantity_lots
                 order.terms_venue_ns = record.venue_time_ns

@@ -29,6 +29,7 @@ from protocols.venue import (
     OrderUpdate,
     PositionUpdate,
     StreamChanged,
+    Throttled,
     UserStreamExpired,
 )
 
@@ -99,6 +100,11 @@ class Lookout:
 
     def take(self, outcome: AnyOutcome, equity: Decimal | None, now_ns: int) -> list[Effect]:
         """Take the answer to a look."""
+        if isinstance(outcome, Throttled):
+            self.rules.take(outcome)
+            self.eyes.take(outcome, now_ns)
+            text = f"the venue limits our requests until {outcome.retry_at_ns}: {outcome.text}"
+            return self._notices.once(AlertCode.RATE_LIMITED, Severity.WARNING, "requests", text, now_ns)
         if self.rules.take(outcome):
             return []
         if self.eyes.take(outcome, now_ns):

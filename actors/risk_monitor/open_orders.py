@@ -59,8 +59,13 @@ class OpenOrders:
                     self._keep(key, OpenOrder(event.side, event.quantity_lots - filled, filled))
             case OrderAccepted() | OrderUnknown():
                 filled = self._orders[key].filled_lots if key in self._orders else 0
+                if isinstance(event, OrderAccepted):
+                    filled = max(filled, event.filled_lots)
                 remaining = max(event.quantity_lots - filled, 0)
-                self._keep(key, OpenOrder(event.side, remaining, filled, isinstance(event, OrderUnknown)))
+                if remaining or isinstance(event, OrderAmended):
+                    self._keep(key, OpenOrder(event.side, remaining, filled, isinstance(event, OrderUnknown)))
+                else:
+                    self._orders.pop(key, None)
             case OrderFilled():
                 filled = self._orders[key].filled_lots if key in self._orders else 0
                 if event.remaining_lots > 0:

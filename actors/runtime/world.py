@@ -36,8 +36,16 @@ EVENTS_PENDING_MAX = 1_000_000
 """More scheduled events than this mean that some core feeds itself; the run ends with an error."""
 
 
-class WorldOverrun(RuntimeError):
+class WorldError(RuntimeError):
+    """A run cannot go on."""
+
+
+class WorldOverrun(WorldError):
     """A core scheduled work without end."""
+
+
+class CoreFailed(WorldError):
+    """A core, or what it asked for, raised: a bug of ours."""
 
 
 class Doom(msgspec.Struct):
@@ -102,6 +110,8 @@ class World:
         self._epochs = 0
         self.observers: list[Callable[[str, Message], None]] = []
         """Told of everything that an actor publishes, with its name; they must not change anything."""
+        self.journal_observers: list[Callable[[str, Message], None]] = []
+        """The same for everything that an actor journals."""
         self.on_shut: Callable[[str, str], None] = lambda name, reason: None
         """Told who wants everything stopped, and why."""
         self.journal_failed: Callable[[str], None] = self.crash
@@ -179,6 +189,10 @@ class World:
         """The living core of an actor, or None."""
         return self._inhabitants[name].core
 
+    def replace_core(self, name: str, core: Core) -> None:
+        """Put another core in the place of a living one; it goes on with that one's timers and links."""
+        self._inhabitants[name].core = core
+
     def epoch_of(self, name: str) -> int:
         """The epoch of an actor's present or last incarnation; 0 before its first."""
         return self._inhabitants[name].epoch
@@ -214,13 +228,23 @@ class World:
         _push(self._queue, (due_ns if due_ns > now_ns else now_ns, order, action, arguments))
 
     def run_until(self, end_ns: int) -> None:
-        """Move virtual time to `end_ns`, doing everything that is due on the way."""
+        """Move virtual time to `end_ns`, doing everything that is due on the way.
+
+        Raises:
+            CoreFailed: something raised; the instant is told.
+            WorldOverrun: too much is waiting.
+        """
         queue, pop = self._queue, heapq.heappop
-        while queue and queue[0][0] <= end_ns:
-            self.now_ns, _, action, arguments = pop(queue)
-            action(*arguments)
-            if len(queue) > EVENTS_PENDING_MAX:
-                raise WorldOverrun(f"more than {EVENTS_PENDING_MAX} events are pending at {self.now_ns} ns")
+        try:
+            while queue and queue[0][0] <= end_ns:
+                self.now_ns, _, action, arguments = pop(queue)
+                action(*arguments)
+                if len(queue) > EVENTS_PENDING_MAX:
+                    raise WorldOverrun(f"more than {EVENTS_PENDING_MAX} events are pending at {self.now_ns} ns")
+        except WorldError:
+            raise
+        except Exception as error:
+            raise CoreFailed(f"{type(error).__name__} at {self.now_ns} ns: {error}") from error
         self.now_ns = end_ns
 
     def arrive(self, link: Link, body: Message, number: int, epoch: int, is_ordered: bool) -> None:
@@ -310,6 +334,8 @@ class World:
                     if actor.disk is not None and actor.disk.fails and self._stalls(actor, ()):
                         return
                     actor.journal.append(effect.record)
+                    for see in self.journal_observers:
+                        see(actor.name, effect.record)
                     if actor.disk is not None and self._stalls(actor, effects[index + 1 :]):
                         return
                 case Call():

@@ -60,9 +60,11 @@ class OwnOrders:
         match event:
             case OrderAccepted() | OrderAmended():
                 filled = known.filled_lots if known is not None else 0
-                if isinstance(event, OrderAmended):
-                    filled = max(filled, event.filled_lots)
-                self._put(order_id, _Resting(event.side, event.price_ticks, event.quantity_lots, filled))
+                filled = max(filled, event.filled_lots)
+                if isinstance(event, OrderAccepted) and filled >= event.quantity_lots:
+                    self._remove(order_id)
+                else:
+                    self._put(order_id, _Resting(event.side, event.price_ticks, event.quantity_lots, filled))
             case OrderFilled():
                 if event.remaining_lots <= 0:
                     self._remove(order_id)

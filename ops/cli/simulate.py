@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from ops.cli.options import JsonOption
 
 VIOLATED = 1
 """Exit code when a seed broke a rule, or a long run left a fault or an invariant out."""
+
+PROGRESS_S = 15.0
+"""How often a long run says how far it is."""
 
 SHRUNK_MAX = 5
 """Failures for which the shortest history is looked for; the others are told as they are."""
@@ -34,9 +38,9 @@ def simulate(
 ) -> None:
     """Run seeds of the deterministic world: real cores, the venue's core, a schedule of faults each.
 
-    Exit code 1 when a seed broke an invariant (the shortest history found and the commands that repeat it are printed), or when so many
-    seeds ran that each kind of fault must have struck and each invariant been checked, and one was not. Ctrl-C ends it and prints what was
-    seen; exit code 4 then.
+    Exit code 1 when a seed broke an invariant (the shortest history found and the commands that repeat it are printed), or when a kind of
+    fault never struck or an invariant was never checked although so many seeds ran that each must have had its turn. Ctrl-C ends it and
+    prints what was seen; exit code 4 then.
     """
     import json
     from importlib.resources import files
@@ -65,12 +69,14 @@ def simulate(
     totals = SeedTotals(kinds)
     interrupted = False
     clock = _Clock()
+    progress = _Progress(seeds if only is None else 1)
     results = (
         run_many(range(first, first + seeds), settings, kinds, workers) if only is None else [run_case(only, settings)]
     )
     try:
         for result in results:
             totals.add(result)
+            progress.tell(totals.seeds, totals.failed)
             if not result.violations or as_json:
                 continue
             with clock.stopped():
@@ -86,13 +92,36 @@ def simulate(
         for name, value in shown.items():
             print(f"{name}: {value}")
         if not totals.must_be_complete and totals.missing():
-            print("so few seeds need not be complete: what is missing fails a longer run")
+            print(
+                f"this run proves little: it takes {totals.honest_seeds} seeds in a row until every kind of fault has struck"
+            )
         if interrupted:
             print(f"interrupted after {totals.seeds} of {seeds} seeds")
     if not totals.passed:
         raise typer.Exit(VIOLATED)
     if interrupted:
         raise typer.Exit(int(ExitCode.UNCONFIRMED))
+
+
+class _Progress:
+    """A line on standard error now and then, where the run is long."""
+
+    def __init__(self, seeds: int) -> None:
+        self._seeds = seeds
+        self._began_s = self._told_s = time.monotonic()
+
+    def tell(self, done: int, failed: int) -> None:
+        """Say how far the run is, at most every `PROGRESS_S`."""
+        now_s = time.monotonic()
+        if now_s - self._told_s < PROGRESS_S or done == self._seeds:
+            return
+        self._told_s = now_s
+        left_s = (now_s - self._began_s) / done * (self._seeds - done)
+        print(
+            f"{done} of {self._seeds} seeds, {failed} failed, about {left_s / 60:.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class _Clock:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from ops.invariants import bounds, journals, orders, positions, stops, telling
+from ops.invariants import bounds, journals, positions, telling
 from ops.invariants.history import History, Verdict
+from ops.invariants.referee import Referee
 
 NAMES = tuple(f"I{number}" for number in range(1, 16))
 """Every invariant of DESIGN.md section 7. I9 is checked by who watches a run, for its bounds are those of the fault."""
 
-CHECKS = (
-    orders.check_one_intent_one_order,
-    stops.check_nothing_after_shut,
-    positions.check_positions_agree,
-    orders.check_no_older_epoch_after_a_newer,
-    positions.check_limits_held,
-    orders.check_every_quote_had_a_reason,
-    orders.check_no_orphan,
-    stops.check_retry_after_obeyed,
-    positions.check_counted_once,
-    stops.check_countdown_guards,
-    journals.check_units_hold,
-)
-"""What ledger and journals alone can show."""
 
+def check_all(history: History, referee: Referee | None = None) -> tuple[Verdict, ...]:
+    """Run every check for which there is something to look at.
 
-def check_all(history: History) -> tuple[Verdict, ...]:
-    """Run every check for which there is something to look at."""
-    verdicts = [check(history) for check in CHECKS]
+    Args:
+        referee: has seen the whole run already, record by record; without one it is shown ledger and journals now.
+    """
+    if referee is None:
+        referee = Referee(history.scene())
+        _show(referee, history)
+    verdicts = [*referee.verdicts(), positions.check_positions_agree(history)]
     if history.copied is not None:
         verdicts.append(journals.check_nothing_acknowledged_is_lost(history))
     if history.peaks is not None:
@@ -34,3 +27,15 @@ def check_all(history: History) -> tuple[Verdict, ...]:
     if history.raised is not None and history.told is not None:
         verdicts.append(telling.check_incidents_are_told(history))
     return tuple(sorted(verdicts, key=lambda verdict: NAMES.index(verdict.name)))
+
+
+def _show(referee: Referee, history: History) -> None:
+    for shard, records in sorted(history.lost.items()):
+        for record in records:
+            referee.journal(shard, record)
+        referee.journal_lost(shard)
+    for shard, records in sorted(history.journals.items()):
+        for record in records:
+            referee.journal(shard, record)
+    for entry in history.ledger:
+        referee.ledger(entry)

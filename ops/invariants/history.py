@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -37,15 +37,17 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end.
 
-    `stops` are the emergency stops as (shut, lifted) in the venue's time; lifted is 0 for one that still holds. What follows is None where
-    nobody looked: `copied` is inventory's journal, `raised` every alert of an actor and `told` those that alerting has recorded, `peaks`
-    the highest count of each queue with its bound, `differences` how long each symbol quoted on a position that was not the venue's.
+    `lost` are the records of journals that are no more, by shard. `stops` are the emergency stops as (shut, lifted) in the venue's time;
+    lifted is 0 for one that still holds. What follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert
+    of an actor and `told` those that alerting has recorded, `peaks` the highest count of each queue with its bound, `differences` how
+    long each symbol quoted on a position that was not the venue's.
     """
 
     ledger: tuple[LedgerRecord, ...]
     journals: dict[int, tuple[Message, ...]]
     instruments: dict[str, Instrument]
     install: str
+    lost: dict[int, tuple[Message, ...]] = {}
     claimed_positions: dict[str, int] = {}
     stops: tuple[tuple[int, int], ...] = ()
     copied: tuple[Message, ...] | None = None
@@ -53,6 +55,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[Alert, ...] | None = None
     peaks: dict[str, tuple[int, int]] | None = None
     differences: tuple[Difference, ...] | None = None
+
+    def scene(self) -> Scene:
+        """What checks must know before the records."""
+        return Scene(self.instruments, self.install, self.stops)
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an order at the venue carries an id of this installation."""
@@ -78,17 +84,22 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(record, OrderFilled) and self.is_ours(record.client_order_id):
                 yield record
 
+    def written(self) -> dict[int, tuple[Message, ...]]:
+        """Everything that was ever journaled, by shard in order."""
+        return {shard: (*self.lost.get(shard, ()), *records) for shard, records in sorted(self.journals.items())}
+
     def journaled(self) -> Iterator[tuple[int, Message]]:
-        """Every journal record with its shard."""
-        for shard, records in sorted(self.journals.items()):
+        """Every journal record with its shard, those of lost journals first."""
+        for shard, records in self.written().items():
             for record in records:
                 yield shard, record
 
 
 class Findings:
-    """Collects what a check sees; the texts kept are bounded, the count is not."""
+    """Collects what a check sees; the texts kept are bounded, the count is not. `instant` is added to what is found while it is set."""
 
     def __init__(self, name: str) -> None:
+        self.instant = ""
         self._name = name
         self._checked = 0
         self._broken = 0
@@ -100,13 +111,67 @@ class Findings:
         if not holds:
             self._broken += 1
             if len(self._violations) < VIOLATIONS_SHOWN_MAX:
-                self._violations.append(violation)
+                self._violations.append(f"{violation}{self.instant}")
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was wrong so far."""
+        return not self._broken
 
     def verdict(self) -> Verdict:
         """The outcome so far."""
         return Verdict(
             name=self._name, held=self._broken == 0, checked=self._checked, violations=tuple(self._violations)
         )
+
+
+class Scene:
+    """What the checks must know beforehand. `stops` (shut, lifted) may grow while a run is watched."""
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], install: str, stops: Sequence[tuple[int, int]] = ()
+    ) -> None:
+        self.instruments = instruments
+        self.stops = stops
+        self._install = install
+        self._parsed: dict[str, ids.ClientOrderId | None] = {}
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether an order at the venue carries an id of this installation."""
+        return self.ours(client_order_id) is not None
+
+    def ours(self, client_order_id: str) -> ids.ClientOrderId | None:
+        """The parts of an id of this installation; None for another."""
+        if client_order_id not in self._parsed:
+            parsed = ids.parse_client_order_id(client_order_id)
+            self._parsed[client_order_id] = parsed if parsed and parsed.install == self._install else None
+        return self._parsed[client_order_id]
+
+
+class Checker:
+    """One invariant that ledger and journals alone can show, checked record by record as they come.
+
+    A journal may come before the ledger whole (a finished run) or in the order of events; an intent always comes before what follows
+    from it at the venue.
+    """
+
+    name = ""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.findings = Findings(self.name)
+
+    def ledger(self, record: LedgerRecord) -> None:
+        """Take the next record of the venue's ledger."""
+
+    def journal(self, shard: int, record: Message) -> None:
+        """Take the next record of a shard's journal."""
+
+    def journal_lost(self, shard: int) -> None:
+        """The journal of a shard is no more; what comes now is another one."""
+
+    def finish(self) -> None:
+        """The run is over."""
 
 
 def signed(side: str, quantity: Decimal) -> Decimal:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from ops.invariants.history import Findings, History, Verdict
+from ops.invariants.history import Checker, Findings, History, Scene, Verdict
 from ops.invariants.positions import JournaledPositions
+from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, OrderIntended
 from protocols.messages.orders import AnyAccountEvent, InstrumentTaken, OrderEvent
 
@@ -17,7 +18,7 @@ def check_nothing_acknowledged_is_lost(history: History) -> Verdict:
     """I4: every event that inventory has booked is in the journal of its shard, the same to the letter and under the same number."""
     findings = Findings("I4")
     written: dict[int, dict[int, Numbered]] = {}
-    for shard, records in history.journals.items():
+    for shard, records in history.written().items():
         events = {r.event_seq: r for r in records if isinstance(r, Numbered)}
         count = sum(isinstance(r, Numbered) for r in records)
         findings.check(len(events) == count, f"shard {shard}: {count - len(events)} numbers were given twice")
@@ -32,27 +33,31 @@ def check_nothing_acknowledged_is_lost(history: History) -> Verdict:
     return findings.verdict()
 
 
-def check_units_hold(history: History) -> Verdict:
+class UnitsHold(Checker):
     """I15: in every version of an instrument a tick is worth the same in all records, and a lot is; and a position is the same in base
     units before and after others are taken.
     """
-    findings = Findings("I15")
-    units: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
-    positions = JournaledPositions(history)
-    for _, record in history.journaled():
+
+    name = "I15"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._units: dict[tuple[str, int], tuple[Decimal, Decimal]] = {}
+        self._positions = JournaledPositions(scene.instruments)
+
+    def journal(self, shard: int, record: Message) -> None:
         if isinstance(record, InstrumentTaken):
-            before = positions.of(record.instrument.symbol)
+            before = self._positions.of(record.instrument.symbol)
             after = record.instrument.quantity(record.position_lots)
-            findings.check(
+            self.findings.check(
                 before is None or before == after or not record.instrument.is_whole(before),
                 f"{record.instrument.symbol}: a position of {before} became {after} with version {record.instrument.version}",
             )
-        positions.take(record)
+        self._positions.take(record)
         if isinstance(record, OrderIntended | AmendIntended) and record.price_ticks and record.quantity_lots:
             tick, lot = record.price / record.price_ticks, record.quantity / record.quantity_lots
-            known = units.setdefault((record.instrument_id, record.instrument_version), (tick, lot))
-            findings.check(
+            known = self._units.setdefault((record.instrument_id, record.instrument_version), (tick, lot))
+            self.findings.check(
                 known == (tick, lot),
                 f"{record.client_order_id}: a tick of {tick} and a lot of {lot}, before in this version {known[0]} and {known[1]}",
             )
-    return findings.verdict()

@@ -4,57 +4,84 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ops.invariants.history import Findings, History, Verdict
-from protocols import client_order_id as ids
+from actors.exchange.ledger import LedgerRecord, OrderAccepted
+from ops.invariants.history import Checker, Scene
+from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 
 
-def check_one_intent_one_order(history: History) -> Verdict:
+class OneIntentOneOrder(Checker):
     """I1: an intent is accepted at most once, every id is intended at most once, and so is every request."""
-    findings = Findings("I1")
-    accepted = Counter(order.client_order_id for order in history.our_accepted())
-    intended = Counter(r.client_order_id for _, r in history.journaled() if isinstance(r, OrderIntended))
-    for client_order_id in accepted.keys() | intended.keys():
-        findings.check(
-            accepted[client_order_id] <= 1 and intended[client_order_id] <= 1,
-            f"{client_order_id}: intended {intended[client_order_id]} times, accepted {accepted[client_order_id]} times",
+
+    name = "I1"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._accepted: Counter[str] = Counter()
+        self._intended: Counter[str] = Counter()
+        self._requested: Counter[str] = Counter()
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if isinstance(record, OrderAccepted) and self.scene.is_ours(record.client_order_id):
+            self._accepted[record.client_order_id] += 1
+            self._check(record.client_order_id)
+
+    def journal(self, shard: int, record: Message) -> None:
+        if isinstance(record, OrderIntended):
+            self._intended[record.client_order_id] += 1
+            self._check(record.client_order_id)
+            if record.intent_id:
+                self._requested[record.intent_id] += 1
+                count = self._requested[record.intent_id]
+                self.findings.check(count == 1, f"request {record.intent_id} was sent {count} times")
+
+    def _check(self, name: str) -> None:
+        intended, accepted = self._intended[name], self._accepted[name]
+        self.findings.check(
+            accepted <= 1 and intended <= 1, f"{name}: intended {intended} times, accepted {accepted} times"
         )
-    requested = Counter(r.intent_id for _, r in history.journaled() if isinstance(r, OrderIntended) and r.intent_id)
-    for intent_id, count in requested.items():
-        findings.check(count == 1, f"request {intent_id} was sent {count} times")
-    return findings.verdict()
 
 
-def check_no_older_epoch_after_a_newer(history: History) -> Verdict:
+class NoOlderEpoch(Checker):
     """I5: per symbol, after the first accepted order of an epoch none of an older epoch is accepted."""
-    findings = Findings("I5")
-    newest: dict[str, int] = {}
-    for order in history.our_accepted():
-        parsed = ids.parse_client_order_id(order.client_order_id)
-        assert parsed is not None
-        seen = newest.get(order.symbol, 0)
-        findings.check(
+
+    name = "I5"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._newest: dict[str, int] = {}
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if not isinstance(record, OrderAccepted):
+            return
+        parsed = self.scene.ours(record.client_order_id)
+        if parsed is None:
+            return
+        seen = self._newest.get(record.symbol, 0)
+        self.findings.check(
             parsed.epoch >= seen,
-            f"{order.symbol}: {order.client_order_id} of epoch {parsed.epoch} accepted after one of epoch {seen}",
+            f"{record.symbol}: {record.client_order_id} of epoch {parsed.epoch} accepted after one of epoch {seen}",
         )
-        newest[order.symbol] = max(seen, parsed.epoch)
-    return findings.verdict()
+        self._newest[record.symbol] = max(seen, parsed.epoch)
 
 
-def check_every_quote_had_a_reason(history: History) -> Verdict:
+class EveryQuoteHadAReason(Checker):
     """I7: no intent (order or amendment) from a book too old, crossed, empty or unnumbered, and none while its symbol's gate is shut.
 
     The answer to a request needs no ladder, whose age shuts the gate too; what else shuts it denies the request.
     """
-    findings = Findings("I7")
-    for shard, records in sorted(history.journals.items()):
-        gate_open: dict[str, bool] = {}
-        for record in records:
-            if isinstance(record, GateChanged):
-                gate_open[record.instrument_id] = record.open
-            elif isinstance(record, OrderIntended | AmendIntended):
-                findings.check(*_reason_of(record, shard, gate_open.get(record.instrument_id, False)))
-    return findings.verdict()
+
+    name = "I7"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._open: dict[tuple[int, str], bool] = {}
+
+    def journal(self, shard: int, record: Message) -> None:
+        if isinstance(record, GateChanged):
+            self._open[shard, record.instrument_id] = record.open
+        elif isinstance(record, OrderIntended | AmendIntended):
+            self.findings.check(*_reason_of(record, shard, self._open.get((shard, record.instrument_id), False)))
 
 
 def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: bool) -> tuple[bool, str]:
@@ -70,12 +97,22 @@ def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: boo
     return not faults, f"shard {shard}, {intent.client_order_id}: " + "; ".join(faults)
 
 
-def check_no_orphan(history: History) -> Verdict:
-    """I8: every order with our prefix that the venue accepted is an intent in a journal."""
-    findings = Findings("I8")
-    intended = {r.client_order_id for _, r in history.journaled() if isinstance(r, OrderIntended)}
-    for order in history.our_accepted():
-        findings.check(
-            order.client_order_id in intended, f"{order.symbol}: {order.client_order_id} is in no journal of ours"
-        )
-    return findings.verdict()
+class NoOrphan(Checker):
+    """I8: every order with our prefix that the venue accepts is an intent in a journal by then."""
+
+    name = "I8"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._intended: set[str] = set()
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if isinstance(record, OrderAccepted) and self.scene.is_ours(record.client_order_id):
+            self.findings.check(
+                record.client_order_id in self._intended,
+                f"{record.symbol}: {record.client_order_id} is in no journal of ours",
+            )
+
+    def journal(self, shard: int, record: Message) -> None:
+        if isinstance(record, OrderIntended):
+            self._intended.add(record.client_order_id)

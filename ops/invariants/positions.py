@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,12 +16,12 @@ from actors.exchange.ledger import (
     OrderFilled,
     SeamClosed,
 )
-from ops.invariants.history import Findings, History, Verdict, signed
+from ops.invariants.history import Checker, Findings, History, Scene, Verdict, signed
 from ops.invariants.units import Units
 from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
 from protocols.messages.orders import OrderFilled as FillEvent
-from protocols.values import symbol_of
+from protocols.values import Instrument, symbol_of
 
 MOTION_NS = 12_000_000_000
 """An execution that the private stream lost is found by comparison within 10 s (the audit), and told within 2 s more."""
@@ -54,7 +55,7 @@ def check_positions_agree(history: History) -> Verdict:
 
 def _journaled_positions(history: History) -> dict[str, Decimal]:
     """Signed quantities by symbol, as the journals have them at their end."""
-    positions = JournaledPositions(history)
+    positions = JournaledPositions(history.instruments)
     for _, record in history.journaled():
         positions.take(record)
     return positions.now()
@@ -63,8 +64,8 @@ def _journaled_positions(history: History) -> dict[str, Decimal]:
 class JournaledPositions:
     """The newest adopted position of each symbol, plus each trade after it once, in base units whatever the records count in."""
 
-    def __init__(self, history: History) -> None:
-        self.units = Units(history)
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self.units = Units(instruments)
         self._adopted: dict[str, Decimal] = {}
         self._trade_id_adopted: dict[str, int] = {}
         self._traded: dict[str, Decimal] = defaultdict(Decimal)
@@ -100,30 +101,53 @@ class JournaledPositions:
         }
 
 
-def check_limits_held(history: History) -> Verdict:
-    """I6: at the venue no order or amendment of ours lifted the worst case of its side above the limit in force at its write.
+class LimitsHeld(Checker):
+    """I6: at the venue no order or amendment of ours lifts the worst case of its side above the limit in force at its write.
 
     Worst case long = position + remaining buys of ours, short = position - remaining sells, never netted (DESIGN.md section 4). What
     somebody else has traded counts from when the order manager has heard of it: before that it is a breach by something else.
     """
-    findings = Findings("I6")
-    writes = _writes(history)
-    exposure = VenueExposure(history)
-    for record in history.ledger:
+
+    name = "I6"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._exposure = VenueExposure(scene)
+        self._heard: dict[tuple[int, str], Heard] = defaultdict(Heard)
+        self._writes: dict[tuple[str, Decimal, Decimal], list[_Write]] = defaultdict(list)
+
+    def journal(self, shard: int, record: Message) -> None:
+        match record:
+            case OrderIntended() | AmendIntended():
+                key = (record.client_order_id, record.price, record.quantity)
+                limit = record.quantity / record.quantity_lots * record.limit_lots
+                self._writes[key].append(_Write(limit, self._heard[shard, record.instrument_id]))
+            case FillEvent() if not record.ours:
+                known = self._heard[shard, record.instrument_id]
+                heard = known._replace(trade_ids=known.trade_ids | {record.trade_id})
+                self._heard[shard, record.instrument_id] = heard
+            case PositionAdopted():
+                known = self._heard[shard, record.instrument_id]
+                heard = known._replace(up_to=max(known.up_to, record.trade_id_last))
+                self._heard[shard, record.instrument_id] = heard
+            case _:
+                pass
+
+    def ledger(self, record: LedgerRecord) -> None:
+        exposure = self._exposure
         exposure.apply(record)
-        if not isinstance(record, OrderAccepted | OrderAmended) or not history.is_ours(record.client_order_id):
-            continue
-        written = writes.get((record.client_order_id, record.price, record.quantity), [])
+        if not isinstance(record, OrderAccepted | OrderAmended) or not self.scene.is_ours(record.client_order_id):
+            return
+        written = self._writes.get((record.client_order_id, record.price, record.quantity), [])
         if not written:
-            continue
+            return
         is_free = record.reduce_only if isinstance(record, OrderAccepted) else record.quantity <= record.quantity_before
         seen = [(exposure.worst_case(record.symbol, record.side, write.heard), write.limit) for write in written]
         worst, limit = min(seen, key=lambda pair: pair[0] - pair[1])
-        findings.check(
+        self.findings.check(
             is_free or worst <= limit,
             f"{record.symbol}: {record.client_order_id} made the {record.side} worst case {worst}, limit {limit}",
         )
-    return findings.verdict()
 
 
 class _Write(NamedTuple):
@@ -144,33 +168,11 @@ class Heard(NamedTuple):
         return trade_id <= self.up_to or trade_id in self.trade_ids
 
 
-def _writes(history: History) -> dict[tuple[str, Decimal, Decimal], list[_Write]]:
-    """By order, price and total quantity; the same terms may have been asked for twice."""
-    writes: dict[tuple[str, Decimal, Decimal], list[_Write]] = defaultdict(list)
-    for _, records in sorted(history.journals.items()):
-        heard: dict[str, Heard] = defaultdict(Heard)
-        for record in records:
-            match record:
-                case OrderIntended() | AmendIntended():
-                    key = (record.client_order_id, record.price, record.quantity)
-                    lot = record.quantity / record.quantity_lots
-                    writes[key].append(_Write(lot * record.limit_lots, heard[record.instrument_id]))
-                case FillEvent() if not record.ours:
-                    known = heard[record.instrument_id]
-                    heard[record.instrument_id] = known._replace(trade_ids=known.trade_ids | {record.trade_id})
-                case PositionAdopted():
-                    known = heard[record.instrument_id]
-                    heard[record.instrument_id] = known._replace(up_to=max(known.up_to, record.trade_id_last))
-                case _:
-                    pass
-    return writes
-
-
 class VenueExposure:
     """Position and our remaining orders by symbol, rebuilt from the ledger."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
         self._positions: dict[str, Decimal] = defaultdict(Decimal)
         self._live: dict[int, tuple[str, str, Decimal]] = {}
         self._quantities: dict[int, Decimal] = {}
@@ -179,7 +181,7 @@ class VenueExposure:
     def apply(self, record: LedgerRecord) -> None:
         """Take the next record."""
         match record:
-            case OrderAccepted() if self._history.is_ours(record.client_order_id):
+            case OrderAccepted() if self._scene.is_ours(record.client_order_id):
                 self._live[record.order_id] = (record.symbol, record.side, record.quantity)
                 self._quantities[record.order_id] = record.quantity
             case OrderAmended() if record.order_id in self._live:
@@ -187,7 +189,7 @@ class VenueExposure:
                 self._quantities[record.order_id] = record.quantity
             case OrderFilled():
                 self._positions[record.symbol] = record.position_after
-                if not self._history.is_ours(record.client_order_id):
+                if not self._scene.is_ours(record.client_order_id):
                     traded = (record.trade_id, signed(record.side, record.quantity))
                     self._strangers[record.symbol].append(traded)
                 remaining = self._quantities.get(record.order_id, record.executed) - record.executed
@@ -209,22 +211,61 @@ class VenueExposure:
         return signed(side, self._positions[symbol] - unheard) + resting
 
 
-def check_counted_once(history: History) -> Verdict:
-    """I13: every fill of ours is in the journals exactly once, with the venue's quantity, price and fee."""
-    findings = Findings("I13")
-    booked: dict[tuple[str, int, int], list[tuple[Decimal, Decimal, Decimal]]] = defaultdict(list)
-    units = Units(history)
-    for _, record in history.journaled():
-        units.take(record)
-        if isinstance(record, FillEvent):
-            instrument = units.of(record.instrument_id)
-            ours = (instrument.price(record.price_ticks), instrument.quantity(record.quantity_lots), record.fee)
-            booked[instrument.symbol, record.trade_id, record.venue_order_id].append(ours)
-    for fill in history.our_fills():
-        events = booked.get((fill.symbol, fill.trade_id, fill.order_id), [])
-        name = f"{fill.symbol}: trade {fill.trade_id} of order {fill.order_id}"
-        findings.check(len(events) == 1, f"{name} is booked {len(events)} times")
-        for ours in events[:1]:
-            theirs = (fill.price, fill.quantity, fill.commission)
-            findings.check(ours == theirs, f"{name}: we booked {ours}, the venue {theirs}")
-    return findings.verdict()
+class CountedOnce(Checker):
+    """I13: every fill of ours is in the journals exactly once, with the venue's quantity, price and fee.
+
+    A fill of a journal that is lost may be in the next one again, for it had not reached inventory's copy.
+    """
+
+    name = "I13"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._units = Units(scene.instruments)
+        self._booked: dict[_FillKey, tuple[_Terms, int]] = {}
+        self._lives: dict[int, int] = defaultdict(int)
+        self._fills: dict[_FillKey, OrderFilled] = {}
+
+    def journal_lost(self, shard: int) -> None:
+        self._lives[shard] += 1
+
+    def journal(self, shard: int, record: Message) -> None:
+        self._units.take(record)
+        if not isinstance(record, FillEvent):
+            return
+        key = (symbol_of(record.instrument_id), record.trade_id, record.venue_order_id)
+        instrument = self._units.of(record.instrument_id)
+        terms = (instrument.price(record.price_ticks), instrument.quantity(record.quantity_lots), record.fee)
+        before = self._booked.get(key)
+        if before is not None:
+            self.findings.check(before[1] < self._lives[shard], f"{_name_of(key)} is booked a second time")
+        self._booked[key] = (terms, self._lives[shard])
+        self._compare(key)
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if isinstance(record, OrderFilled) and self.scene.is_ours(record.client_order_id):
+            key = (record.symbol, record.trade_id, record.order_id)
+            self._fills[key] = record
+            self._compare(key)
+
+    def finish(self) -> None:
+        for key in self._fills:
+            self.findings.check(key in self._booked, f"{_name_of(key)} is booked 0 times")
+
+    def _compare(self, key: _FillKey) -> None:
+        if key not in self._fills or key not in self._booked:
+            return
+        fill, ours = self._fills[key], self._booked[key][0]
+        theirs = (fill.price, fill.quantity, fill.commission)
+        self.findings.check(ours == theirs, f"{_name_of(key)}: we booked {ours}, the venue {theirs}")
+
+
+_FillKey = tuple[str, int, int]
+"""Symbol, trade and order of a fill."""
+
+_Terms = tuple[Decimal, Decimal, Decimal]
+"""Price, quantity and fee of a fill."""
+
+
+def _name_of(key: _FillKey) -> str:
+    return f"{key[0]}: trade {key[1]} of order {key[2]}"

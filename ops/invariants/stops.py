@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 
 from actors.exchange.faults import FaultKind
@@ -16,7 +17,8 @@ from actors.exchange.ledger import (
     OrderFilled,
     RequestThrottled,
 )
-from ops.invariants.history import Findings, History, Verdict
+from ops.invariants.history import Checker, Scene
+from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, EpochBegan, GateChanged, OrderIntended
 
 STOPPED = "STOPPED"
@@ -40,81 +42,101 @@ THROTTLES_MAX = 1_000
 """More throttles than this in one run are a way of life, not an accident."""
 
 
-def check_nothing_after_shut(history: History) -> Verdict:
+class NothingAfterShut(Checker):
     """I2: no intent while the gate is stopped; no order accepted later than its window, or than its window after an emergency stop."""
-    findings = Findings("I2")
-    for shard, records in sorted(history.journals.items()):
-        stopped: set[str] = set()
-        for record in records:
-            if isinstance(record, EpochBegan):
-                stopped.clear()
-            elif isinstance(record, GateChanged):
-                is_stopped = not record.open and STOPPED in record.reason.split(", ")
-                stopped.add(record.instrument_id) if is_stopped else stopped.discard(record.instrument_id)
-            elif isinstance(record, OrderIntended | AmendIntended):
-                findings.check(
-                    record.instrument_id not in stopped,
-                    f"shard {shard}: {record.client_order_id} was intended while the gate was stopped",
-                )
-    for order in history.our_accepted():
-        late_ms = order.t // 1_000_000 - order.timestamp_ms - order.recv_window_ms
-        findings.check(
-            late_ms <= CLOCK_ERROR_MS, f"{order.symbol}: {order.client_order_id} accepted {late_ms} ms after its window"
+
+    name = "I2"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._stopped: dict[int, set[str]] = defaultdict(set)
+
+    def journal(self, shard: int, record: Message) -> None:
+        stopped = self._stopped[shard]
+        if isinstance(record, EpochBegan):
+            stopped.clear()
+        elif isinstance(record, GateChanged):
+            is_stopped = not record.open and STOPPED in record.reason.split(", ")
+            stopped.add(record.instrument_id) if is_stopped else stopped.discard(record.instrument_id)
+        elif isinstance(record, OrderIntended | AmendIntended):
+            self.findings.check(
+                record.instrument_id not in stopped,
+                f"shard {shard}: {record.client_order_id} was intended while the gate was stopped",
+            )
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if not isinstance(record, OrderAccepted) or not self.scene.is_ours(record.client_order_id):
+            return
+        late_ms = record.t // 1_000_000 - record.timestamp_ms - record.recv_window_ms
+        self.findings.check(
+            late_ms <= CLOCK_ERROR_MS,
+            f"{record.symbol}: {record.client_order_id} accepted {late_ms} ms after its window",
         )
-        last_ns = SHUT_NS + (order.recv_window_ms + CLOCK_ERROR_MS) * 1_000_000
-        under = [stop for stop in history.stops if stop[0] + last_ns < order.t and (not stop[1] or order.t < stop[1])]
-        findings.check(not under, f"{order.symbol}: {order.client_order_id} was accepted under an emergency stop")
-    return findings.verdict()
+        last_ns = SHUT_NS + (record.recv_window_ms + CLOCK_ERROR_MS) * 1_000_000
+        under = [
+            shut_ns
+            for shut_ns, lifted_ns in self.scene.stops
+            if shut_ns + last_ns < record.t and (not lifted_ns or record.t < lifted_ns)
+        ]
+        self.findings.check(
+            not under, f"{record.symbol}: {record.client_order_id} was accepted under an emergency stop"
+        )
 
 
-def check_retry_after_obeyed(history: History) -> Verdict:
+class RetryAfterObeyed(Checker):
     """I10: no address sends inside a window that a 429 has told it, and no ban is ever earned."""
-    findings = Findings("I10")
-    shut: dict[tuple[str, int], tuple[int, int]] = {}
-    throttles = [record for record in history.ledger if isinstance(record, RequestThrottled)]
-    bans_of_faults = [r.t for r in history.ledger if isinstance(r, FaultInjected) and r.fault == FaultKind.BANNED.value]
-    for record in throttles:
-        is_earned = record.status == BANNED and not any(at_ns <= record.t for at_ns in bans_of_faults)
-        findings.check(not is_earned, f"{record.address} was banned until {record.until_ns}")
-        told_ns, until_ns = shut.get((record.address, record.code), (0, 0))
+
+    name = "I10"
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._shut: dict[tuple[str, int], tuple[int, int]] = {}
+        self._is_ban_of_faults = False
+        self._throttles = 0
+
+    def ledger(self, record: LedgerRecord) -> None:
+        if isinstance(record, FaultInjected) and record.fault == FaultKind.BANNED.value:
+            self._is_ban_of_faults = True
+        if not isinstance(record, RequestThrottled):
+            return
+        self._throttles += 1
+        is_earned = record.status == BANNED and not self._is_ban_of_faults
+        self.findings.check(not is_earned, f"{record.address} was banned until {record.until_ns}")
+        told_ns, until_ns = self._shut.get((record.address, record.code), (0, 0))
         sent_ns = record.sent_ms * 1_000_000 or record.t
-        findings.check(
+        self.findings.check(
             not told_ns + ANSWER_NS < sent_ns < until_ns,
             f"{record.address} sent {(until_ns - sent_ns) // 1_000_000} ms before the end of its Retry-After ({record.code})",
         )
         if record.t >= until_ns:
-            shut[record.address, record.code] = (record.t, record.until_ns)
-    findings.check(len(throttles) <= THROTTLES_MAX, f"{len(throttles)} throttles: the limits are not respected at all")
-    return findings.verdict()
+            self._shut[record.address, record.code] = (record.t, record.until_ns)
+
+    def finish(self) -> None:
+        self.findings.check(
+            self._throttles <= THROTTLES_MAX, f"{self._throttles} throttles: the limits are not respected at all"
+        )
 
 
-def check_countdown_guards(history: History) -> Verdict:
+class CountdownGuards(Checker):
     """I14: an order of ours is accepted only under an armed countdown of its symbol, none is left without, none outlives it."""
-    guard = _Guard(Findings("I14"), history)
-    for record in history.ledger:
-        guard.apply(record)
-    return guard.verdict()
 
+    name = "I14"
 
-class _Guard:
-    """Countdowns and our live orders, rebuilt from the ledger."""
-
-    def __init__(self, findings: Findings, history: History) -> None:
-        self._findings = findings
-        self._history = history
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
         self._deadlines: dict[tuple[str, str], int] = {}
         self._live: dict[int, tuple[tuple[str, str], Decimal]] = {}
         self._last_ns = 0
 
-    def apply(self, record: LedgerRecord) -> None:
+    def ledger(self, record: LedgerRecord) -> None:
         self._last_ns = record.t
         match record:
             case CountdownSet():
                 self._set(record)
-            case OrderAccepted() if self._history.is_ours(record.client_order_id):
+            case OrderAccepted() if self.scene.is_ours(record.client_order_id):
                 key = (record.account, record.symbol)
                 self._live[record.order_id] = (key, record.quantity)
-                self._findings.check(
+                self.findings.check(
                     self._deadlines.get(key, 0) > record.t,
                     f"{record.symbol}: {record.client_order_id} was accepted without a countdown",
                 )
@@ -130,10 +152,9 @@ class _Guard:
             case _:
                 pass
 
-    def verdict(self) -> Verdict:
+    def finish(self) -> None:
         for order_id in self._live:
             self._in_time(order_id)
-        return self._findings.verdict()
 
     def _set(self, record: CountdownSet) -> None:
         key = (record.account, record.symbol)
@@ -143,12 +164,12 @@ class _Guard:
         if 0 < self._deadlines.get(key, 0) <= record.t:
             return  # It fired: what it ends follows, and is measured against it.
         left = sum(1 for owner, _ in self._live.values() if owner == key)
-        self._findings.check(not left, f"{record.symbol}: the countdown was disarmed with {left} orders live")
+        self.findings.check(not left, f"{record.symbol}: the countdown was disarmed with {left} orders live")
         self._deadlines[key] = 0
 
     def _in_time(self, order_id: int) -> None:
         key, _ = self._live[order_id]
-        self._findings.check(
+        self.findings.check(
             self._last_ns <= self._deadlines.get(key, 0) + COUNTDOWN_SLACK_NS,
             f"{key[1]}: order {order_id} lived past its countdown",
         )

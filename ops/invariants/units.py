@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ops.invariants.history import History
+from collections.abc import Mapping
+
 from protocols.envelope import Message
 from protocols.messages.orders import InstrumentTaken
 from protocols.values import Instrument, InstrumentId, symbol_of
@@ -11,8 +12,8 @@ from protocols.values import Instrument, InstrumentId, symbol_of
 class Units:
     """The instrument in force at each place of the records that were shown so far; before any was named, the run's own."""
 
-    def __init__(self, history: History) -> None:
-        self._run = history.instruments
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._run = instruments
         self._named: dict[InstrumentId, Instrument] = {}
 
     def take(self, record: Message) -> None:

@@ -27,9 +27,10 @@ def warm_up_s(settings: Settings) -> float:
 def quoting_again_s(settings: Settings) -> float:
     """From the end of the last fault until everything quotes, or is halted with an alert.
 
-    That of the warm-up, then a look of the risk monitor's own eyes that finds nothing wrong any more, and the fall from HALTED level by
-    level.
+    That of the warm-up, then a look of the risk monitor's own eyes that finds nothing wrong any more, the longest window in which it
+    remembers a wild market, and the fall from HALTED level by level.
     """
     risk = settings.risk
     fall_ms = FALLS * (risk.levels.quiet_ms + risk.judge_period_ms)
-    return warm_up_s(settings) + (risk.eyes.positions_ms + fall_ms) / 1_000
+    seen_ms = max(risk.eyes.positions_ms, risk.estimators.volatility_long_ms)
+    return warm_up_s(settings) + (seen_ms + fall_ms) / 1_000

@@ -6,7 +6,7 @@ import random
 from decimal import Decimal
 
 from actors.exchange.synthetic import Flow
-from configs.schema import Settings
+from configs.schema import IndicatorThresholds, Settings
 from configs.schema.limits import quote
 from ops.simulation.faults import Cast
 from ops.system import SHARDED, START_ORDER, actor_name
@@ -15,6 +15,18 @@ from protocols.mailboxes import READS
 THIRD_SYMBOL = "BTCUSDT"
 """Joins the two symbols of the settings where there are three shards."""
 
+
+ESTIMATORS_MS = {
+    "sample_ms": 4_000,
+    "volatility_short_ms": 12_000,
+    "volatility_long_ms": 24_000,
+    "volatility_halflife_ms": 4_000,
+    "covariance_halflife_ms": 12_000,
+}
+"""Windows short enough that a wild market is forgotten within a run."""
+
+THRESHOLDS = IndicatorThresholds.model_validate({"book_age": {"warning": 8.0, "limit": 15.0}})
+"""Those of the defaults but for the age of a book, of which a seed hears seldom."""
 
 PACES = ((1_000, 100), *[(2_000, 250)] * 3, *[(3_000, 500)] * 36)
 """How long a lease holds and how often an order manager beats, in milliseconds. One seed in 40 has the pace of a live system."""
@@ -48,7 +60,8 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "judge_period_ms": 2_000,
             "lease_ms": lease_ms,
             "lease_period_ms": lease_ms // 3,
-            "estimators": settings.risk.estimators.model_copy(update={"sample_ms": 4_000}),
+            "estimators": settings.risk.estimators.model_copy(update=ESTIMATORS_MS),
+            "indicators": THRESHOLDS,
             "eyes": settings.risk.eyes.model_copy(update={"positions_ms": 4_000, "account_ms": 4_000}),
         }
     )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ops.simulation.faults import Cast, Fault, FaultKind
+from ops.simulation.faults import MARKETS, Cast, Fault, FaultKind
+from ops.simulation.market_faults import length_ms
 from protocols.binance_usdm.errors import CODES
 
 FAULTS_MIN, FAULTS_MAX = 3, 8
@@ -19,17 +20,32 @@ FIRST_MS, SPAN_MS = 500, 36_000
 TOGETHER_SHARE, TOGETHER_MS = 0.4, 1_500
 """This part of the faults strikes within so long after the one before: recovery from one is hit by the next."""
 
+BARE_SHARE = 0.1
+"""This part of the firewall's refusals names no time to wait."""
+
 UNCLEAR_CODES = (-1000, -1001, -1006, -1007, 502)
 """Codes of the answers that prove nothing; 502 is a gateway's page."""
+
+
+def seeds_for_all(kinds: int) -> int:
+    """In so many seeds in a row each of so many kinds strikes."""
+    return -(-kinds // FAULTS_MIN)
+
+
+def certain_kinds(seed: int, kinds: Sequence[FaultKind]) -> list[FaultKind]:
+    """The kinds that a seed has for certain: `seeds_for_all` seeds in a row have each kind."""
+    period = seeds_for_all(len(kinds))
+    return [kinds[place % len(kinds)] for place in range(seed % period, period * FAULTS_MIN, period)]
 
 
 def draw_schedule(seed: int, cast: Cast, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> tuple[Fault, ...]:
     """A schedule in order of time; the same arguments give the same one. The seeds take turns in having each kind for certain."""
     chance = random.Random(f"faults {seed}")
     count = chance.randint(FAULTS_MIN, FAULTS_MAX)
+    certain = certain_kinds(seed, kinds)
     drawn: list[Fault] = []
     for number in range(count):
-        kind = chance.choice(kinds) if number else kinds[seed % len(kinds)]
+        kind = certain[number] if number < len(certain) else chance.choice(kinds)
         at_ms = FIRST_MS + chance.randrange(SPAN_MS)
         if drawn and chance.random() < TOGETHER_SHARE:
             at_ms = drawn[-1].at_ms + chance.randrange(TOGETHER_MS)
@@ -108,6 +124,17 @@ def _venue(
     )
 
 
+def _market(kind: FaultKind) -> _Draw:
+    return lambda chance, cast: _fault((), length_ms(kind), count=chance.choice((-1, 1)))
+
+
+def _forbidden(chance: random.Random, cast: Cast) -> Fault:
+    """Nearly always with a time to wait: where none is named five minutes are waited."""
+    wait_ms = 0 if chance.random() < BARE_SHARE else chance.randint(1_000, 8_000)
+    victim = chance.choice(cast.of_role(*_ASKS))
+    return _fault((victim,), chance.randint(50, 500), share=round(chance.uniform(0.3, 1.0), 2), size_ms=wait_ms)
+
+
 _ASKS = ("order_manager", "order_manager", "inventory", "market_data")
 _OM = ("order_manager",)
 _MD = ("market_data",)
@@ -128,6 +155,9 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.LINK_REPEATS: _link((100, 5_000), share=0.5),
     FaultKind.DISK_SLOW: _disk((100, 4_000), (20, 1_500)),
     FaultKind.DISK_FAILS: _disk((10, 2_500), (0, 0)),
+    FaultKind.JOURNAL_LOST: _one_of("order_manager", lasts_ms=(100, 2_500)),
+    FaultKind.SUPERVISOR_CRASH: lambda chance, cast: _fault((), chance.randint(500, 8_000)),
+    FaultKind.STRATEGY_MAD: _one_of("strategy", lasts_ms=(500, 6_000)),
     FaultKind.LOSE_PUBLIC: _one_of("market_data", lasts_ms=(100, 5_000)),
     FaultKind.LOSE_MARKET: _one_of("market_data", lasts_ms=(100, 5_000)),
     FaultKind.LOSE_PRIVATE: _one_of("order_manager", lasts_ms=(100, 5_000)),
@@ -144,6 +174,7 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.THROTTLED_BARE: _wire(_ASKS, (50, 500), (0.2, 1.0)),
     FaultKind.ORDERS_THROTTLED: _wire(_OM, (50, 1_500), (0.2, 1.0)),
     FaultKind.BANNED: _wire(_ASKS, (50, 500), (0.5, 1.0), (1_000, 8_000)),
+    FaultKind.FORBIDDEN: _forbidden,
     FaultKind.OVERLOADED: _wire(_OM, (100, 3_000), (0.3, 1.0)),
     FaultKind.UNCLEAR: _error(UNCLEAR_CODES, (100, 2_000)),
     FaultKind.REFUSED: _error(tuple(CODES), (50, 1_500)),
@@ -160,10 +191,19 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.OLD_SNAPSHOT: _venue((500, 5_000)),
     FaultKind.EVENTS_DELAYED: _venue((200, 4_000), (50, 2_500)),
     FaultKind.EVENTS_SILENT: _venue((500, 6_000)),
-    FaultKind.MARKET_SILENT: _venue((200, 5_000), share=(1.0, 1.0)),
+    FaultKind.MARKET_SILENT: _venue((200, 9_000), share=(1.0, 1.0)),
     FaultKind.MALFORMED_FRAME: _venue((100, 2_000)),
     FaultKind.CLOCK_STEP: lambda chance, cast: _fault(size_ms=chance.choice((-1, 1)) * chance.randint(20, 1_800)),
     FaultKind.STOP_AND_RESUME: lambda chance, cast: _fault(lasts_ms=chance.randint(100, 8_000)),
     FaultKind.FOREIGN_TRADE: lambda chance, cast: _fault(count=chance.choice((-1, 1)) * chance.randint(1, 3)),
     FaultKind.FOREIGN_ORDER: lambda chance, cast: _fault((), chance.randint(100, 9_000), count=chance.choice((-1, 1))),
+    FaultKind.SYMBOL_HALTED: _venue((1_000, 8_000)),
+    FaultKind.FEES_CHANGED: _venue((1_000, 10_000)),
+    FaultKind.FUNDING_SPIKE: lambda chance, cast: _fault(
+        (), 1_000, size_ms=chance.randint(200, 4_000), count=chance.choice((-1, 1))
+    ),
+    FaultKind.MARGIN_CALL: _venue((0, 0)),
+    FaultKind.LIQUIDATED: _venue((0, 0)),
+    FaultKind.DELEVERAGED: _venue((0, 0), share=(0.1, 1.0)),
+    **{kind: _market(kind) for kind in MARKETS if kind is not FaultKind.SYMBOL_HALTED},
 }

@@ -29,6 +29,12 @@ class FaultKind(enum.StrEnum):
 
     DISK_SLOW = "disk_slow"
     DISK_FAILS = "disk_fails"
+    JOURNAL_LOST = "journal_lost"
+    """An order manager dies, and what it wrote is gone: its successor begins from the venue and inventory's copy."""
+    SUPERVISOR_CRASH = "supervisor_crash"
+    """Nobody starts what dies, until the supervisor is back."""
+    STRATEGY_MAD = "strategy_mad"
+    """A strategy wants random, huge, crossing and far quotes, again and again."""
 
     LOSE_PUBLIC = "lose_public"
     LOSE_MARKET = "lose_market"
@@ -47,6 +53,8 @@ class FaultKind(enum.StrEnum):
     THROTTLED_BARE = "throttled_bare"
     ORDERS_THROTTLED = "orders_throttled"
     BANNED = "banned"
+    FORBIDDEN = "forbidden"
+    """HTTP 403 of the firewall before the venue, with or without a time to wait."""
     OVERLOADED = "overloaded"
     UNCLEAR = "unclear"
     """One of the answers that prove nothing, to what was done or to what was not."""
@@ -76,6 +84,23 @@ class FaultKind(enum.StrEnum):
     FOREIGN_TRADE = "foreign_trade"
     """Somebody else trades on our account."""
     FOREIGN_ORDER = "foreign_order"
+
+    SYMBOL_HALTED = "symbol_halted"
+    """The first symbol does not trade for a while."""
+    FEES_CHANGED = "fees_changed"
+    FUNDING_SPIKE = "funding_spike"
+    MARGIN_CALL = "margin_call"
+    LIQUIDATED = "liquidated"
+    DELEVERAGED = "deleveraged"
+    """Part of our position is closed against somebody who is bankrupt (ADL)."""
+
+    FLASH_CRASH = "flash_crash"
+    PRICE_GAP = "price_gap"
+    ONE_WAY_MARKET = "one_way_market"
+    VOLATILITY_JUMP = "volatility_jump"
+    LIQUIDITY_GONE = "liquidity_gone"
+    LEVELS_SWEPT = "levels_swept"
+    """One order goes through all levels of a side at once."""
 
 
 VENUES_OWN = frozenset(
@@ -120,14 +145,61 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def ends_ms(self) -> int:
         """When it is over: when it no longer strikes and what it made others wait for is over too."""
-        waits_ms = self.size_ms if self.kind in _WAITS_BY_SIZE else _WAITS_MS.get(self.kind, 0)
+        waits_ms = self.size_ms if self.kind in _WAITS_BY_SIZE and self.size_ms else _WAITS_MS.get(self.kind, 0)
         return self.at_ms + self.lasts_ms + waits_ms
 
 
+PERSON_MS = 4_000
+"""So long after a fault that leaves the system stopped or restricted somebody has looked at it, and resumes."""
+
+FIREWALL_MS = 300_000
+"""What is waited for where the firewall names no time."""
+
 _WAITS_BY_SIZE = frozenset(
-    {FaultKind.THROTTLED, FaultKind.BANNED, FaultKind.LINK_DELAYED, FaultKind.LINKS_SHUFFLED, FaultKind.LATE_ACCEPT}
+    {
+        FaultKind.THROTTLED,
+        FaultKind.BANNED,
+        FaultKind.FORBIDDEN,
+        FaultKind.LINK_DELAYED,
+        FaultKind.LINKS_SHUFFLED,
+        FaultKind.LATE_ACCEPT,
+    }
 )
-_WAITS_MS = {FaultKind.THROTTLED_BARE: 60_000, FaultKind.ORDERS_THROTTLED: 10_000}
+LOOKED_AT = frozenset(
+    {
+        FaultKind.DISK_FAILS,
+        FaultKind.SYMBOL_HALTED,
+        FaultKind.FEES_CHANGED,
+        FaultKind.MARGIN_CALL,
+        FaultKind.LIQUIDATED,
+        FaultKind.DELEVERAGED,
+    }
+)
+"""After these a person resumes, for the system rightly does not by itself."""
+
+MARKET_STEP_MS = 3_000
+"""The market's own step: what is imposed on it begins and ends with one."""
+
+MARKETS = frozenset(
+    {
+        FaultKind.SYMBOL_HALTED,
+        FaultKind.FLASH_CRASH,
+        FaultKind.PRICE_GAP,
+        FaultKind.ONE_WAY_MARKET,
+        FaultKind.VOLATILITY_JUMP,
+        FaultKind.LIQUIDITY_GONE,
+        FaultKind.LEVELS_SWEPT,
+    }
+)
+"""Carried out by the market."""
+
+_WAITS_MS = {
+    FaultKind.THROTTLED_BARE: 60_000,
+    FaultKind.ORDERS_THROTTLED: 10_000,
+    FaultKind.FORBIDDEN: FIREWALL_MS,
+    **dict.fromkeys(LOOKED_AT, PERSON_MS),
+    **{kind: MARKET_STEP_MS + PERSON_MS * (kind in LOOKED_AT) for kind in MARKETS},
+}
 
 
 class Cast(msgspec.Struct, frozen=True, kw_only=True):

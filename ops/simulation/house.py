@@ -7,6 +7,7 @@ the stop file.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from actors.runtime.world_links import Delays
 from actors.strategy.core import StrategyCore
 from configs.schema import ExchangeSettings, Settings
 from ops.invariants.history import History
+from ops.invariants.journals import Numbered
+from ops.simulation.madness import MadStrategy
 from ops.simulation.venue_port import VenuePort
 from ops.system import build_plan
 from protocols import mailboxes
@@ -96,8 +99,14 @@ class House:
         )
         self.alerts: Counter[AlertCode] = Counter()
         self._raised: list[Alert] = []
-        self._stops: list[tuple[int, int]] = []
+        self.stops: list[tuple[int, int]] = []
+        """Every emergency stop so far as (shut, lifted) in the venue's time; 0 for one that holds."""
+        self.journal_lost: Callable[[int], None] = lambda shard: None
+        """Told of a shard whose journal is gone."""
         self._resume_owed: set[str] = set()
+        self._supervisor_back_ns = 0
+        self._lost: dict[str, list[Message]] = {}
+        self._copies: dict[str, bytes] = {}
         self.world.observers.append(self._observe)
         self.world.on_shut = lambda name, reason: self.emergency_stop()
         self.world.journal_failed = self._journal_failed
@@ -172,6 +181,43 @@ class House:
         ends_ns = self.world.now_ns + self.settings.supervision.drain_timeout_ms * 1_000_000
         self.world.at(self.world.now_ns + DRAIN_LOOK_NS, self._stop_drained, name, epoch, ends_ns)
 
+    def lose_journal(self, name: str, seconds: float) -> None:
+        """Kill an order manager and its disk; its successor begins from inventory's copy of its events."""
+        self.crash_for(name, seconds)
+        journal = self.world.journal_of(name)
+        self._lost.setdefault(name, []).extend(journal)
+        journal.clear()
+        self._copies[name] = b""
+        self.journal_lost(self.specs[name].shard)
+
+    def lose_supervisor(self, seconds: float) -> None:
+        """Nobody is started for a while. A supervisor that is back says again which epochs hold."""
+        back_ns = self.world.now_ns + int(seconds * SECOND_NS)
+        self._supervisor_back_ns = max(self._supervisor_back_ns, back_ns)
+        self.world.at(back_ns, self._announce_again)
+
+    def drive_mad(self, name: str, seconds: float) -> None:
+        """Let a strategy want nonsense for a while."""
+        core = self.world.core_of(name)
+        if core is None or isinstance(core, MadStrategy):
+            return
+        versions = {str(one.instrument_id): one.version for one in self.specs[name].instruments}
+        mad = MadStrategy(core, versions, f"mad {self.world.epoch_of(name)} {self.world.now_ns}")
+        self.world.replace_core(name, mad)
+        self.world.at(self.world.now_ns + int(seconds * SECOND_NS), self._calm, name, mad)
+
+    def _calm(self, name: str, mad: MadStrategy) -> None:
+        if self.world.core_of(name) is mad:
+            self.world.replace_core(name, mad.sane)
+
+    def _announce_again(self) -> None:
+        for about in self._order:
+            spec, epoch = self.specs[about], self.world.epoch_of(about)
+            announced = EpochAnnounced(name=about, shard=spec.shard, epoch=epoch, announced_ns=self.world.now_ns)
+            for other in self._order:
+                if epoch and self.world.core_of(other) is not None:
+                    self.world.tell(other, announced)
+
     def cut_for(self, writer: str, reader: str, seconds: float) -> None:
         """Cut the link between two actors for a while."""
         self.world.cut(writer, reader)
@@ -198,7 +244,7 @@ class House:
     def emergency_stop(self) -> None:
         """Write the stop file and tell everybody."""
         if not self.venue.stop_file:
-            self._stops.append((self.venue.now_ns, 0))
+            self.stops.append((self.venue.now_ns, 0))
         self._resume_owed.clear()
         self.venue.stop_file = True
         for name in self._order:
@@ -209,7 +255,7 @@ class House:
     def resume(self) -> None:
         """Remove the stop file and lift every stop and halt."""
         if self.venue.stop_file:
-            self._stops[-1] = (self._stops[-1][0], self.venue.now_ns)
+            self.stops[-1] = (self.stops[-1][0], self.venue.now_ns)
         self.venue.stop_file = False
         self._resume_owed = {name for name in self._order if self.world.core_of(name) is None}
         for name in self._order:
@@ -256,9 +302,10 @@ class House:
                 if spec.role == "order_manager"
             },
             instruments={instrument.symbol: instrument for instrument in self.venue.instruments},
+            lost={self.specs[name].shard: tuple(records) for name, records in self._lost.items()},
             install=self.settings.install,
             claimed_positions=positions,
-            stops=tuple(self._stops),
+            stops=tuple(self.stops),
             copied=tuple(self.world.journal_of("inventory")),
             raised=tuple(self._raised),
             told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
@@ -292,10 +339,7 @@ class House:
             case "strategy":
                 return StrategyCore(spec, self.settings)
             case "order_manager":
-                core = OrderManagerCore(spec, self.settings)
-                for record in journal:
-                    core.restore(record)
-                return core
+                return self._order_manager(spec, journal)
             case "risk_monitor":
                 memory = next((record for record in reversed(journal) if isinstance(record, RiskMemory)), None)
                 return RiskMonitorCore(spec, self.settings, memory)
@@ -306,8 +350,25 @@ class House:
             case _:
                 raise ValueError(f"{spec.role} has no core in the simulation")
 
+    def _order_manager(self, spec: ActorSpec, journal: list[Message]) -> OrderManagerCore:
+        """As its shell makes one: from its journal, or from inventory's copy where that is gone."""
+        core = OrderManagerCore(spec, self.settings)
+        copy = self._copies.get(spec.name)
+        if copy == b"" and not journal:
+            kept = (record for record in self.world.journal_of("inventory") if isinstance(record, Numbered))
+            if core.restore_copy([event for event in kept if event.shard == spec.shard]):
+                self._copies[spec.name] = core.checkpoint()
+        elif copy:
+            core.load(copy)
+        for record in journal:
+            core.restore(record)
+        return core
+
     def _journal_failed(self, name: str) -> None:
-        """What the host does: nothing more is sent but a cancel for what may rest, an alert is raised, and the process ends."""
+        """What the host does: nothing more is sent but a cancel for what may rest, an alert is raised, and the process ends.
+
+        The node is shut by it, as in a live system: everything is stopped until a person resumes.
+        """
         core = self.world.core_of(name)
         now_ns = self.world.now_ns
         if isinstance(core, OrderManagerCore):
@@ -325,13 +386,25 @@ class House:
             ),
         )
         self.crash_for(name, JOURNAL_RESTART_S)
+        self.emergency_stop()
 
     def _bring_back(self, name: str, epoch: int) -> None:
-        """Start the successor of an incarnation, unless somebody did."""
+        """Start the successor of an incarnation, unless somebody did; later where nobody supervises."""
+        if self._waits_for_supervisor(self._bring_back, name, epoch):
+            return
         if self.world.core_of(name) is None and self.world.epoch_of(name) == epoch:
             self.begin(name)
 
+    def _waits_for_supervisor(self, act: Callable[..., None], *arguments: Any) -> bool:
+        """Whether the supervisor is away; the act follows when it is back."""
+        if self.world.now_ns >= self._supervisor_back_ns:
+            return False
+        self.world.at(self._supervisor_back_ns, act, *arguments)
+        return True
+
     def _stop_drained(self, name: str, epoch: int, ends_ns: int) -> None:
+        if self._waits_for_supervisor(self._stop_drained, name, epoch, ends_ns):
+            return
         core: Any = self.world.core_of(name)
         if core is None or self.world.epoch_of(name) != epoch:
             return

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 
 from actors.exchange.faults import Fault as VenueFault
 from actors.exchange.faults import FaultKind as VenueKind
 from actors.runtime.world import Disk
 from actors.runtime.world_links import LinkTrouble
-from ops.simulation.faults import VENUES_OWN, Fault, FaultKind
+from ops.simulation.faults import LOOKED_AT, MARKETS, VENUES_OWN, Fault, FaultKind
 from ops.simulation.house import House
+from ops.simulation.market_faults import phases_of
 from ops.simulation.wire_faults import Rule, WireTrouble
 
 _MS = 1_000_000
@@ -27,6 +29,7 @@ _WIRE: dict[FaultKind, WireTrouble] = {
     FaultKind.THROTTLED_BARE: WireTrouble.THROTTLED_BARE,
     FaultKind.ORDERS_THROTTLED: WireTrouble.ORDERS_THROTTLED,
     FaultKind.BANNED: WireTrouble.BANNED,
+    FaultKind.FORBIDDEN: WireTrouble.FORBIDDEN,
     FaultKind.READS_LAG: WireTrouble.READS_LAG,
     FaultKind.EVENTS_DROPPED: WireTrouble.EVENT_DROPPED,
     FaultKind.EVENTS_REPEATED: WireTrouble.EVENT_REPEATED,
@@ -57,6 +60,8 @@ def inject(house: House, fault: Fault) -> None:
     """Let a fault strike now."""
     world, venue = house.world, house.venue
     lasts_s = fault.lasts_ms / 1_000
+    if fault.kind in LOOKED_AT:
+        world.at(world.now_ns + (fault.ends_ms - fault.at_ms) * _MS, house.resume)
     match fault.kind:
         case FaultKind.CRASH | FaultKind.CRASH_SEVERAL | FaultKind.CRASH_ALL:
             for name in fault.actors:
@@ -103,6 +108,25 @@ def inject(house: House, fault: Fault) -> None:
             venue.trade_foreign(fault.count)
         case FaultKind.FOREIGN_ORDER:
             venue.order_foreign(fault.count, fault.lasts_ms * _MS)
+        case FaultKind.JOURNAL_LOST:
+            house.lose_journal(fault.actors[0], lasts_s)
+        case FaultKind.SUPERVISOR_CRASH:
+            house.lose_supervisor(lasts_s)
+        case FaultKind.STRATEGY_MAD:
+            house.drive_mad(fault.actors[0], lasts_s)
+        case FaultKind.FEES_CHANGED:
+            venue.acts.change_fees(Decimal(2))
+            world.at(world.now_ns + fault.lasts_ms * _MS, venue.acts.change_fees, Decimal(1))
+        case FaultKind.FUNDING_SPIKE:
+            venue.acts.spike_funding(fault.count, fault.size_ms * _MS)
+        case FaultKind.MARGIN_CALL:
+            venue.acts.call_margin()
+        case FaultKind.LIQUIDATED:
+            venue.acts.liquidate()
+        case FaultKind.DELEVERAGED:
+            venue.acts.deleverage(fault.share)
+        case kind if kind in MARKETS:
+            venue.impose(phases_of(fault), 1 if kind is FaultKind.SYMBOL_HALTED else None)
         case kind if kind in VENUES_OWN:
             venue.exchange.inject(
                 VenueFault(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from actors.order_manager.core import OrderManagerCore
+from actors.risk_monitor.core import RiskMonitorCore
+from configs.schema import Indicator
 from ops.simulation.house import House
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain
@@ -28,6 +30,15 @@ _HALT_ALERTS = frozenset(
         AlertCode.MARGIN_CALL,
     }
 )
+
+_LASTING = (
+    Indicator.HOURLY_PNL.value,
+    Indicator.DAILY_LOSS.value,
+    Indicator.DRAWDOWN.value,
+    "the day's loss",
+    "the drawdown",
+)
+"""How the reasons of levels begin that rightly last."""
 
 
 def replayed_twice(house: House) -> list[str]:
@@ -103,6 +114,15 @@ class Observation:
             for symbol, view in core.snapshot().symbols.items():
                 is_halted = bool(view.halted) and bool(_HALT_ALERTS & self._house.alerts.keys())
                 resting = self._house.venue.resting(symbol)
-                if not is_halted and not (view.gate_open and resting):
+                if not is_halted and not (view.gate_open and resting) and not self._restrains_losses(symbol):
                     idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {resting} orders rest at the venue"
         return idle
+
+    def _restrains_losses(self, symbol: str) -> bool:
+        """Whether a loss holds the symbol back for longer than a run lasts; that it does was told."""
+        core = self._house.world.core_of("risk_monitor")
+        if not isinstance(core, RiskMonitorCore) or AlertCode.LEVEL_CHANGED not in self._house.alerts:
+            return False
+        seen = core.snapshot()
+        reasons = (seen.reason, seen.symbols[symbol].reason)
+        return any(reason.startswith(_LASTING) for reason in reasons)

@@ -7,6 +7,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 from configs.schema import Settings
 from ops.simulation.faults import FaultKind
@@ -20,6 +21,9 @@ CHUNKS_WAITING_MAX = 4
 
 WORKERS_MAX = 256
 
+DEATHS_MAX = 5
+"""So often worker processes may die (for want of memory, say); what they had not finished is run again."""
+
 
 def run_many(
     seeds: Sequence[int], settings: Settings, kinds: Sequence[FaultKind], workers: int = 1
@@ -32,15 +36,26 @@ def run_many(
                 gc.collect()
         return
     chunks = deque(seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK))
-    waiting: deque[Future[list[SeedResult]]] = deque()
-    with ProcessPoolExecutor(min(workers, WORKERS_MAX), multiprocessing.get_context("spawn")) as pool:
-        try:
-            while chunks or waiting:
-                while chunks and len(waiting) < workers * CHUNKS_WAITING_MAX:
-                    waiting.append(pool.submit(_run_chunk, chunks.popleft(), settings, kinds))
-                yield from waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    waiting: deque[tuple[Sequence[int], Future[list[SeedResult]]]] = deque()
+    deaths = 0
+    while chunks or waiting:
+        with ProcessPoolExecutor(min(workers, WORKERS_MAX), multiprocessing.get_context("spawn")) as pool:
+            try:
+                while chunks or waiting:
+                    while chunks and len(waiting) < workers * CHUNKS_WAITING_MAX:
+                        chunk = chunks.popleft()
+                        waiting.append((chunk, pool.submit(_run_chunk, chunk, settings, kinds)))
+                    results = waiting[0][1].result()
+                    waiting.popleft()
+                    yield from results
+            except BrokenProcessPool:
+                deaths += 1
+                if deaths > DEATHS_MAX:
+                    raise
+                chunks.extendleft(chunk for chunk, _ in reversed(waiting))
+                waiting.clear()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def _run_chunk(seeds: Sequence[int], settings: Settings, kinds: Sequence[FaultKind]) -> list[SeedResult]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ops.invariants.all import NAMES
+from ops.simulation.fault_draws import seeds_for_all
 from ops.simulation.faults import FaultKind
 from ops.simulation.seeds import Case, SeedResult
 
@@ -47,9 +48,14 @@ class SeedTotals:
         return absent + [f"invariant {name} was never checked" for name in NAMES if not self._checked[name]]
 
     @property
+    def honest_seeds(self) -> int:
+        """The smallest run that proves something: in so many seeds in a row each kind of fault strikes."""
+        return seeds_for_all(len(self._kinds))
+
+    @property
     def must_be_complete(self) -> bool:
         """Whether so many seeds ran that nothing may be missing."""
-        return self.seeds >= SEEDS_PER_KIND * len(self._kinds)
+        return self.seeds >= self.honest_seeds
 
     @property
     def passed(self) -> bool:
@@ -62,6 +68,7 @@ class SeedTotals:
         return {
             "seeds": self.seeds,
             "failed": self.failed,
+            "smallest_honest_run": self.honest_seeds,
             "broken": dict(sorted(self._broken.items())),
             "missing": self.missing(),
             "workers": workers,
@@ -79,10 +86,6 @@ class SeedTotals:
             "checked": {name: self._checked[name] for name in NAMES},
             "history": self._history.hexdigest(),
         }
-
-
-SEEDS_PER_KIND = 5
-"""With so many seeds for each kind of fault it is no accident when one was never injected."""
 
 
 class UnknownFaultError(ValueError):

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.exchange.synthetic import Flow
+from actors.runtime.world import WorldError
 from configs.schema import Settings
 from ops.invariants.all import check_all
 from ops.report import live_order_ids
 from ops.simulation.allowances import quoting_again_s, warm_up_s
 from ops.simulation.draws import cast_of, draw_flow, draw_settings
-from ops.simulation.fault_draws import draw_schedule
+from ops.simulation.fault_draws import certain_kinds, draw_schedule
 from ops.simulation.faults import Fault, FaultKind
-from ops.simulation.house import SECOND_NS, House
+from ops.simulation.house import SECOND_NS, START_NS, House
 from ops.simulation.injection import plan
 from ops.simulation.observation import Observation, replayed_twice
 from ops.simulation.watch import Watch
@@ -30,6 +31,9 @@ DRAIN_AMID_SHARE = 0.15
 
 WIRE_EVERY = 20
 """One seed in so many sends its requests as signed bytes. Answers, market frames and events are bytes in every run."""
+
+FAILED = "FAILED"
+"""Rule that a run breaks in which a core fails."""
 
 VIOLATIONS_TOLD_MAX = 3
 """Violations of one invariant that a result carries."""
@@ -74,13 +78,16 @@ class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def draw_case(seed: int, settings: Settings, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> Case:
-    """What a seed does to the system that it draws; the same arguments give the same case."""
+    """What a seed does to the system that it draws; the same arguments give the same case. A drain amid the faults leaves out none that
+    it has for certain."""
     schedule = draw_schedule(seed, cast_of(_drawn(seed, settings)[0].shards), kinds)
     chance = random.Random(f"drain {seed}")
     last_ms = max(fault.ends_ms for fault in schedule)
     if chance.random() >= DRAIN_AMID_SHARE:
         return Case(seed=seed, schedule=schedule)
-    drain_ms = chance.randrange(last_ms) + 1
+    certain = certain_kinds(seed, kinds)
+    struck_ms = max(min(fault.at_ms for fault in schedule if fault.kind is kind) for kind in certain)
+    drain_ms = struck_ms + chance.randrange(max(last_ms - struck_ms, 1)) + 1
     later_ms = max(TRADING_MS - drain_ms, 0)
     moved = tuple(msgspec.structs.replace(fault, at_ms=fault.at_ms + later_ms) for fault in schedule)
     return Case(seed=seed, schedule=moved, drain_ms=drain_ms + later_ms)
@@ -92,48 +99,74 @@ def run_seed(seed: int, settings: Settings, kinds: Sequence[FaultKind] = tuple(F
 
 
 def run_case(case: Case, settings: Settings) -> SeedResult:
-    """Run a case and judge it."""
+    """Run a case and judge it. A core that fails ends the run, which is then a failure like any other."""
     drawn, flow = _drawn(case.seed, settings)
     house = House(drawn, case.seed, flow=flow, by_wire=case.seed % WIRE_EVERY == 0)
-    observed, watch = Observation(house), Watch(house)
-    house.start()
-    watch.begin()
-    began_ns = house.world.now_ns
-    observed.until_quoting(warm_up_s(drawn), "the start")
-    injected: Counter[str] = Counter()
-    for fault in case.schedule:
-        plan(house, fault, injected)
-    recovered_s = 0.0
-    if case.drain_ms:
-        house.run_s(case.drain_ms / 1_000)
-    else:
-        house.run_s(max((fault.ends_ms for fault in case.schedule), default=0) / 1_000)
-        house.venue.clear_faults()
-        recovered_s = observed.until_quoting(quoting_again_s(drawn), "the last fault")
-        house.run_s(max(case.trading_ms / 1_000 - (house.world.now_ns - began_ns) / SECOND_NS, 0.0))
-    observed.drain()
-    history = watch.complete(house.history())
-    verdicts = check_all(history)
-    violations = [*observed.violations, *replayed_twice(house)]
-    for verdict in verdicts:
-        violations += [f"{verdict.name}: {text}" for text in verdict.violations[:VIOLATIONS_TOLD_MAX]]
-    live = live_order_ids(history.our_ledger())
-    if live:
-        violations.append(f"END: {len(live)} orders live at the end: {sorted(live)[:5]}")
-    return SeedResult(
-        case=case,
-        shards=house.settings.shards,
-        violations=tuple(violations),
-        checked={verdict.name: verdict.checked for verdict in verdicts} | observed.checked,
-        injected=dict(sorted(injected.items())),
-        messages=house.world.delivered,
-        accepted=sum(1 for _ in history.our_accepted()),
-        fills=sum(1 for _ in history.our_fills()),
-        virtual_s=(house.world.now_ns - began_ns) / SECOND_NS,
-        recovered_s=recovered_s,
-        alerts={code.value: count for code, count in sorted(house.alerts.items())},
-        history=_digest(house),
-    )
+    run = _Run(case, house)
+    try:
+        run.trade()
+    except WorldError as error:
+        run.violations.append(f"{FAILED}: {error}")
+    return run.result()
+
+
+class _Run:
+    """One case on its house."""
+
+    def __init__(self, case: Case, house: House) -> None:
+        self.violations: list[str] = []
+        self._case = case
+        self._house = house
+        self._observed, self._watch = Observation(house), Watch(house)
+        self._injected: Counter[str] = Counter()
+        self._recovered_s = 0.0
+
+    def trade(self) -> None:
+        """Start, let the faults strike, wait until everything quotes again, and drain."""
+        house, case, observed = self._house, self._case, self._observed
+        house.start()
+        self._watch.begin()
+        observed.until_quoting(warm_up_s(house.settings), "the start")
+        for fault in case.schedule:
+            plan(house, fault, self._injected)
+        if case.drain_ms:
+            house.run_s(case.drain_ms / 1_000)
+        else:
+            house.run_s(max((fault.ends_ms for fault in case.schedule), default=0) / 1_000)
+            house.venue.clear_faults()
+            self._recovered_s = observed.until_quoting(quoting_again_s(house.settings), "the last fault")
+            house.run_s(max(case.trading_ms / 1_000 - self._elapsed_s(), 0.0))
+        observed.drain()
+        self.violations += replayed_twice(house)
+
+    def result(self) -> SeedResult:
+        """What was seen, judged."""
+        house = self._house
+        history = self._watch.complete(house.history())
+        verdicts = check_all(history, self._watch.referee)
+        violations = [*self.violations, *self._observed.violations]
+        for verdict in verdicts:
+            violations += [f"{verdict.name}: {text}" for text in verdict.violations[:VIOLATIONS_TOLD_MAX]]
+        live = live_order_ids(history.our_ledger())
+        if live and not self.violations:
+            violations.append(f"END: {len(live)} orders live at the end: {sorted(live)[:5]}")
+        return SeedResult(
+            case=self._case,
+            shards=house.settings.shards,
+            violations=tuple(violations),
+            checked={verdict.name: verdict.checked for verdict in verdicts} | self._observed.checked,
+            injected=dict(sorted(self._injected.items())),
+            messages=house.world.delivered,
+            accepted=sum(1 for _ in history.our_accepted()),
+            fills=sum(1 for _ in history.our_fills()),
+            virtual_s=self._elapsed_s(),
+            recovered_s=self._recovered_s,
+            alerts={code.value: count for code, count in sorted(house.alerts.items())},
+            history=_digest(house),
+        )
+
+    def _elapsed_s(self) -> float:
+        return (self._house.world.now_ns - START_NS) / SECOND_NS
 
 
 def _drawn(seed: int, settings: Settings) -> tuple[Settings, Flow]:

@@ -8,7 +8,7 @@ that are lost and opened again, the watch on a mute private stream, the look at 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,6 +20,7 @@ from actors.exchange.exchange import Exchange, UserFrame
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
 from actors.exchange.orders import Order
+from actors.exchange.scenarios import Phase
 from actors.exchange.synthetic import Flow
 from actors.exchange.synthetic_market import SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
@@ -29,6 +30,7 @@ from configs.schema import ExchangeSettings
 from ops.simulation.read_lag import ReadLag
 from ops.simulation.sockets import MARKET, ORDERS, PRIVATE, PUBLIC, RECONNECT_NS, WIRE_DELAY_NS, Sockets
 from ops.simulation.strangers import Stranger
+from ops.simulation.venue_acts import VenueActs
 from ops.simulation.wire_faults import Fate, WireFaults
 from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.exchange_info import decode_exchange_info
@@ -59,6 +61,9 @@ API_KEY = "simulated"
 SECRET = "simulated-secret"
 ADDRESS = "127.0.0.1"
 ACCOUNT = "main"
+
+HURRIED_STEP_MS = 500
+"""Step of the market while something is imposed on it."""
 
 JITTER_NS_MAX = 1_000_000
 """A request and its answer take up to so much longer than the wire's delay: requests may overtake each other."""
@@ -108,6 +113,8 @@ class VenuePort:
     flow: Flow | None = None
     by_wire: bool = True
     ledger: list[LedgerRecord] = field(default_factory=list)
+    recorded: Callable[[LedgerRecord], None] = lambda record: None
+    """Told of each record of the ledger as it comes."""
     faults: WireFaults = field(init=False)
     sockets: Sockets = field(init=False)
     stop_file: bool = False
@@ -117,6 +124,7 @@ class VenuePort:
     _lag: ReadLag = field(init=False)
     _requests: RestRequests = field(init=False)
     _wires: WireInstruments = field(init=False)
+    _market: SyntheticMarket = field(init=False)
     _frames: Iterator[Frame] = field(init=False)
     _next: Frame = field(init=False)
     _tickets: dict[int, _Asked] = field(default_factory=dict)
@@ -144,7 +152,8 @@ class VenuePort:
         self._wires = _wires_of(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
         self._users = UserStreamDecoder(self._wires)
-        self._frames = SyntheticMarket(self.contracts, self.settings.seed, self.flow).frames(now_ns)
+        self._market = SyntheticMarket(self.contracts, self.settings.seed, self.flow)
+        self._frames = self._market.frames(now_ns)
         self._next = next(self._frames)
         self._schedule()
 
@@ -217,7 +226,17 @@ class VenuePort:
 
     def note_ban(self, actor: str) -> None:
         """A ban of our making goes into the ledger, so that nobody takes it for one that was earned."""
-        self.ledger.append(FaultInjected(t=self._venue_ns(), number=0, fault="banned", detail=actor))
+        self._record(FaultInjected(t=self._venue_ns(), number=0, fault="banned", detail=actor))
+
+    def impose(self, phases: Sequence[Phase], symbols: int | None = None) -> None:
+        """Let these phases come next in the market of the first so many symbols, or of all."""
+        self._market.impose(phases, HURRIED_STEP_MS, symbols)
+
+    @property
+    def acts(self) -> VenueActs:
+        """What the venue can do to our account at its own pleasure."""
+        self.exchange.advance(self._venue_ns())
+        return VenueActs(self.exchange, ACCOUNT, self.contracts[0].symbol, self._deliver_and_schedule)
 
     def trade_foreign(self, hundredths: int) -> None:
         """Somebody else takes some hundredths of a coin of the first symbol on our account: bought, or sold where it is negative."""
@@ -289,6 +308,11 @@ class VenuePort:
             address=ADDRESS,
         )
 
+    def _record(self, record: LedgerRecord) -> None:
+        self.ledger.append(record)
+        self._lag.note(record)
+        self.recorded(record)
+
     def _jitter_ns(self) -> int:
         return int(self._chance() * JITTER_NS_MAX)
 
@@ -299,7 +323,7 @@ class VenuePort:
             return
         asked.fate.answer_delay_ns, asked.fate.answer_arrives = 0, True
         now_ns = self._venue_ns()
-        self.ledger.append(
+        self._record(
             RequestThrottled(
                 t=now_ns,
                 address=f"{ADDRESS} {asked.actor}",
@@ -340,9 +364,8 @@ class VenuePort:
         if not self.exchange.has_output:
             return
         output = self.exchange.drain()
-        self.ledger.extend(output.records)
         for record in output.records:
-            self._lag.note(record)
+            self._record(record)
         for ticket, answer in output.answers:
             asked = self._tickets.pop(ticket, None)
             if asked is not None and asked.fate.answer_arrives:

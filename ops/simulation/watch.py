@@ -1,13 +1,17 @@
-"""Looks at a house all through a run: how full everything is (I11), and how long positions differ while symbols quote (I3 in motion)."""
+"""Looks at a house all through a run: at every record of the ledger and of the journals as it comes, how full everything is (I11), and how
+long positions differ while symbols quote (I3 in motion)."""
 
 from __future__ import annotations
 
 import msgspec
 
+from actors.exchange.ledger import LedgerRecord
 from actors.order_manager.core import OrderManagerCore
 from actors.runtime.timers import TIMERS_MAX
-from ops.invariants.history import Difference, History
-from ops.simulation.house import SECOND_NS, House
+from ops.invariants.history import Difference, History, Scene
+from ops.invariants.referee import Referee
+from ops.simulation.house import SECOND_NS, START_NS, House
+from protocols.envelope import Message
 
 LOOK_NS = 4 * SECOND_NS
 
@@ -26,6 +30,15 @@ class Watch:
         self._peaks: dict[str, tuple[int, int]] = {}
         self._since_ns: dict[str, int] = {}
         self._differences: dict[str, Difference] = {}
+        scene = Scene({one.symbol: one for one in house.venue.instruments}, settings.install, house.stops)
+        self.referee = Referee(scene)
+        self._shards = {name: house.specs[name].shard for name in house.order_managers}
+        house.world.journal_observers.append(self._journaled)
+        house.venue.recorded = self._recorded
+        house.journal_lost = self.referee.journal_lost
+        self._instant_ns = 0
+        for record in house.venue.ledger:
+            self.referee.ledger(record)
 
     def begin(self) -> None:
         """Look now, and again and again."""
@@ -39,6 +52,22 @@ class Watch:
             peaks=dict(self._peaks),
             differences=tuple(self._differences[name] for name in sorted(self._differences)),
         )
+
+    def _journaled(self, name: str, record: Message) -> None:
+        shard = self._shards.get(name)
+        if shard is not None:
+            self._keep_time()
+            self.referee.journal(shard, record)
+
+    def _recorded(self, record: LedgerRecord) -> None:
+        self._keep_time()
+        self.referee.ledger(record)
+
+    def _keep_time(self) -> None:
+        now_ns = self._house.world.now_ns
+        if now_ns != self._instant_ns:
+            self._instant_ns = now_ns
+            self.referee.at(f" (at {(now_ns - START_NS) / SECOND_NS:.6f} s)")
 
     def _look(self) -> None:
         house = self._house

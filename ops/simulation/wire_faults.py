@@ -44,6 +44,7 @@ class WireTrouble(enum.StrEnum):
     THROTTLED_BARE = "throttled_bare"
     ORDERS_THROTTLED = "orders_throttled"
     BANNED = "banned"
+    FORBIDDEN = "forbidden"
     READS_LAG = "reads_lag"
     EVENT_DROPPED = "event_dropped"
     EVENT_REPEATED = "event_repeated"
@@ -152,6 +153,8 @@ class WireFaults:
             case WireTrouble.THROTTLED | WireTrouble.BANNED:
                 if now_ns >= self._shut_until_ns.get(actor, (0, False))[0]:
                     self._shut_until_ns[actor] = now_ns + rule.size_ns, rule.trouble is WireTrouble.BANNED
+            case WireTrouble.FORBIDDEN:
+                fate.refusal = _forbidden(rule.size_ns)
             case WireTrouble.THROTTLED_BARE:
                 fate.refusal = _error(429, -1003, "Too many requests.")
             case WireTrouble.ORDERS_THROTTLED:
@@ -172,6 +175,11 @@ def _unclear(code: int) -> Answer:
         return Answer(BAD_GATEWAY, b"<html><body><h1>502 Bad Gateway</h1></body></html>")
     text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
     return _error(408 if code == -1007 else 503, code, text)
+
+
+def _forbidden(wait_ns: int) -> Answer:
+    page = b"<html><head><title>403 Forbidden</title></head><body>403 Forbidden</body></html>"
+    return Answer(403, page, {"Retry-After": str(-(-wait_ns // 1_000_000_000))} if wait_ns else {})
 
 
 def _throttle(wait_ns: int, *, is_ban: bool) -> Answer:

@@ -53,12 +53,13 @@ class OrderEvent(Message, frozen=True, kw_only=True):
 
 
 class OrderAccepted(OrderEvent, frozen=True, kw_only=True):
-    """The venue took the order."""
+    """The venue took the order. `filled_lots` of it were executed, and told without its name, before it was known as ours."""
 
     side: Side
     price_ticks: int
     quantity_lots: int
     intent_id: str = ""
+    filled_lots: int = 0
 
 
 class OrderAmended(OrderEvent, frozen=True, kw_only=True):

@@ -108,10 +108,10 @@ def test_a_key_lost_inside_a_retry_after_window_is_opened_only_after_it() -> Non
     assert [type(request) for request in inventory.calls] == [OpenUserStream]
 
 
-def test_a_throttled_question_waits_as_long_as_the_venue_says() -> None:
+def test_a_throttled_question_is_told_and_waits_as_long_as_the_venue_says() -> None:
     inventory = Driver()
     until_ns = START_NS + 40 * S
-    inventory.answer(
+    told = inventory.answer(
         inventory.asked(OpenUserStream),
         Throttled,
         retry_at_ns=until_ns,
@@ -120,6 +120,7 @@ def test_a_throttled_question_waits_as_long_as_the_venue_says() -> None:
         venue_code=-1003,
         text="",
     )
+    assert ("RATE_LIMITED", "requests") in alert_codes(told)
     inventory.calls.clear()
     inventory.wait(39)
     assert inventory.calls == []

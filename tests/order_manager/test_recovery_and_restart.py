@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from order_manager_rig import BTC, ETH, MID, MS, SECOND, START_NS, Rig, place_request
 
 from protocols.arithmetic.sequences import era_begins_after
@@ -10,6 +11,7 @@ from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState
 from protocols.messages.journal import EpochBegan, GateChanged, OrderIntended, OrderNotSent, PositionAdopted, Reconciled
 from protocols.messages.orders import (
+    OrderAccepted,
     OrderAmended,
     OrderCanceled,
     OrderExpired,
@@ -129,6 +131,16 @@ def test_after_a_restart_orders_have_ends_fills_are_booked_and_quoting_goes_on()
     seqs = [record.event_seq for record in new.journal if hasattr(record, "event_seq")]
     first = era_begins_after(7) + 1
     assert seqs == list(range(first, first + len(seqs))), "event numbers go on over the restart"
+
+
+def test_an_order_executed_before_it_was_known_as_ours_is_over_after_a_restart():
+    old = Rig().come_up()
+    old.want(BIDS, ASKS)
+    accepted = next(record for record in old.records(OrderAccepted) if record.side is Side.BUY)
+    known_late = msgspec.structs.replace(accepted, filled_lots=accepted.quantity_lots)
+    old.journal[old.journal.index(accepted)] = known_late
+    new = restart(old, 9)
+    assert accepted.client_order_id not in {order.client_order_id for order in new.core.snapshot().orders}
 
 
 def test_after_the_loss_of_its_journal_a_replacement_numbers_its_events_above_all_earlier_ones():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from account_samples import BTC, ETH, fill, instrument, settings
 from hypothesis import given
@@ -116,6 +117,13 @@ def test_a_partial_fill_leaves_the_rest_and_a_full_one_nothing() -> None:
     assert (orders.count(), orders.worst_case_lots(0)) == (1, (2, 0))
     orders.apply(fill(2, Side.BUY, 2, 500_000, client_order_id="a", remaining_lots=0))
     assert orders.count() == 0
+
+
+def test_what_was_executed_before_an_order_was_known_as_ours_is_not_open() -> None:
+    orders = OpenOrders()
+    orders.apply(msgspec.structs.replace(accepted("whole", Side.BUY, 3), filled_lots=3))
+    orders.apply(msgspec.structs.replace(accepted("part", Side.BUY, 3), filled_lots=1))
+    assert (orders.count(), orders.worst_case_lots(0)) == (1, (2, 0))
 
 
 def test_an_amended_total_counts_without_what_is_filled() -> None:

@@ -255,7 +255,7 @@ def test_inside_a_retry_after_window_nothing_is_asked() -> None:
         venue_code=-1003,
         text="",
     )
-    risk.core.handle(throttled, risk.now_ns)
+    assert alert_codes(risk.core.handle(throttled, risk.now_ns)) == [("RATE_LIMITED", "requests")]
     risk.effects.clear()
     risk.run(19_000)
     assert [e for e in risk.effects if isinstance(e, Call)] == []

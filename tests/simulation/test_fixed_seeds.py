@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.strategy.core import StrategyCore
 from configs.loading import load_settings
 from configs.schema import Settings
 from ops.simulation.draws import cast_of
-from ops.simulation.fault_draws import draw_schedule
+from ops.simulation.fault_draws import certain_kinds, draw_schedule, seeds_for_all
 from ops.simulation.faults import Cast, Fault, FaultKind
 from ops.simulation.house import House
 from ops.simulation.pool import run_many
@@ -27,7 +28,8 @@ from ops.simulation.seed_report import (
     describe,
     kinds_of,
 )
-from ops.simulation.seeds import Case, SeedResult, run_case, run_seed
+from ops.simulation.seeds import Case, SeedResult, draw_case, run_case, run_seed
+from protocols.effects import Effect
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
@@ -88,13 +90,26 @@ def test_a_schedule_strikes_only_with_the_kinds_asked_for() -> None:
     assert {fault.kind for fault in drawn} == set(kinds)
 
 
-def test_every_kind_of_fault_is_drawn() -> None:
+def test_every_kind_of_fault_is_drawn_within_the_smallest_honest_run() -> None:
     cast = Cast(
         actors=("alerting", "inventory", "risk_monitor", "order_manager-0", "market_data-0", "strategy-0"),
         links=(("market_data-0", "order_manager-0"),),
     )
-    drawn = {fault.kind for seed in range(len(FaultKind)) for fault in draw_schedule(seed, cast)}
-    assert drawn == set(FaultKind)
+    kinds = tuple(FaultKind)
+    for first in (0, 7, 1_000):
+        seeds = range(first, first + seeds_for_all(len(kinds)))
+        certain = {kind for seed in seeds for kind in certain_kinds(seed, kinds)}
+        drawn = {fault.kind for seed in seeds for fault in draw_schedule(seed, cast)}
+        assert certain == drawn == set(kinds)
+
+
+def test_a_drain_amid_the_faults_leaves_out_none_that_the_seed_has_for_certain() -> None:
+    cases = [draw_case(seed, settings()) for seed in range(60)]
+    drained = [case for case in cases if case.drain_ms]
+    assert drained
+    for case in drained:
+        struck = {fault.kind for fault in case.schedule if fault.at_ms < case.drain_ms}
+        assert struck >= set(certain_kinds(case.seed, tuple(FaultKind)))
 
 
 @pytest.mark.parametrize("shards", [1, 2])
@@ -134,18 +149,28 @@ def test_a_case_is_read_back_from_what_a_failure_prints() -> None:
         case_of('{"seed": 3}')
 
 
-def test_a_long_run_that_left_a_fault_or_an_invariant_out_fails() -> None:
-    totals = SeedTotals((FaultKind.LOSE_PRIVATE, FaultKind.CRASH))
-    for _ in range(9):
-        totals.add(failure(broken=""))
+def test_a_run_that_left_a_fault_or_an_invariant_out_fails_once_each_must_have_had_its_turn() -> None:
+    kinds = (FaultKind.LOSE_PRIVATE, FaultKind.CRASH, FaultKind.RESTART, FaultKind.PARTITION)
+    totals = SeedTotals(kinds)
+    assert totals.honest_seeds == 2
+    totals.add(failure(broken=""))
     assert totals.passed
     totals.add(failure(broken=""))
     assert not totals.passed
-    assert totals.missing()[:3] == [
-        "fault lose_private was never injected",
-        "fault crash was never injected",
+    assert totals.missing()[:5] == [
+        *(f"fault {kind.value} was never injected" for kind in kinds),
         "invariant I2 was never checked",
     ]
+
+
+def test_a_core_that_raises_is_a_failed_seed_and_not_the_end_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: StrategyCore, message: object, now_ns: int) -> list[Effect]:
+        raise AssertionError("torn state")
+
+    monkeypatch.setattr(StrategyCore, "handle", broken)
+    result = run_seed(3, settings())
+    assert "FAILED" in result.broken
+    assert "AssertionError at" in result.violations[0] and "torn state" in result.violations[0]
 
 
 def failure(*schedule: Fault, broken: str = "I1: twice") -> SeedResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from market_samples import BTC
 
 from actors.strategy.own_orders import ORDERS_MAX, OwnOrders
@@ -69,6 +70,12 @@ def test_orders_at_one_price_add_up_by_side() -> None:
 def test_a_partial_fill_leaves_the_rest_and_a_whole_one_nothing() -> None:
     assert resting(accept("a", 100, 5), fill("a", 2, 3)).bids == {100: 3}
     assert resting(accept("a", 100, 5), fill("a", 2, 3), fill("a", 3, 0)).bids == {}
+
+
+def test_what_was_executed_before_an_order_was_known_as_ours_does_not_rest() -> None:
+    whole, part = accept("whole", 100, 5), accept("part", 101, 5)
+    own = resting(msgspec.structs.replace(whole, filled_lots=5), msgspec.structs.replace(part, filled_lots=2))
+    assert (own.bids, len(own)) == ({101: 3}, 1)
 
 
 def test_an_amendment_moves_the_rest_and_keeps_what_was_filled() -> None:
