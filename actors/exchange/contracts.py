@@ -10,6 +10,8 @@ from decimal import Decimal
 import msgspec
 
 QUOTE_ASSETS = ("USDC", "USDT")
+TEXTS_MAX = 20_000
+"""Prices and quantities of a contract kept as text."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +56,24 @@ class WireNumbers:
         self._lot_units = int(contract.lot_size.scaleb(contract.quantity_decimals))
         self._price_decimals = contract.price_decimals
         self._quantity_decimals = contract.quantity_decimals
+        self._price_texts: dict[int, str] = {}
+        self._quantity_texts: dict[int, str] = {}
 
     def price_text(self, price_ticks: int) -> str:
         """A price with exactly the contract's decimals."""
-        return _fixed(price_ticks * self._tick_units, self._price_decimals)
+        found = self._price_texts.get(price_ticks)
+        if found is None:
+            found = _fixed(price_ticks * self._tick_units, self._price_decimals)
+            _keep(self._price_texts, price_ticks, found)
+        return found
 
     def quantity_text(self, lots: int) -> str:
         """A quantity with exactly the contract's decimals."""
-        return _fixed(lots * self._lot_units, self._quantity_decimals)
+        found = self._quantity_texts.get(lots)
+        if found is None:
+            found = _fixed(lots * self._lot_units, self._quantity_decimals)
+            _keep(self._quantity_texts, lots, found)
+        return found
 
     def ticks(self, text: str) -> int:
         """Ticks of a recorded price; a part below one tick is cut off.
@@ -78,6 +90,13 @@ class WireNumbers:
             ValueError: the text is no plain decimal number.
         """
         return _units(text, self._quantity_decimals) // self._lot_units
+
+
+def _keep(texts: dict[int, str], units: int, text: str) -> None:
+    """Remember a text, for books repeat themselves; a full memory begins anew."""
+    if len(texts) >= TEXTS_MAX:
+        texts.clear()
+    texts[units] = text
 
 
 def _fixed(units: int, decimals: int) -> str:

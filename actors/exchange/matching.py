@@ -106,7 +106,8 @@ class Matcher:
 
     def displayed_lots(self, price_ticks: int, *, bids: bool) -> int:
         """Published lots at a price."""
-        return self.book.side(bids=bids).lots(price_ticks) + self.own_lots(price_ticks, bids=bids)
+        recorded = (self.book.bids if bids else self.book.asks).lots(price_ticks)
+        return recorded + self.own_lots(price_ticks, bids=bids) if (self._bids if bids else self._asks) else recorded
 
     def would_take(self, *, is_buy: bool, price_ticks: int) -> bool:
         """Whether an order at this price would match at once."""

@@ -64,15 +64,18 @@ def demo_credentials(accounts: int = 1) -> list[Credential]:
 class VenueServer:
     """The venue on a port of loopback."""
 
-    def __init__(self, settings: ExchangeSettings, credentials: list[Credential], say: Say) -> None:
-        """
+    def __init__(
+        self, settings: ExchangeSettings, credentials: list[Credential], say: Say, *, source: MarketSource | None = None
+    ) -> None:
+        """`source` stands for the one that the settings name.
+
         Raises:
             ServerError: the source or the ledger cannot be used.
         """
         self._settings = settings
         self._say = say
         try:
-            self._source: MarketSource = open_source(settings)
+            self._source: MarketSource = source if source is not None else open_source(settings)
         except SourceError as error:
             raise ServerError(str(error)) from error
         try:
@@ -349,14 +352,12 @@ class VenueServer:
             return_rate_limits="returnRateLimits=false" not in raw_query,
         )
         self._subscribers.add(subscriber)
-        writer = asyncio.create_task(subscriber.write())
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self.exchange.receive_ws(connection, self._api_sessions[connection], message.data, self.now_ns())
                     self._turn()
         finally:
-            writer.cancel()
             self._subscribers.discard(subscriber)
             del self._api_sockets[connection], self._api_sessions[connection]
         return socket
@@ -371,7 +372,6 @@ class VenueServer:
             combined=address.combined,
         )
         self._subscribers.add(subscriber)
-        writer = asyncio.create_task(subscriber.write())
         for wanted in address.wanted:
             self._attach(subscriber, wanted.name, wanted.kinds)
         try:
@@ -387,7 +387,6 @@ class VenueServer:
         finally:
             for stream in list(subscriber.streams):
                 self._detach(subscriber, stream)
-            writer.cancel()
             self._subscribers.discard(subscriber)
         return socket
 

@@ -22,6 +22,7 @@ from ops.bench.order_path import measure_gate, measure_journal
 from ops.bench.reconciliation import OPEN_ORDERS, ReconciliationCost, measure_reconciliation
 from ops.bench.risk import RiskCost, measure_risk
 from ops.bench.tick_to_order import BLOCK_S, BLOCKS, Block, run_blocks
+from ops.bench.venue_rows import measure as measure_venue_rows
 from ops.machine import commit, machine
 
 CAPTURE = "data/usdm-btc-eth-20240718"
@@ -48,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--blocks", type=int, default=BLOCKS)
     parser.add_argument("--block-seconds", type=float, default=BLOCK_S)
-    parser.add_argument("--only", choices=("tick-to-order", "costs"), help="measure one half; the whole without it")
+    parser.add_argument("--only", choices=("tick-to-order", "costs", "venue"), help="measure one part")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
     capture = Path(os.environ.get("RAYMAKER_SHARED", "../shared")) / CAPTURE
@@ -61,12 +62,12 @@ def main() -> int:
     say = console.print
     found: dict[str, Any] = {"machine": machine(), "commit": commit()}
     rows: list[Row] = []
-    if options.only != "costs":
+    if options.only in (None, "tick-to-order"):
         say(f"tick to order: {options.blocks} blocks of {options.block_seconds:.0f} s of three variants ...")
         blocks = run_blocks(capture, say, options.blocks, options.block_seconds)
         found |= {"blocks": msgspec.to_builtins(blocks), "ratios": _ratios(blocks)}
         rows += _order_rows(found["ratios"])
-    if options.only != "tick-to-order":
+    if options.only in (None, "costs"):
         say("feed: decode, apply, publish; gate and journal ...")
         feed, gate, journal = measure_feed(capture), measure_gate(demo), measure_journal()
         found |= {
@@ -83,6 +84,10 @@ def main() -> int:
         breach = measure_breaches()
         found |= {"risk": msgspec.to_builtins(risk), "breach": msgspec.to_builtins(breach)}
         rows += _risk_rows(risk, breach)
+    if options.only in (None, "venue"):
+        of_venue, venue_rows = measure_venue_rows(capture, say)
+        found |= of_venue
+        rows += venue_rows
     _print(console, rows)
     found["bars"] = [{"what": row[0], "bar": row[1], "measured": row[2], "verdict": row[3]} for row in rows]
     options.out.write_text(json.dumps(found, indent=2), "utf-8")
