@@ -49,7 +49,7 @@ from protocols.messages.orders import (
 )
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.requests import OrderRequest, WithdrawRequest
-from protocols.messages.risk import Lease, LeaseRequest, QuotingTerms
+from protocols.messages.risk import InstrumentChanged, Lease, LeaseRequest, QuotingTerms
 from protocols.venue import AnyMarketEvent, AnyOutcome, AnyStreamEvent, AnyUserEvent, EventMissing
 
 Control = Drain | EmergencyStop | Resume | EpochAnnounced | ShardHalted | StopFileSeen
@@ -59,7 +59,7 @@ settings may change while he runs."""
 
 Hosted = TimerFired | LinkChanged | OutboxFull
 
-MarketDataMailbox = AnyMarketEvent | AnyStreamEvent | AnyOutcome | Control | Hosted
+MarketDataMailbox = AnyMarketEvent | AnyStreamEvent | AnyOutcome | InstrumentChanged | Control | Hosted
 StrategyMailbox = (
     BookTop
     | TradeFlow
@@ -67,6 +67,7 @@ StrategyMailbox = (
     | FeedStatus
     | PositionChanged
     | QuotingTerms
+    | InstrumentChanged
     | AnyOrderEvent
     | SettingsChanged
     | Control
@@ -82,6 +83,7 @@ OrderManagerMailbox = (
     | VenueClock
     | Lease
     | QuotingTerms
+    | InstrumentChanged
     | UserStreamKey
     | AnyUserEvent
     | AnyStreamEvent
@@ -188,6 +190,7 @@ ROUTES: dict[type[Message], Route] = {
     LeaseRequest: Route(LinkClass.LATEST, {"risk_monitor": 0}, _shard),
     Lease: Route(LinkClass.LATEST, {"order_manager": 0}, _shard),
     QuotingTerms: Route(LinkClass.LATEST, {"strategy": 0, "order_manager": 0}, _instrument),
+    InstrumentChanged: Route(LinkClass.LATEST, {"market_data": 0, "strategy": 0, "order_manager": 0}, _instrument),
     OrderAccepted: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderAmended: Route(LinkClass.ORDERED, _ORDER_READERS),
     OrderFilled: Route(LinkClass.ORDERED, _ORDER_READERS),
@@ -205,7 +208,7 @@ ROUTES: dict[type[Message], Route] = {
 }
 
 READS: dict[str, tuple[str, ...]] = {
-    "market_data": (),
+    "market_data": ("risk_monitor",),
     "strategy": ("market_data", "order_manager", "inventory", "risk_monitor"),
     "order_manager": ("strategy", "market_data", "risk_monitor", "inventory"),
     "risk_monitor": ("market_data", "order_manager", "inventory"),

@@ -175,6 +175,10 @@ class Exchange:
                 self._output.socket_faults.append((fault.kind, fault.sockets))
             case FaultKind.LISTEN_KEY_EXPIRED:
                 self._expire_keys_of(fault.account)
+            case FaultKind.FILTERS_CHANGED:
+                for symbol, market in self.venue.markets.items():
+                    if fault.symbol in ("", symbol):
+                        market.change_filters()
             case FaultKind.OLD_SNAPSHOT:
                 self._errands.old_books = {
                     symbol: market_endpoints.depth_body(market, market_endpoints.DEPTH_LIMIT_MAX, now_ns // NS_PER_MS)

@@ -90,6 +90,8 @@ class FaultKind(enum.StrEnum):
     """Market streams stay open and send nothing."""
     MALFORMED_FRAME = "malformed_frame"
     """Frames of market streams are cut in half."""
+    FILTERS_CHANGED = "filters_changed"
+    """The least notional of the symbol (empty: of each) doubles, or goes back to what it was."""
     DISCONNECT = "disconnect"
     """Sockets of the group are closed now, as after 24 hours."""
     HALF_OPEN = "half_open"
@@ -209,7 +211,9 @@ EVENTS = frozenset(
     }
 )
 STREAMS = frozenset({FaultKind.DEPTH_GAP, FaultKind.MARKET_SILENT, FaultKind.MALFORMED_FRAME})
-AT_ONCE = frozenset({FaultKind.LISTEN_KEY_EXPIRED, FaultKind.DISCONNECT, FaultKind.HALF_OPEN})
+AT_ONCE = frozenset(
+    {FaultKind.LISTEN_KEY_EXPIRED, FaultKind.FILTERS_CHANGED, FaultKind.DISCONNECT, FaultKind.HALF_OPEN}
+)
 LASTING = frozenset({FaultKind.CLOCK_SKEW, FaultKind.READ_LAG, FaultKind.OLD_SNAPSHOT, FaultKind.EVENTS_SILENT})
 """Kinds that hold for a time and not for a number of strikes; without a duration they last until they are cleared."""
 

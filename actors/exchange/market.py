@@ -87,6 +87,7 @@ class Market:
         probabilistic: bool = False,
     ) -> None:
         self.contract = contract
+        self._notional_min_first = contract.notional_min
         self.numbers = WireNumbers(contract)
         self.book = Book()
         self.matcher = Matcher(self.book, probabilistic=probabilistic)
@@ -124,6 +125,12 @@ class Market:
     def skip_trade_ids(self, up_to: int) -> None:
         """Ids up to this one were given out by an earlier run."""
         self._trade_id = max(self._trade_id, up_to)
+
+    def change_filters(self) -> None:
+        """Double the least notional, or bring it back; orders that rest are not asked again."""
+        first, now = self._notional_min_first, self.contract.notional_min
+        changed = first * 2 if now == first else first
+        self.contract = msgspec.structs.replace(self.contract, notional_min=changed)
 
     @property
     def is_open(self) -> bool:

@@ -28,6 +28,7 @@ from protocols.messages.control import (
     StopFileSeen,
 )
 from protocols.messages.market import BookTop, FeedState, FeedStatus
+from protocols.messages.risk import InstrumentChanged
 from protocols.values import InstrumentId
 from protocols.venue import (
     AccountAnswered,
@@ -147,6 +148,12 @@ class MarketDataCore:
                 self._frames += 1
                 marks = self._marks.get(message.instrument_id)
                 return self._unknown_instrument() if marks is None else self._take_mark(marks, message, now_ns)
+            case InstrumentChanged():
+                feed = self._feeds.get(message.instrument_id)
+                news = message.instrument
+                if feed is not None and news.version > feed.instrument.version and news.counts_as(feed.instrument):
+                    feed.instrument = news
+                return []
             case TimerFired():
                 return self._timer(message.name, now_ns)
             case StreamHeard():

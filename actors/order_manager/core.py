@@ -48,7 +48,7 @@ from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
 from protocols.messages.orders import InstrumentTaken
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.requests import OrderRequest, WithdrawRequest
-from protocols.messages.risk import Lease, QuotingTerms
+from protocols.messages.risk import InstrumentChanged, Lease, QuotingTerms
 from protocols.venue import (
     AccountConfigUpdate,
     BadFrame,
@@ -178,13 +178,7 @@ class OrderManagerCore:
             shard.outbox.event_seq = era_begins_after(shard.spec.epoch)
         shard.outbox.append(EpochBegan(epoch=shard.spec.epoch, began_ns=now_ns, venue_time_ns=shard.clock.at(now_ns)))
         for symbol in shard.symbols.values():
-            shard.outbox.event(
-                InstrumentTaken,
-                instrument_id=symbol.instrument_id,
-                instrument=symbol.instrument,
-                position_lots=symbol.table.position_lots,
-                venue_time_ns=shard.clock.at(now_ns),
-            )
+            self._name_units(symbol, now_ns)
             if symbol.halted:
                 shard.halt(symbol, AlertCode.ACCOUNT_DIFFERS, symbol.halted, now_ns)
         if self._journal_lost:
@@ -238,6 +232,8 @@ class OrderManagerCore:
                 symbol = shard.symbols.get(message.instrument_id)
                 if symbol is not None and shard.tighten(message, now_ns):
                     self._quoter.work(symbol, now_ns)
+            case InstrumentChanged():
+                self._take_instrument(message, now_ns)
             case (
                 OrderUpdate()
                 | BalanceUpdate()
@@ -341,6 +337,27 @@ class OrderManagerCore:
             links_down = self._shard.gate.links_down
             links_down.discard(message.peer) if message.up else links_down.add(message.peer)
             self._work(list(self._shard.symbols.values()))
+
+    def _take_instrument(self, message: InstrumentChanged, now_ns: int) -> None:
+        """New filters of the same tick and lot: every quote was made by the old ones and goes, the next ladder is made by the new."""
+        symbol, news = self._shard.symbols.get(message.instrument_id), message.instrument
+        if symbol is None or news.version <= symbol.instrument.version or not news.counts_as(symbol.instrument):
+            return
+        self._shard.instruments[symbol.instrument_id] = message.instrument
+        symbol.take_instrument(message.instrument)
+        self._name_units(symbol, now_ns)
+        self._shard.outbox.log(LogLevel.WARNING, f"{symbol.name}: filters of version {message.instrument.version} hold")
+        self._work([symbol])
+
+    def _name_units(self, symbol: Symbol, now_ns: int) -> None:
+        """Say what the events of a symbol count in from here on."""
+        self._shard.outbox.event(
+            InstrumentTaken,
+            instrument_id=symbol.instrument_id,
+            instrument=symbol.instrument,
+            position_lots=symbol.table.position_lots,
+            venue_time_ns=self._shard.clock.at(now_ns),
+        )
 
     def _journal_stalled(self, message: JournalStalled, now_ns: int) -> None:
         """A disk that neither works nor fails: nothing new is promised while it lasts. One that fails ends the process instead."""

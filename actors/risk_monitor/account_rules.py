@@ -95,6 +95,8 @@ class AccountRules:
         self._now = dict.fromkeys(self._instruments, _UNSEEN)
         self._margin_types: dict[InstrumentId, str] = {}
         self._quantiles: Mapping[InstrumentId, int] = {}
+        self.changed: dict[InstrumentId, Instrument] = {}
+        """Filters that changed, with the same tick and lot, since those that were loaded at start."""
         self.agreed = AgreedAccount()
         """What must stay so where the configuration is silent, for the memory."""
 
@@ -102,6 +104,10 @@ class AccountRules:
         """Go on with what an earlier life agreed to; symbols that are traded no more are forgotten."""
         kept = {i: symbol for i, symbol in agreed.symbols.items() if i in self._instruments}
         self.agreed = msgspec.structs.replace(agreed, symbols=kept)
+        for instrument_id, symbol in kept.items():
+            known, own = symbol.instrument, self._instruments[instrument_id]
+            if known is not None and known.counts_as(own) and known.version > own.version:
+                self._instruments[instrument_id] = self.changed[instrument_id] = known
 
     def ask(self, venue_now_ns: int, now_ns: int) -> list[Effect]:
         """Ask for what is due, one question of a kind at a time; fees of one symbol after the other."""
@@ -142,11 +148,25 @@ class AccountRules:
                     self._note(report.instrument_id, brackets=report)
             case ListingAnswered():
                 self._listed = {report.instrument_id: report for report in outcome.reports}
+                for listing in outcome.reports:
+                    self._follow(listing)
             case Throttled():
                 self._shut_until_ns = max(self._shut_until_ns, outcome.retry_at_ns)
             case _:
                 pass
         return True
+
+    def _follow(self, report: ListingReport) -> None:
+        """New bounds of the same tick and lot hold from now on; other units are a difference that halts."""
+        own, listed = self._instruments.get(report.instrument_id), report.instrument
+        if own is None or listed is None or report.status != _TRADING or not listed.counts_as(own):
+            return
+        if msgspec.structs.replace(listed, version=own.version) == own:
+            return
+        news = msgspec.structs.replace(listed, version=own.version + 1)
+        self._instruments[own.instrument_id] = self.changed[own.instrument_id] = news
+        symbol = msgspec.structs.replace(self.agreed.symbols.get(own.instrument_id, _UNSEEN), instrument=news)
+        self.agreed = msgspec.structs.replace(self.agreed, symbols={**self.agreed.symbols, own.instrument_id: symbol})
 
     def take_account_key(self, permissions: KeyPermissions, seen_ns: int) -> None:
         """Take what the account's key may do, as inventory heard it."""
@@ -296,7 +316,7 @@ class AccountRules:
         if report.instrument is None:
             return [f"the filters of {symbol} cannot be understood ({report.text}): take it out of symbols"]
         if msgspec.structs.replace(report.instrument, version=own.version) != own:
-            return [f"the filters of {symbol} were changed: restart the system, which loads them"]
+            return [f"the tick or lot of {symbol} was changed: restart the system, which converts what it holds"]
         return []
 
 

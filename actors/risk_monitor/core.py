@@ -30,6 +30,7 @@ from protocols.effects import (
     Log,
     LogLevel,
     OutboxFull,
+    Publish,
     Send,
     SetTimer,
     TimerFired,
@@ -63,7 +64,7 @@ from protocols.messages.orders import (
     RateUsage,
     VenuePosition,
 )
-from protocols.messages.risk import LeaseRequest, RiskLevel, SymbolLimits
+from protocols.messages.risk import InstrumentChanged, LeaseRequest, RiskLevel, SymbolLimits
 from protocols.values import InstrumentId
 from protocols.venue import (
     AccountConfigUpdate,
@@ -199,6 +200,7 @@ class RiskMonitorCore:
             case Outcome():
                 effects = [
                     *self._lookout.take(message, self._account.equity, now_ns),
+                    *self._follow_filters(now_ns),
                     *self._judge_crossed(None, now_ns),
                 ]
             case (
@@ -251,6 +253,27 @@ class RiskMonitorCore:
             bad_data=self._notices.bad_data,
         ).view()
 
+    def _repeat_terms(self, now_ns: int) -> list[Effect]:
+        terms = self._levels.repeat_terms(now_ns)
+        if not terms:
+            return []
+        changed = self._lookout.rules.changed.items()
+        return [*terms, *(Publish(InstrumentChanged(instrument_id=i, instrument=one)) for i, one in changed)]
+
+    def _follow_filters(self, now_ns: int) -> list[Effect]:
+        """Take filters that the venue has changed, and say them: again and again, for readers that come late."""
+        effects: list[Effect] = []
+        for instrument_id, instrument in self._lookout.rules.changed.items():
+            view = self._symbols[instrument_id]
+            if view.instrument == instrument:
+                continue
+            view.instrument = self._watches[instrument_id].instrument = instrument
+            view.written = written_limits(self._risk, instrument, self._caps)
+            text = f"filters were changed by the venue: version {instrument.version} holds"
+            effects += self._notices.once(AlertCode.FILTERS_CHANGED, Severity.WARNING, instrument.symbol, text, now_ns)
+            effects.append(Publish(InstrumentChanged(instrument_id=instrument_id, instrument=instrument)))
+        return effects
+
     def _on_timer(self, now_ns: int) -> list[Effect]:
         for watch in self._watches.values():
             watch.tick(now_ns)
@@ -264,7 +287,7 @@ class RiskMonitorCore:
         return [
             *self._judge(now_ns),
             *looks,
-            *self._levels.repeat_terms(now_ns),
+            *self._repeat_terms(now_ns),
             SetTimer(_JUDGE, now_ns + self._judge_period_ns),
         ]
 
@@ -368,7 +391,8 @@ class RiskMonitorCore:
         view.orders.apply(event)
         watch = self._watches[event.instrument_id]
         watch.take_event(event, now_ns)
-        if isinstance(event, OrderRejected) and CODES.get(event.venue_code) is RefusalKind.STOP_SYMBOL:
+        kind = CODES.get(event.venue_code) if isinstance(event, OrderRejected) else None
+        if kind is RefusalKind.STOP_SYMBOL or kind is RefusalKind.OUR_FAULT:
             self._lookout.rules.hasten_listing(now_ns)
         if isinstance(event, OrderFilled) and event.forced:
             symbol = view.instrument.symbol

@@ -8,7 +8,7 @@ import msgspec
 
 from protocols.envelope import Message
 from protocols.messages.risk import RiskLevel
-from protocols.values import InstrumentId
+from protocols.values import Instrument, InstrumentId
 from protocols.venue import BracketReport
 
 
@@ -47,6 +47,8 @@ class AgreedSymbol(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee: str = ""
     taker_fee: str = ""
     brackets: BracketReport | None = None
+    instrument: Instrument | None = None
+    """The filters in force, where they changed while we ran; their version grows over restarts."""
 
 
 class AgreedAccount(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ from protocols.messages.orders import (
     OrderUnknown,
 )
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.risk import QuotingTerms
+from protocols.messages.risk import InstrumentChanged, QuotingTerms
 from protocols.values import InstrumentId
 
 _MS = 1_000_000
@@ -118,6 +118,10 @@ class StrategyCore:
                 quoter = self._quoters.get(message.instrument_id)
                 changed = quoter is not None and quoter.take_terms(message, now_ns)
                 return self._requote(quoter, now_ns) if quoter is not None and changed else []
+            case InstrumentChanged():
+                quoter = self._quoters.get(message.instrument_id)
+                is_news = quoter is not None and quoter.take_instrument(message.instrument)
+                return self._requote(quoter, now_ns) if quoter is not None and is_news else []
             case MarkPrice():
                 quoter = self._quoters.get(message.instrument_id)
                 if quoter is not None:

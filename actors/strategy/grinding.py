@@ -121,6 +121,10 @@ class Grinder:
         """Take changed settings; windows and rates stay those of the start."""
         self._settings = settings
 
+    def take_instrument(self, instrument: Instrument) -> None:
+        """Take new filters of the same tick and lot."""
+        self._instrument = instrument
+
     def observe(self, touch: tuple[int, int], now_ns: int) -> None:
         """Take the present best bid and ask."""
         self._deviation.observe(sum(touch), now_ns)

@@ -131,6 +131,16 @@ class SymbolQuoter:
         self._shape = LadderShape.of(self.instrument, settings.levels, settings.level_spacing_bps)
         self.grinder.change(settings.grinding)
 
+    def take_instrument(self, instrument: Instrument) -> bool:
+        """Take new filters of the same tick and lot; whether they are news. Books of the older version are refused from now on."""
+        if instrument.version <= self.instrument.version or not instrument.counts_as(self.instrument):
+            return False
+        self.instrument = instrument
+        self._top = None
+        self.grinder.take_instrument(instrument)
+        self.change(self._settings)
+        return True
+
     def grind(self, stopped: str, now_ns: int) -> list[OrderRequest | WithdrawRequest]:
         """What the inventory-cost engine asks for now. Whatever stops quotes leaves it without a level, and so without a wish."""
         top = self._top

@@ -6,7 +6,7 @@ import enum
 from decimal import Decimal
 
 from protocols.envelope import Message
-from protocols.values import InstrumentId
+from protocols.values import Instrument, InstrumentId
 
 
 class TradingState(enum.StrEnum):
@@ -138,6 +138,16 @@ class QuotingTerms(Message, frozen=True, kw_only=True):
     size_factor_bps: int
     spread_factor_bps: int
     notional_max: Decimal = Decimal(0)
+
+
+class InstrumentChanged(Message, frozen=True, kw_only=True):
+    """The venue changed filters of a symbol while we run; its tick and lot are what they were. Repeated every second from then on.
+
+    Whoever makes or prices orders takes the new bounds and the new version at once; what was made under an older version is refused.
+    """
+
+    instrument_id: InstrumentId
+    instrument: Instrument
 
 
 class LevelChanged(Message, frozen=True, kw_only=True):

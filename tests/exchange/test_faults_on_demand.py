@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -379,3 +380,19 @@ def test_a_venue_with_a_fault_seed_carries_its_schedule_out() -> None:
     begun = [record for record in rig.output.records if isinstance(record, FaultInjected)]
     assert len(begun) > 5
     assert ACCOUNT not in rig.exchange.venue.accounts
+
+
+def least_notional(rig: WireRig) -> str:
+    listed = body(rig.send("GET", "/fapi/v1/exchangeInfo"))["symbols"][0]["filters"]
+    return next(one["notional"] for one in listed if one["filterType"] == "MIN_NOTIONAL")
+
+
+def test_a_filter_changes_while_running_is_listed_and_held_and_changes_back() -> None:
+    rig = WireRig()
+    before = least_notional(rig)
+    rig.exchange.inject(Fault(kind=FaultKind.FILTERS_CHANGED))
+    assert Decimal(least_notional(rig)) == 2 * Decimal(before)
+    rig.exchange.inject(Fault(kind=FaultKind.FILTERS_CHANGED, symbol="NONE"))
+    assert Decimal(least_notional(rig)) == 2 * Decimal(before)
+    rig.exchange.inject(Fault(kind=FaultKind.FILTERS_CHANGED))
+    assert least_notional(rig) == before

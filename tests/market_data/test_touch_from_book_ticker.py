@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_feed_driver import ASKS, BIDS, Feed
-from market_samples import MS, S, diff, published, snapshot, ticker, top
+from market_samples import BTC, MS, S, diff, instrument, published, snapshot, ticker, top
 
 from protocols.messages.alerts import Alert, AlertCode
 from protocols.messages.market import BookTop, FeedStatus
+from protocols.messages.risk import InstrumentChanged
 from protocols.values import Level
 
 
@@ -198,3 +201,12 @@ def test_whatever_comes_a_top_that_leaves_is_whole_and_ordered(history: list[tup
             assert feed.state() == "LIVE"
         if feed.state() != "LIVE":
             assert feed.core.snapshot().symbols["BTCUSDC"].bid is None or feed.state() == "STALE"
+
+
+def test_books_carry_the_version_of_new_filters_of_the_same_tick_and_lot() -> None:
+    feed = Feed()
+    feed.live()
+    feed.tell(InstrumentChanged(instrument_id=BTC, instrument=instrument(BTC, version=2, notional_min=Decimal(50))))
+    feed.tell(InstrumentChanged(instrument_id=BTC, instrument=instrument(BTC, version=3, lot_size=Decimal(1))))
+    (body,) = published(feed.tell(ticker(103, (1000, 9), (1001, 3))), BookTop)
+    assert body.instrument_version == 2

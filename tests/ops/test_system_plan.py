@@ -109,8 +109,8 @@ def test_an_actor_of_a_shard_reads_its_own_shard_and_an_account_wide_one_reads_a
         "risk_monitor": ["inventory", "market_data-0", "market_data-1", "order_manager-0", "order_manager-1"],
         "order_manager-0": ["inventory", "market_data-0", "risk_monitor", "strategy-0"],
         "order_manager-1": ["inventory", "market_data-1", "risk_monitor", "strategy-1"],
-        "market_data-0": [],
-        "market_data-1": [],
+        "market_data-0": ["risk_monitor"],
+        "market_data-1": ["risk_monitor"],
         "strategy-0": ["inventory", "market_data-0", "order_manager-0", "risk_monitor"],
         "strategy-1": ["inventory", "market_data-1", "order_manager-1", "risk_monitor"],
     }

@@ -14,6 +14,7 @@ from order_manager_rig import BTC, MID, OFFSET_NS, SECOND, Rig, Venue, instrumen
 from actors.order_manager.core import OrderManagerCore
 from protocols.messages.alerts import AlertCode
 from protocols.messages.orders import InstrumentTaken, OrderFilled
+from protocols.messages.risk import InstrumentChanged
 from protocols.values import Side
 from protocols.venue import PlaceOrder
 
@@ -144,3 +145,42 @@ def test_a_position_is_the_same_or_the_symbol_halts(lot: str, lots: int) -> None
     held, was = symbol.instrument.quantity(symbol.table.position_lots), instrument().quantity(lots)
     assert (held == was) is not bool(symbol.halted)
     assert abs(held) <= abs(was)
+
+
+def changed(**bounds: object) -> InstrumentChanged:
+    return InstrumentChanged(instrument_id=BTC, instrument=instrument(**{"version": 2, **bounds}))
+
+
+def quoting() -> Rig:
+    rig = Rig(order_age_ms_min=0).come_up()
+    rig.want([(MID - 5, 10)], [])
+    return rig
+
+
+def test_new_bounds_while_running_withdraw_the_quotes_until_a_ladder_of_their_version_comes():
+    rig = quoting()
+    rig.give(changed(notional_min=Decimal(700)))
+    assert rig.venue.open() == []
+    assert rig.shown().gate_reasons == ("BOOK", "TARGET")
+    assert rig.records(InstrumentTaken)[-1].instrument == instrument(version=2, notional_min=Decimal(700))
+    rig.run(200)
+    assert rig.venue.open() == [], "book and ladder are of the old version"
+    rig.version = 2
+    rig.want([(MID - 5, 11), (MID - 40, 13)], [])
+    assert rig.venue.side(Side.BUY) == [(MID - 40, 13)], "660 of quote currency is less than 700"
+    assert rig.shown().denials == {"FILTER": 1}
+
+
+def test_what_is_said_again_or_is_older_changes_nothing():
+    rig = quoting()
+    rig.give(changed())
+    rig.give(changed())
+    rig.give(changed(version=1, notional_min=Decimal(999)))
+    assert [one.instrument.version for one in rig.records(InstrumentTaken)] == [1, 2]
+
+
+def test_other_units_are_never_taken_while_running():
+    rig = quoting()
+    rig.give(changed(lot_size=Decimal("0.0001")))
+    assert len(rig.records(InstrumentTaken)) == 1
+    assert len(rig.venue.open()) == 1

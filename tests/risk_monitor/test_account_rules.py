@@ -14,11 +14,11 @@ from risk_monitor_rig import READS, TRADES, Driver
 
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.memory import RiskMemory
-from protocols.effects import Call, TimerFired
+from protocols.effects import Call, Publish, TimerFired
 from protocols.messages.control import Resume
 from protocols.messages.inventory import AccountKeySeen
 from protocols.messages.orders import OrderRejected
-from protocols.messages.risk import TradingState
+from protocols.messages.risk import InstrumentChanged, TradingState
 from protocols.values import Side
 from protocols.venue import (
     AccountConfigUpdate,
@@ -124,7 +124,7 @@ DIFFERENCES: list[tuple[str, Change]] = [
     ("leverage brackets of BTCUSDC were changed", set_field("venue_brackets", [brackets(100)])),
     ("BTCUSDC is SETTLING, not TRADING", set_listing(HALTED_LISTING)),
     ("BTCUSDC is listed no more", set_listing(None)),
-    ("filters of BTCUSDC were changed: restart the system", set_listing(COARSER)),
+    ("tick or lot of BTCUSDC was changed: restart the system", set_listing(COARSER)),
     (
         "the account's key may withdraw: take that",
         set_field("account_key", msgspec.structs.replace(TRADES, withdraws=True)),
@@ -255,6 +255,54 @@ def test_a_book_that_does_not_move_for_long_makes_it_look_at_the_listing() -> No
     listings_asked(risk, 10)
     risk.tell(book(risk.now_ns))
     assert (listings_asked(risk, 5), listings_asked(risk, 1)) == (0, 1)
+
+
+DEARER = instrument(BTC, notional_min=Decimal(77), open_orders_max=3)
+DEARER_LISTED = ListingReport(instrument_id=BTC, status="TRADING", instrument=DEARER)
+
+
+def told(effects: list[Any]) -> list[InstrumentChanged]:
+    return [e.body for e in effects if isinstance(e, Publish) and isinstance(e.body, InstrumentChanged)]
+
+
+def test_new_bounds_of_the_same_tick_and_lot_are_followed_and_told_and_halt_nothing() -> None:
+    risk = watched()
+    set_listing(DEARER_LISTED)(risk)
+    effects = later(risk)
+    news = InstrumentChanged(instrument_id=BTC, instrument=msgspec.structs.replace(DEARER, version=2))
+    assert news in told(effects)
+    assert halted(risk) == []
+    assert "FILTERS_CHANGED" in {code for code, _ in alert_codes(effects)}
+    assert risk.ask().limits[0].open_orders_max == 3
+    risk.now_ns += 2 * S
+    assert told(risk.tell_timer()) == [news], "it is said again for readers that come late"
+
+
+def test_bounds_that_change_back_are_the_next_version() -> None:
+    risk = watched()
+    kept = list(risk.venue_listing)
+    set_listing(DEARER_LISTED)(risk)
+    later(risk)
+    risk.venue_listing = kept
+    effects = later(risk)
+    assert told(effects)[-1].instrument == instrument(BTC, version=3)
+
+
+def test_their_version_outlives_a_restart() -> None:
+    risk = watched()
+    set_listing(DEARER_LISTED)(risk)
+    later(risk)
+    again = watched(risk.memory(), set_listing(DEARER_LISTED))
+    assert told(later(again))[-1].instrument == msgspec.structs.replace(DEARER, version=2)
+
+
+def test_a_refusal_of_an_order_that_we_made_wrong_makes_it_look_at_the_listing() -> None:
+    risk = watched()
+    head = {"shard": 0, "instrument_id": BTC, "venue_order_id": 0, "venue_time_ns": 1, "client_order_id": "a"}
+    refused = OrderRejected(
+        **head, event_seq=1, side=Side.BUY, venue_code=-4014, text="Price not increased by tick size."
+    )
+    assert (listings_asked(risk, 12), listings_asked(risk, 1, refused)) == (0, 1)
 
 
 def test_a_minutes_questions_stay_within_their_weight() -> None:

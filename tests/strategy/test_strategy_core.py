@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from market_samples import BTC, ETH, MS, START_NS, S, feed_status, instrument, published, settings, spec, top
 
@@ -31,7 +32,7 @@ from protocols.messages.orders import (
     OrderFilled,
 )
 from protocols.messages.quoting import QuoteTargets
-from protocols.messages.risk import QuotingTerms, RiskLevel
+from protocols.messages.risk import InstrumentChanged, QuotingTerms, RiskLevel
 from protocols.values import Side, make_instrument_id
 
 BIDS = ((640_000, 50), (639_999, 60), (639_998, 70))
@@ -492,3 +493,22 @@ def test_changed_settings_price_the_next_ladder_at_once() -> None:
 
 def settings_json(quoting: StrategySettings) -> str:
     return settings(strategy=quoting).model_dump_json()
+
+
+def test_a_new_filter_is_quoted_by_at_once_and_books_of_the_old_version_are_refused() -> None:
+    desk = Desk()
+    desk.ready()
+    news = instrument(BTC, version=2, quantity_lots_max=4)
+    assert desk.targets(InstrumentChanged(instrument_id=BTC, instrument=news))[0].bids == ()
+    assert desk.targets(top(102, BIDS, ASKS)) == []
+    (targets,) = desk.targets(msgspec.structs.replace(top(103, BIDS, ASKS), instrument_version=2))
+    assert (targets.instrument_version, targets.bids) == (2, ((640_000, 4),))
+    assert desk.targets(InstrumentChanged(instrument_id=BTC, instrument=news)) == []
+
+
+def test_other_units_are_not_taken_while_running() -> None:
+    desk = Desk()
+    desk.ready()
+    news = instrument(BTC, version=2, lot_size=Decimal("0.0001"))
+    assert desk.targets(InstrumentChanged(instrument_id=BTC, instrument=news)) == []
+    assert len(desk.targets(top(102, BIDS, ASKS))) == 1

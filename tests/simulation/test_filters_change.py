@@ -1,0 +1,79 @@
+"""The venue changes a bound of its filters while the whole system runs: it is followed without a restart, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actors.exchange.faults import Fault, FaultKind
+from actors.market_data.core import MarketDataCore
+from actors.order_manager.core import OrderManagerCore
+from actors.risk_monitor.core import RiskMonitorCore
+from configs.loading import load_settings
+from ops.invariants.all import check_all
+from ops.simulation.house import House
+from protocols.messages.control import Drain
+from protocols.messages.journal import OrderIntended
+from protocols.messages.orders import InstrumentTaken
+from protocols.messages.risk import RiskLevel
+
+DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
+
+
+def quoting_house(seed: int) -> House:
+    settings = load_settings(DEMO, {})
+    eyes = settings.risk.eyes.model_copy(update={"symbol_config_ms": 3_000})
+    house = House(settings.model_copy(update={"risk": settings.risk.model_copy(update={"eyes": eyes})}), seed)
+    house.start()
+    house.run_s(10)
+    return house
+
+
+def versions(house: House) -> dict[str, int]:
+    """The version that each symbol's orders were made by last."""
+    records = house.world.journal_of("order_manager-0")
+    return {r.instrument_id: r.instrument_version for r in records if isinstance(r, OrderIntended)}
+
+
+def change(house: House) -> None:
+    house.venue.exchange.inject(Fault(kind=FaultKind.FILTERS_CHANGED))
+
+
+def all_held(house: House) -> None:
+    house.tell("order_manager-0", Drain())
+    house.run_s(8)
+    history = house.history()
+    assert {v.name: v.violations for v in check_all(history) if not v.held} == {}
+
+
+def test_orders_are_made_by_the_new_filters_within_seconds_and_nothing_halts() -> None:
+    house = quoting_house(41)
+    assert set(versions(house).values()) == {1}
+    change(house)
+    house.run_s(8)
+    assert set(versions(house).values()) == {2}
+    core = house.world.core_of("risk_monitor")
+    assert isinstance(core, RiskMonitorCore)
+    assert {row.level for row in core.snapshot().symbols.values()} == {RiskLevel.NORMAL}
+    change(house)
+    house.run_s(8)
+    assert set(versions(house).values()) == {3}
+    all_held(house)
+
+
+@pytest.mark.parametrize("victim", ["order_manager-0", "market_data-0", "strategy-0", "risk_monitor", "inventory"])
+def test_whoever_restarts_after_it_learns_the_filters_in_force(victim: str) -> None:
+    house = quoting_house(42)
+    change(house)
+    house.run_s(8)
+    house.crash_for(victim, 0.7)
+    house.run_s(15)
+    assert set(versions(house).values()) == {2}
+    manager, market = house.world.core_of("order_manager-0"), house.world.core_of("market_data-0")
+    assert isinstance(manager, OrderManagerCore)
+    assert isinstance(market, MarketDataCore)
+    assert all(view.gate_open for view in manager.snapshot().symbols.values())
+    taken = [r for r in house.world.journal_of("order_manager-0") if isinstance(r, InstrumentTaken)]
+    assert taken[-1].instrument.version == 2
+    all_held(house)
