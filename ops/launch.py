@@ -23,16 +23,15 @@ from actors.runtime.ray_host import (
     CallFailed,
     CallRefused,
     RayHostError,
-    SupervisorClient,
     alive_nodes_now,
     attach,
-    connect,
     detach,
     start_actor,
     start_supervisor,
 )
 from actors.runtime.ray_nodes import start_head_and_home
 from actors.runtime.state_dir import StateDir
+from actors.runtime.supervisor_client import SupervisorClient, connect
 from configs.keys import ApiKeyError, load_keys
 from configs.schema import ClusterSettings, Settings, SupervisionSettings
 from ops.direct_venue import DirectVenue

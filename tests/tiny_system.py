@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from actors.runtime import ray_cluster, ray_host
+from actors.runtime import ray_cluster
 from actors.runtime.state_dir import StateDir
+from actors.runtime.supervisor_client import SupervisorClient
 from configs.schema import Settings, SupervisionSettings, VenueSettings
 from protocols.messages.control import ActorSpec, ActorState, ActorStatus, GetStatus, Role, SystemStatus
 
@@ -56,7 +57,7 @@ class System:
 
     def __init__(self, state: StateDir) -> None:
         self.state = state
-        self.client = ray_host.SupervisorClient("supervisor", state, "")
+        self.client = SupervisorClient("supervisor", state, "")
 
     def status(self) -> SystemStatus:
         status = self.client.ask(GetStatus())

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,16 +23,11 @@ from actors.runtime.bounded_call import NotBack, bounded
 from actors.runtime.epochs import EpochFile
 from actors.runtime.hosted_actor import HostedActor, HostError, ProbeReply, SnapshotReply
 from actors.runtime.node_agent import NodeAgent
-from actors.runtime.ray_cluster import ENVIRONMENT, NODE_RESOURCE, NotRunning, RayCluster, running_cluster
+from actors.runtime.ray_cluster import ENVIRONMENT, NODE_RESOURCE, RayCluster, running_cluster
 from actors.runtime.state_dir import StateDir
 from protocols.envelope import Message
 from protocols.messages.control import (
     ActorSpec,
-    Answer,
-    AnyAnswer,
-    AnyCommand,
-    GetStatus,
-    SystemStatus,
 )
 
 os.environ.update(ENVIRONMENT)  # Ray reads its way of authentication when it is imported
@@ -58,10 +52,6 @@ NODE_SHARE = 0.001
 """What an actor takes of its node's own resource: it only says where it has to be."""
 
 EPOCH_TRIES_MAX = 10_000
-RETRY_PAUSE_S = 0.1
-JOIN_AGAIN_S = 5.0
-"""A client that was not answered for so long joins Ray anew."""
-
 
 Result = TypeVar("Result")
 _epochs_in_turn = threading.Lock()
@@ -120,6 +110,11 @@ class ActorRef:
     async def agent(self, method: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """Call a method of a node agent."""
         return await self._call(getattr(self._handle, method).remote(*arguments), timeout_s)
+
+    def ask(self, command: bytes, timeout_s: float) -> bytes:
+        """Give the shell's `ask` some bytes and wait for its answer, outside of any loop."""
+        reply: bytes = _get(self.name, self._handle.ask.remote(command), timeout_s)
+        return reply
 
     def ask_unheard(self, command: bytes) -> None:
         """Give the shell's `ask` some bytes and never look at the answer: how a data path over Ray would be (make bench)."""
@@ -181,7 +176,7 @@ class _HeadCalls:
 _head_calls = _HeadCalls()
 
 
-def _at_head(call: Callable[[], Result], timeout_s: float = HEAD_TIMEOUT_S) -> Result:
+def at_head_now(call: Callable[[], Result], timeout_s: float = HEAD_TIMEOUT_S) -> Result:
     """For a command, as `at_head` for an actor.
 
     Raises:
@@ -248,7 +243,7 @@ def alive_nodes_now() -> tuple[str, ...]:
     Raises:
         CallFailed: the head does not answer.
     """
-    return _at_head(alive_nodes)
+    return at_head_now(alive_nodes)
 
 
 def alive_nodes() -> tuple[str, ...]:
@@ -309,7 +304,7 @@ def attach(state: StateDir) -> RayCluster:
         RayHostError: it runs and does not answer.
     """
     cluster = running_cluster(state)
-    _check_head(cluster.address)
+    check_head(cluster.address)
     os.environ["RAY_AUTH_TOKEN_PATH"] = cluster.token_file
     AuthenticationTokenLoader.instance().reset_cache()  # Ray keeps the first token that a process ever used
     os.environ.pop("RAY_ADDRESS", None)
@@ -333,7 +328,7 @@ def attach(state: StateDir) -> RayCluster:
     return cluster
 
 
-def _check_head(address: str) -> None:
+def check_head(address: str) -> None:
     """Ray itself would wait for minutes, deaf to signals.
 
     Raises:
@@ -357,7 +352,7 @@ def start_actor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIMEOUT_S
 
     Needs `attach`. This is for what must exist before the plan can be made: the simulated venue.
     """
-    started = _at_head(lambda: _place(shell, spec), CREATE_TIMEOUT_S)
+    started = at_head_now(lambda: _place(shell, spec), CREATE_TIMEOUT_S)
     pid: int = _get(spec.name, started._handle.start.remote(), timeout_s)
     return pid
 
@@ -369,94 +364,14 @@ def start_supervisor(shell: str, spec: ActorSpec, timeout_s: float = CREATE_TIME
         RayHostError: it did not come to life; the text has its reason.
     """
     small = msgspec.structs.replace(spec, instruments=(), symbol_codes={}, shards=())
-    if _at_head(lambda: find(agent_name(spec.node))) is None:
-        _at_head(lambda: _create_agent(spec.node), CREATE_TIMEOUT_S)
+    if at_head_now(lambda: find(agent_name(spec.node))) is None:
+        at_head_now(lambda: _create_agent(spec.node), CREATE_TIMEOUT_S)
     options = _options(spec.name, max_restarts=-1, node=spec.node)
     encoded = msgspec.msgpack.encode(small)
-    handle = _at_head(lambda: _create(_remote(SupervisorHost), options, shell, encoded), CREATE_TIMEOUT_S)
+    handle = at_head_now(lambda: _create(_remote(SupervisorHost), options, shell, encoded), CREATE_TIMEOUT_S)
     _get(spec.name, handle.health.options(concurrency_group="health").remote(timeout_s), timeout_s)
     detach()  # Ray prints what happens to actors of a client's job on that client's terminal: come back under another
     attach(StateDir(spec.state_dir))
-
-
-class SupervisorClient:
-    """The command line's way to the supervisor."""
-
-    def __init__(self, name: str, state: StateDir, marker: str) -> None:
-        """Args: state: of the system; marker: of the Ray that it leads to."""
-        self._name = name
-        self._state = state
-        self._found: ActorRef | None = None
-        self._silent_since_s: float | None = None
-        self._is_attached = True
-        self.marker = marker
-
-    def ask(self, command: AnyCommand, timeout_s: float = 30.0) -> AnyAnswer:
-        """Give one command and return its answer. Questions are repeated while the supervisor is being restarted; orders never.
-
-        Raises:
-            NotRunning: there is no supervisor.
-            CallFailed: no answer in time; the command may or may not have been carried out.
-            CallRefused: the supervisor refused it.
-        """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                reply = self._ask_once(command, max(0.1, deadline - time.monotonic()))
-                self._silent_since_s = None
-                return msgspec.msgpack.decode(reply, type=SystemStatus | Answer)
-            except CallFailed:
-                if not isinstance(command, GetStatus) or time.monotonic() + RETRY_PAUSE_S >= deadline:
-                    raise
-                self._join_again()
-                time.sleep(RETRY_PAUSE_S)
-
-    def _join_again(self) -> None:
-        """A client hears nothing of a supervisor that was replaced while the head was away: only a new one finds the successor."""
-        now_s = time.monotonic()
-        self._silent_since_s = self._silent_since_s or now_s
-        if now_s - self._silent_since_s < JOIN_AGAIN_S:
-            return
-        self._silent_since_s = now_s
-        with contextlib.suppress(RayHostError, NotRunning):
-            _check_head(running_cluster(self._state).address)
-            self._found, self._is_attached = None, False
-            detach()
-            self._attached()
-
-    def _attached(self) -> None:
-        if not self._is_attached:
-            attach(self._state)
-            self._is_attached = True
-
-    def close(self) -> None:
-        """Leave; the system goes on."""
-        detach()
-
-    def _ask_once(self, command: AnyCommand, timeout_s: float) -> bytes:
-        """By the name's first finding: later the head may be away, where a supervisor that is there needs none."""
-        self._attached()
-        self._found = self._found or _at_head(lambda: find(self._name))
-        if self._found is None:
-            raise NotRunning("Ray runs but the supervisor does not: run `raymaker down`, then `raymaker up`")
-        asked = self._found._handle.ask.remote(msgspec.msgpack.encode(command))
-        try:
-            reply: bytes = _get(self._name, asked, timeout_s)
-        except ActorGone:
-            self._found = None
-            raise
-        return reply
-
-
-def connect(state_dir: Path | str, supervisor: str = "supervisor") -> SupervisorClient:
-    """Join the system that runs on a state directory; takes about a second.
-
-    Raises:
-        NotRunning: nothing runs there.
-        RayHostError: it runs and does not answer.
-    """
-    state = StateDir(state_dir)
-    return SupervisorClient(supervisor, state, attach(state).marker)
 
 
 def _remote(actor_class: type[HostedActor]) -> Any:

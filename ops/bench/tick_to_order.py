@@ -25,8 +25,8 @@ import psutil
 from websockets.asyncio.server import ServerConnection, serve
 
 from actors.runtime.journal import read_journal
-from actors.runtime.ray_host import SupervisorClient
 from actors.runtime.state_dir import StateDir
+from actors.runtime.supervisor_client import SupervisorClient
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
 from ops.bench.ray_variant import over_ray

@@ -14,6 +14,7 @@ from tiny_system import CHILDREN, FOLDER, MEMORY_MB, SETTINGS, System, all_run, 
 
 from actors.runtime import ray_cluster, ray_host
 from actors.runtime.state_dir import StateDir
+from actors.runtime.supervisor_client import connect
 from ops.chaos.faults import leak
 from protocols.messages.control import (
     Answer,
@@ -166,4 +167,4 @@ def test_shutdown_ends_every_actor_in_reverse_order_and_leaves_no_process(system
     ray_cluster.stop_cluster(system.state)
     assert not any(ray_cluster.is_alive(pid) for pid in pids)
     with pytest.raises(ray_cluster.NotRunning, match="nothing is running on"):
-        ray_host.connect(system.state.path)
+        connect(system.state.path)
