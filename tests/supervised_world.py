@@ -130,6 +130,8 @@ class SupervisedWorld:
         self.stop_files: set[str] = set()
         self.specs: dict[str, ActorSpec] = {}
         self.arm_clears = True
+        self.starved: set[str] = set()
+        """Who waits for a processor, by the agents' word."""
         self.memory_mb: dict[str, int] = {}
         """What the agents measure, by actor."""
         self.hook = hook
@@ -254,11 +256,15 @@ class SupervisedWorld:
                 self.history.append("flatten")
             case c.GiveAnswer(ask_id=ask_id, answer=answer):
                 self.answers[ask_id] = answer
-            case c.Beat(node=node, pids=pids):
+            case c.Beat(node=node, pids=pids, doubted=doubted):
                 memory = {name: self.memory_mb[name] * 1_000_000 for name in pids if name in self.memory_mb}
                 if node == self.core.status().actors[0].node and c.SELF in self.memory_mb:
                     memory[c.SELF] = self.memory_mb[c.SELF] * 1_000_000
-                self._queue.append(c.NodeBeaten(node=node, stop_file=node in self.stop_files, memory_bytes=memory))
+                starved = tuple(name for name in doubted if name in self.starved)
+                beaten = c.NodeBeaten(
+                    node=node, stop_file=node in self.stop_files, memory_bytes=memory, starved=starved
+                )
+                self._queue.append(beaten)
             case c.EndSelf():
                 self.history.append("end self")
             case c.LatchNode(node=node, present=present):

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from actors.runtime.ray_cluster import NODE_STATE, is_alive, kill_and_verify, write_durably
-from actors.runtime.silence import Silence, threads_of
+from actors.runtime.silence import Doubts, Silence, threads_of
 from actors.runtime.state_dir import StateDir
 
 WATCH_PERIOD_S = 0.1
@@ -32,20 +32,24 @@ class NodeAgent:
         self._held: dict[str, tuple[int, float]] = {}
         self._beaten_s = 0.0
         self._silence = Silence()
+        self._doubts = Doubts()
         self._hung = self._predecessor_hung = False
         state = os.environ.get(NODE_STATE)
         self._stop_file: Path | None = StateDir(state).stop_file if state else None
         self._watching: asyncio.Task[None] | None = None
 
-    async def beat(self, supervisor_pid: int, pids: dict[str, int]) -> tuple[bool, bool, dict[str, int]]:
+    async def beat(
+        self, supervisor_pid: int, pids: dict[str, int], doubted: tuple[str, ...] = ()
+    ) -> tuple[bool, bool, dict[str, int], tuple[str, ...]]:
         """The supervisor is alive, and these are its children on this node.
 
         Args:
             supervisor_pid: 0 when it is on another node.
+            doubted: those of `pids` that do not answer.
 
         Returns:
             Whether this agent had to kill the supervisor before this one, whether the node of a cluster has its stop file, and the
-            resident memory in bytes of each of `pids` that lives.
+            resident memory in bytes of each of `pids` that lives, and who of `doubted` is starved.
         """
         if supervisor_pid != self._supervisor_pid:
             self._supervisor_pid = supervisor_pid
@@ -60,7 +64,9 @@ class NodeAgent:
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch())
         stop_file = self._stop_file is not None and _is_there(self._stop_file)
-        return self._predecessor_hung, stop_file, self._memory_bytes()
+        threads = {name: threads_of(pids[name]) for name in doubted if name in pids}
+        starved = self._doubts.starved(self._beaten_s, threads)
+        return self._predecessor_hung, stop_file, self._memory_bytes(), starved
 
     async def latch(self, present: bool, reason: str) -> None:
         """Write the stop file of this node of a cluster, or remove it; on one machine the supervisor itself does."""

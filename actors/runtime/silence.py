@@ -28,6 +28,9 @@ WAITING_SHARE = 0.3
 RAN_S_MAX = 0.3
 """... unless the process had so much of one meanwhile, which is enough for many beats."""
 
+DOUBT_S_MIN = 0.15
+"""Two words of the kernel that are nearer to each other say nothing."""
+
 _FIELDS_BEFORE_STATE = b") "
 
 
@@ -49,6 +52,32 @@ def threads_of(pid: int) -> dict[int, Thread]:
                 state = (task / "stat").read_bytes().rpartition(_FIELDS_BEFORE_STATE)[2][:1].decode("ascii")
                 found[int(task.name)] = Thread(int(ran), int(waited), state)
     return found
+
+
+def is_starved(passed_s: float, before: Mapping[int, Thread], now: Mapping[int, Thread]) -> bool:
+    """Whether a process waited for a processor or a disk in the last `passed_s`, by two words of the kernel."""
+    known = [(before[number], thread) for number, thread in now.items() if number in before]
+    waited_s = max((after.waited_ns - earlier.waited_ns for earlier, after in known), default=0) / 1e9
+    ran_s = sum(after.ran_ns - earlier.ran_ns for earlier, after in known) / 1e9
+    is_waiting = waited_s > WAITING_SHARE * passed_s and ran_s < RAN_S_MAX
+    return is_waiting or any(thread.state == "D" for thread in now.values())
+
+
+class Doubts:
+    """The processes that somebody doubts: looked at for as long as they are doubted."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[float, Mapping[int, Thread]]] = {}
+
+    def starved(self, now_s: float, doubted: Mapping[str, Mapping[int, Thread]]) -> tuple[str, ...]:
+        """Who of `doubted` (by name, with the kernel's word on it) is starved since it is doubted."""
+        self._before = {name: before for name, before in self._before.items() if name in doubted}
+        found = []
+        for name, threads in doubted.items():
+            began_s, before = self._before.setdefault(name, (now_s, threads))
+            if now_s - began_s > DOUBT_S_MIN and is_starved(now_s - began_s, before, threads):
+                found.append(name)
+        return tuple(found)
 
 
 class Silence:
@@ -75,11 +104,5 @@ class Silence:
             return False
         if not threads:
             return silent_s > BLIND_S
-        return silent_s > (STARVED_S if self._is_starved(now_s - self._looked_s, threads) else HUNG_S)
-
-    def _is_starved(self, passed_s: float, threads: Mapping[int, Thread]) -> bool:
-        known = [(self._before[number], thread) for number, thread in threads.items() if number in self._before]
-        waited_s = max((now.waited_ns - before.waited_ns for before, now in known), default=0) / 1e9
-        ran_s = sum(now.ran_ns - before.ran_ns for before, now in known) / 1e9
-        is_waiting = waited_s > WAITING_SHARE * passed_s and ran_s < RAN_S_MAX
-        return is_waiting or any(thread.state == "D" for thread in threads.values())
+        starved = is_starved(now_s - self._looked_s, self._before, threads)
+        return silent_s > (STARVED_S if starved else HUNG_S)

@@ -13,6 +13,8 @@ from protocols.messages.control import ActorSpec, ActorState, ActorStatus, Child
 SHARD_ROLES = frozenset({"market_data", "strategy", "order_manager"})
 RETRY_DELAY_NS = 100_000_000
 RETRY_DELAY_NS_MAX = 2_000_000_000
+DOUBT_NS = 200_000_000
+"""A probe that was not answered for so long makes its node's agent look."""
 
 
 class Phase(enum.Enum):
@@ -73,8 +75,9 @@ class Child:
     """State of one child.
 
     `tried`: a process of it was started once; `expected_end`: this one is being ended on purpose; `stopped`: the last one was;
-    `drained`: it confirmed that no order of its is left; `survived`: the last attempt to end it failed. `told` holds the epochs of
-    others that this incarnation knows; `telling` those on their way, negated when they did not arrive.
+    `drained`: it confirmed that no order of its is left; `survived`: the last attempt to end it failed. `starved_ns` is when its
+    node's agent last found it starved, `starved_misses` how many probes were forgiven for it since it last answered. `told` holds the
+    epochs of others that this incarnation knows; `telling` those on their way, negated when they did not arrive.
     """
 
     plan: ChildSpec
@@ -94,6 +97,9 @@ class Child:
     memory_bytes: int = 0
     misses: int = 0
     probing: bool = False
+    probed_ns: int = 0
+    starved_ns: int = 0
+    starved_misses: int = 0
     reading: bool = False
     told: dict[str, int] = field(default_factory=dict)
     telling: dict[str, int] = field(default_factory=dict)
@@ -133,12 +139,16 @@ class Child:
     def forget_process(self) -> None:
         """No process is left: forget what belonged to it. Its last snapshot goes with it, for it is true of nothing now."""
         self.pid = 0
-        self.misses = 0
+        self.misses = self.starved_misses = self.starved_ns = 0
         self.memory_bytes = 0
         self.probing = self.reading = self.survived = False
         self.told, self.telling = {}, {}
         self.vitals = None
         self.snapshot, self.io = {}, {}
+
+    def is_doubted(self, now_ns: int) -> bool:
+        """Whether it has not answered for a while."""
+        return self.is_reachable and (self.misses > 0 or (self.probing and now_ns - self.probed_ns > DOUBT_NS))
 
     def hears_of(self, other: Child) -> bool:
         """Whether it must know the epochs of `other`: the risk monitor of everybody, a reader of those whom it reads."""

@@ -190,21 +190,27 @@ class ChildGone(Message, frozen=True, kw_only=True):
 
 
 class Beat(Message, frozen=True, kw_only=True):
-    """Tell a node's agent that the supervisor lives, and the pids of its children there. Outcome: NodeBeaten, when it answered."""
+    """Tell a node's agent that the supervisor lives, and the pids of its children there. Outcome: NodeBeaten, when it answered.
+
+    `doubted` are those of them that have not answered for a while.
+    """
 
     pids: dict[str, int]
     node: str = ""
+    doubted: tuple[str, ...] = ()
 
 
 class NodeBeaten(Message, frozen=True, kw_only=True):
     """The agent's answer: whether the stop file is present on its node, and the resident memory of each process that it was told of.
 
     Where the supervisor runs, its own is under `SELF`. `predecessor_hung`: the agent ended the supervisor before this one.
+    `starved`: who of the doubted waits for a processor or a disk.
     """
 
     node: str
     stop_file: bool
     predecessor_hung: bool = False
+    starved: tuple[str, ...] = ()
     memory_bytes: dict[str, int] = msgspec.field(default_factory=dict)
 
 

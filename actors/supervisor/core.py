@@ -187,6 +187,7 @@ class SupervisorCore:
             case NodeBeaten():
                 self._nodes.note_beaten(message)
                 self._memory.note_beaten(message)
+                self._health.note_beaten(message)
             case NodeLatched():
                 self._nodes.note_latched(message)
             case NodesSeen():

@@ -304,8 +304,17 @@ class ChildGateway:
             agent = await self._agent(node)
             own_pid = os.getpid() if node == self._home else 0
             pids = {**request.pids, SELF: own_pid} if own_pid else request.pids
-            hung, stop_file, memory_bytes = await agent.agent("beat", own_pid, pids, timeout_s=BEAT_TIMEOUT_S)
-            self._deliver(NodeBeaten(node=node, stop_file=stop_file, memory_bytes=memory_bytes, predecessor_hung=hung))
+            beaten = await agent.agent("beat", own_pid, pids, request.doubted, timeout_s=BEAT_TIMEOUT_S)
+            hung, stop_file, memory_bytes, starved = beaten
+            self._deliver(
+                NodeBeaten(
+                    node=node,
+                    stop_file=stop_file,
+                    memory_bytes=memory_bytes,
+                    predecessor_hung=hung,
+                    starved=starved,
+                )
+            )
         except CallFailed:
             pass  # Ray restarts the agent; the next beat tells it everything
         except RayHostError:

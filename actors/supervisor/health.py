@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.supervisor.child import Child, Phase
-from actors.supervisor.commands import ChildProbed, ChildRead, ProbeChild, ReadChild
+from actors.supervisor.commands import ChildProbed, ChildRead, NodeBeaten, ProbeChild, ReadChild
 from actors.supervisor.lifecycle import Lifecycle
 from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
@@ -13,6 +13,12 @@ READ_WAIT_MS = 2_000
 
 PULL_MS = 3_000
 """How long no order manager quotes after a sign of starvation; said again while it lasts."""
+
+STARVED_NS = 1_000_000_000
+"""For so long the agent's word that a child is starved counts."""
+
+STARVED_MISSES_MAX = 8
+"""So many probes in a row are forgiven a starved child; then it is replaced all the same."""
 
 PULL_REPEAT_NS = 1_000_000_000
 """It is said again no sooner than this."""
@@ -52,7 +58,7 @@ class Health:
         child.probing = False
         if message.vitals is not None:
             child.vitals = message.vitals
-            child.misses = 0
+            child.misses = child.starved_misses = 0
             state.starved.discard(state.placement.node_of(child.name))
             return
         child.misses += 1
@@ -61,8 +67,17 @@ class Health:
         elif self._nobody_answers(child):
             node = state.placement.node_of(child.name)
             self._note_starved(node, state.on_node(node), "no child of this node shows a sign of life", misses_left=1)
+        elif self._is_starved(child):
+            self._forgive(child)
         else:
             self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
+
+    def note_beaten(self, message: NodeBeaten) -> None:
+        """Who does not answer because it has no processor is not to blame."""
+        for name in message.starved:
+            child = self._state.children.get(name)
+            if child is not None and self._state.placement.node_of(name) == message.node:
+                child.starved_ns = self._state.now_ns
 
     def note_read(self, message: ChildRead) -> None:
         """Keep the newest snapshot."""
@@ -73,8 +88,22 @@ class Health:
         if message.snapshot is not None:
             child.snapshot, child.io = message.snapshot, message.io
 
+    def _is_starved(self, child: Child) -> bool:
+        told_ns = self._state.now_ns - child.starved_ns
+        return child.starved_ns > 0 and told_ns < STARVED_NS and child.starved_misses < STARVED_MISSES_MAX
+
+    def _forgive(self, child: Child) -> None:
+        """It is asked again; its readers judge its silence by themselves."""
+        if not child.starved_misses:
+            text = f"{child.misses} probes without an answer, but it waits for a processor or a disk: it is not killed"
+            self._state.alert(AlertCode.ACTOR_HUNG, Severity.WARNING, child.name, text)
+        child.starved_misses += 1
+        child.misses -= 1
+        self._probe(child)
+
     def _probe(self, child: Child) -> None:
         child.probing = True
+        child.probed_ns = self._state.now_ns
         wait_ms = self._state.settings.health_timeout_ms
         self._state.request(ProbeChild(name=child.name, epoch=child.epoch, wait_ms=wait_ms))
 

@@ -34,7 +34,8 @@ class Nodes:
                 for child in state.children.values()
                 if child.pid and placement.node_of(child.name) == node
             }
-            state.request(Beat(pids=pids, node=node))
+            doubted = tuple(name for name in pids if state.children[name].is_doubted(state.now_ns))
+            state.request(Beat(pids=pids, node=node, doubted=doubted))
         if placement.nodes:
             self._halting.latch_nodes()
             if not self._looking:

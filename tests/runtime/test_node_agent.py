@@ -50,7 +50,7 @@ async def test_a_child_that_nobody_knows_counts_as_gone() -> None:
 
 async def test_the_beat_tells_the_resident_memory_of_every_child_that_lives(process: subprocess.Popen[bytes]) -> None:
     agent = NodeAgent()
-    _, _, memory = await agent.beat(0, {"strategy-0": process.pid})
+    _, _, memory, _ = await agent.beat(0, {"strategy-0": process.pid})
     assert memory.keys() == {"strategy-0"}
     assert 1_000_000 < memory["strategy-0"] < 200_000_000
     process.kill()
@@ -83,9 +83,9 @@ async def test_a_supervisor_that_stopped_beating_is_killed_and_its_successor_is_
     monkeypatch.setattr(silence, "LOOK_S", 0.0)
     monkeypatch.setattr(node_agent, "WATCH_PERIOD_S", 0.01)
     agent = NodeAgent()
-    assert await agent.beat(process.pid, {}) == (False, False, {})
+    assert await agent.beat(process.pid, {}) == (False, False, {}, ())
     await asyncio.to_thread(process.wait, 10)
-    assert await agent.beat(successor.pid, {}) == (True, False, {})
+    assert await agent.beat(successor.pid, {}) == (True, False, {}, ())
 
 
 async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
@@ -93,10 +93,10 @@ async def test_the_stop_file_of_a_node_is_written_seen_and_removed(
 ) -> None:
     monkeypatch.setenv(NODE_STATE, str(tmp_path))
     agent = NodeAgent()
-    assert await agent.beat(0, {}) == (False, False, {})
+    assert await agent.beat(0, {}) == (False, False, {}, ())
     await agent.latch(True, "somebody said so")
     assert (tmp_path / "STOP").read_text() == "somebody said so"
-    assert await agent.beat(0, {}) == (False, True, {})
+    assert await agent.beat(0, {}) == (False, True, {}, ())
     await agent.latch(False, "")
     await agent.latch(False, "")
-    assert await agent.beat(0, {}) == (False, False, {})
+    assert await agent.beat(0, {}) == (False, False, {}, ())

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from actors.runtime.silence import BLIND_S, HUNG_S, LOOK_S, STARVED_S, Silence, Thread, threads_of
+from actors.runtime.silence import BLIND_S, HUNG_S, LOOK_S, STARVED_S, Doubts, Silence, Thread, threads_of
 
 LOOKED_S = 100.0
 S = 1_000_000_000
@@ -78,3 +78,13 @@ def test_the_kernel_tells_of_a_stopped_process_and_of_one_that_is_gone() -> None
         process.kill()
         process.wait()
     assert threads_of(process.pid) == {}
+
+
+def test_a_doubted_process_is_starved_when_it_waited_since_it_is_doubted() -> None:
+    doubts = Doubts()
+    waiting = {1: Thread(5 * S, 2 * S + S // 2, "R"), 2: Thread(S, S, "S")}
+    assert doubts.starved(LOOKED_S, {"strategy-0": BEFORE}) == ()
+    assert doubts.starved(LOOKED_S + 0.1, {"strategy-0": waiting}) == ()
+    assert doubts.starved(LOOKED_S + 0.5, {"strategy-0": waiting, "inventory": waiting}) == ("strategy-0",)
+    assert doubts.starved(LOOKED_S + 1.0, {}) == ()
+    assert doubts.starved(LOOKED_S + 1.5, {"strategy-0": waiting}) == ()

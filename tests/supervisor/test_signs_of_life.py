@@ -132,3 +132,34 @@ def test_a_dead_child_shows_no_snapshot_of_its_last_life() -> None:
     world.die("inventory")
     shown = {actor.name: actor for actor in world.core.status().actors}["inventory"]
     assert (shown.snapshot, shown.vitals, shown.pid, shown.state) == ({}, None, 0, ActorState.STARTING)
+
+
+def test_a_child_that_waits_for_a_processor_while_others_answer_is_not_killed() -> None:
+    world = SupervisedWorld()
+    world.processes["risk_monitor"].hung = True
+    world.starved.add("risk_monitor")
+    world.run(4_000)
+    assert "kill risk_monitor" not in world.history
+    assert [(alert.code, alert.subject) for alert in world.alerts] == [(AlertCode.ACTOR_HUNG, "risk_monitor")]
+    assert "not killed" in world.alerts[0].text
+    world.processes["risk_monitor"].hung = False
+    world.run(1_000)
+    assert world.state_of("risk_monitor") is ActorState.RUNNING
+
+
+def test_one_that_starves_on_and_on_is_replaced_all_the_same() -> None:
+    world = SupervisedWorld()
+    world.processes["risk_monitor"].hung = True
+    world.starved.add("risk_monitor")
+    world.run(8_000)
+    assert world.history.count("kill risk_monitor") == 1
+
+
+def test_one_that_hangs_beside_a_starved_one_is_killed_as_soon_as_ever() -> None:
+    world = SupervisedWorld()
+    for name in ("risk_monitor", "strategy-0"):
+        world.processes[name].hung = True
+    world.starved.add("risk_monitor")
+    world.run(1_500)
+    assert "kill strategy-0" in world.history
+    assert "kill risk_monitor" not in world.history
