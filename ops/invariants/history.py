@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -96,11 +96,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings:
-    """Collects what a check sees; the texts kept are bounded, the count is not. `instant` is added to what is found while it is set."""
+    """Collects what a check sees; the texts kept are bounded, the count is not. `instant` says when something was found, for its text."""
 
-    def __init__(self, name: str) -> None:
-        self.instant = ""
+    def __init__(self, name: str, instant: Callable[[], str] = str) -> None:
         self._name = name
+        self._instant = instant
         self._checked = 0
         self._broken = 0
         self._violations: list[str] = []
@@ -111,7 +111,7 @@ class Findings:
         if not holds:
             self._broken += 1
             if len(self._violations) < VIOLATIONS_SHOWN_MAX:
-                self._violations.append(f"{violation}{self.instant}")
+                self._violations.append(violation + self._instant())
 
     @property
     def holds(self) -> bool:
@@ -126,13 +126,18 @@ class Findings:
 
 
 class Scene:
-    """What the checks must know beforehand. `stops` (shut, lifted) may grow while a run is watched."""
+    """What the checks must know beforehand. `stops` (shut, lifted) may grow while a run is watched; `instant` says how far it is."""
 
     def __init__(
-        self, instruments: Mapping[str, Instrument], install: str, stops: Sequence[tuple[int, int]] = ()
+        self,
+        instruments: Mapping[str, Instrument],
+        install: str,
+        stops: Sequence[tuple[int, int]] = (),
+        instant: Callable[[], str] = str,
     ) -> None:
         self.instruments = instruments
         self.stops = stops
+        self.instant = instant
         self._install = install
         self._parsed: dict[str, ids.ClientOrderId | None] = {}
 
@@ -159,7 +164,7 @@ class Checker:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.findings = Findings(self.name)
+        self.findings = Findings(self.name, scene.instant)
 
     def ledger(self, record: LedgerRecord) -> None:
         """Take the next record of the venue's ledger."""

@@ -39,11 +39,6 @@ class Referee:
         """Whether no rule has been broken so far."""
         return all(checker.findings.holds for checker in self._checkers)
 
-    def at(self, instant: str) -> None:
-        """What is found from now on happened at this instant."""
-        for checker in self._checkers:
-            checker.findings.instant = instant
-
     def ledger(self, record: LedgerRecord) -> None:
         """Take the next record of the venue's ledger."""
         for checker in self._of_ledger:

@@ -74,7 +74,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "book_age_ms_max": 5_000,
             "target_age_ms_max": 5_000,
             "amends": chance.choice((True, False)),
-            "price_tolerance_bps": chance.choice((0.03, 0.05, 0.1)),
+            "price_tolerance_bps": chance.choice((0.02, 0.04, 0.06)),
         }
     )
     assert settings.exchange is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.exchange.ledger import LedgerRecord
 from actors.order_manager.core import OrderManagerCore
 from actors.runtime.timers import TIMERS_MAX
 from ops.invariants.history import Difference, History, Scene
@@ -30,13 +29,13 @@ class Watch:
         self._peaks: dict[str, tuple[int, int]] = {}
         self._since_ns: dict[str, int] = {}
         self._differences: dict[str, Difference] = {}
-        scene = Scene({one.symbol: one for one in house.venue.instruments}, settings.install, house.stops)
+        instruments = {one.symbol: one for one in house.venue.instruments}
+        scene = Scene(instruments, settings.install, house.stops, self._instant)
         self.referee = Referee(scene)
         self._shards = {name: house.specs[name].shard for name in house.order_managers}
         house.world.journal_observers.append(self._journaled)
-        house.venue.recorded = self._recorded
+        house.venue.recorded = self.referee.ledger
         house.journal_lost = self.referee.journal_lost
-        self._instant_ns = 0
         for record in house.venue.ledger:
             self.referee.ledger(record)
 
@@ -56,18 +55,10 @@ class Watch:
     def _journaled(self, name: str, record: Message) -> None:
         shard = self._shards.get(name)
         if shard is not None:
-            self._keep_time()
             self.referee.journal(shard, record)
 
-    def _recorded(self, record: LedgerRecord) -> None:
-        self._keep_time()
-        self.referee.ledger(record)
-
-    def _keep_time(self) -> None:
-        now_ns = self._house.world.now_ns
-        if now_ns != self._instant_ns:
-            self._instant_ns = now_ns
-            self.referee.at(f" (at {(now_ns - START_NS) / SECOND_NS:.6f} s)")
+    def _instant(self) -> str:
+        return f" (at {(self._house.world.now_ns - START_NS) / SECOND_NS:.6f} s)"
 
     def _look(self) -> None:
         house = self._house
