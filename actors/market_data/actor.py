@@ -13,6 +13,7 @@ from actors.runtime.address_ledger import OTHERS_SHARE, join_address
 from actors.runtime.links.stage import Stage
 from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
+from actors.runtime.web_socket_stage import StageWebSocket
 from configs.schema import Settings
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
@@ -42,7 +43,8 @@ class MarketDataActor:
         self._stopped = False
         self._rehearsal: Rehearsal | None = None
         self._stage: Stage | None = None
-        self._imagined = MarketStreamDecoder(WireInstruments(spec.instruments))
+        self._imagined: StageWebSocket | None = None
+        self._imagined_decoder = MarketStreamDecoder(WireInstruments(spec.instruments))
 
     async def start(self, host: Host) -> None:
         """Begin to connect; books follow when the venue answers, and their state is told by FeedStatus."""
@@ -97,14 +99,22 @@ class MarketDataActor:
 
     def rehearse(self, now_ns: int) -> None:
         """Decode an imagined frame, apply it to an imagined book, and say that to nobody."""
-        if self._stage is None or self._rehearsal is None:
-            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings, now_ns), Stage(self.mailbox)
+        if self._rehearsal is None or self._stage is None or self._imagined is None:
+            host = self._host
+            assert host is not None, "a rehearsal before start"
+            self._rehearsal = Rehearsal(self._spec, self._settings, now_ns)
+            self._stage = Stage(self.mailbox, "strategy", self._settings.links, host.clock, host.log)
+            self._imagined = StageWebSocket(self._imagined_frame, host.clock)
+        self._imagined.receive(self._rehearsal.next_frame(now_ns))
+
+    def _imagined_frame(self, payload: bytes, received_ns: int) -> None:
         rehearsal, stage = self._rehearsal, self._stage
-        event = self._imagined.decode(stage.through(rehearsal.next_frame(now_ns)), now_ns)
+        assert rehearsal is not None and stage is not None
+        event = self._imagined_decoder.decode(payload, received_ns)
         assert event is not None
-        for effect in rehearsal.play(event, now_ns):
+        for effect in rehearsal.play(event, received_ns):
             if isinstance(effect, Publish):
-                stage.say(effect.body, now_ns)
+                stage.say(effect.body, received_ns)
 
     async def stop(self) -> None:
         """Close the sockets and drop calls on their way."""
@@ -112,6 +122,9 @@ class MarketDataActor:
         if self._stage is not None:
             self._stage.close()
             self._stage = None
+        if self._imagined is not None:
+            self._imagined.close()
+            self._imagined = None
         if self._feed is not None:
             await self._feed.stop()
         if self._calls:

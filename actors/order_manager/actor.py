@@ -12,25 +12,21 @@ from actors.order_manager.gateway import Gateway
 from actors.order_manager.rehearsal import Rehearsal
 from actors.runtime.journal import Journal, JournalError, JournalFailed
 from actors.runtime.journal_aside import put_aside
-from actors.runtime.journal_reading import read_shard_events, sealed
+from actors.runtime.journal_reading import read_shard_events
 from actors.runtime.links.stage import Stage
 from actors.runtime.shell import Host
 from actors.runtime.state_dir import StateDir
 from actors.runtime.stop_file import StopFile
-from actors.runtime.web_socket_frames import text_frames
 from configs.keys import load_keys
 from configs.schema import Settings
-from protocols.binance_usdm.order_frames import OrderFrames
-from protocols.binance_usdm.signing import HmacSigner
-from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.effects import Append, Call, JournalStalled
-from protocols.envelope import Message, encoder
+from protocols.envelope import Message
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import ActorSpec, ActorState, EmergencyStop
 from protocols.messages.journal import AmendIntended, OrderIntended, OrderWritten
 from protocols.messages.orders import AnyAccountEvent, AnyOrderEvent
 from protocols.messages.quoting import QuoteTargets
-from protocols.venue import AmendOrder, CancelOrder, PlaceOrder, VenueRequest
+from protocols.venue import VenueRequest
 
 SEGMENT_RECORDS_MAX = 500_000
 """Records after which a new segment of the journal begins; some hours of quoting two symbols."""
@@ -46,8 +42,6 @@ SYNC_LOOK_S = 0.25
 
 SYNC_LOOKS_PER_SEGMENT_LOOK = 80
 """How often, in these, the length of the journal is looked at; not while a sync hangs, for a new segment waits for its end."""
-
-NO_KEY = "a key that opens nothing: for orders that are rehearsed"
 
 LAST_WORDS_S = 0.05
 """How long a process whose journal failed waits, after it wrote its cancels, before it ends."""
@@ -77,8 +71,6 @@ class OrderManagerActor:
         """When the sync began that was told to hang; 0 while none does."""
         self._rehearsal: Rehearsal | None = None
         self._stage: Stage | None = None
-        self._imagined = OrderFrames(WireInstruments(spec.instruments), NO_KEY, HmacSigner(NO_KEY))
-        self._stop_file = StopFile(StateDir(spec.state_dir).stop_file)
 
     async def start(self, host: Host) -> None:
         """Take the journal, load it, and begin to connect; the core's recovery follows.
@@ -178,23 +170,26 @@ class OrderManagerActor:
             self._settle_soon()
 
     def rehearse(self, now_ns: int) -> None:
-        """Hear an imagined ladder, decide, and make the bytes of intents and orders under a key that opens nothing. All are forgotten."""
-        if self._gateway is None:
+        """Hear an imagined ladder, decide, and make the bytes of intents and orders. All are forgotten."""
+        host, journal, gateway = self._host, self._journal, self._gateway
+        if host is None or journal is None or gateway is None:
             return  # a dry run sends no order that would have to be fast
         if self._stage is None or self._rehearsal is None:
-            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings), Stage(self.mailbox)
+            self._rehearsal = Rehearsal(self._spec, self._settings)
+            self._stage = Stage(self.mailbox, "", self._settings.links, host.clock, host.log)
         rehearsal, stage = self._rehearsal, self._stage
         targets = stage.hear(rehearsal.next_targets(), now_ns)
         assert isinstance(targets, QuoteTargets)
-        frames: list[bytes] = []
+        intents: list[Message] = []
+        requests: list[Message] = []
         for effect in rehearsal.play(targets, now_ns):
             match effect:
                 case Append():
-                    sealed(0, encoder.encode(effect.record))
-                case Call(request=PlaceOrder() | AmendOrder() | CancelOrder() as request):
-                    frames.append(self._imagined.build(request))
-        self._stop_file.is_present()
-        stage.through(text_frames(frames))
+                    intents.append(effect.record)
+                case Call():
+                    requests.append(effect.request)
+        journal.rehearse(intents)
+        gateway.rehearse(requests)
 
     def _keep_intents(self) -> None:
         if not self._intents:

@@ -7,7 +7,7 @@ the decision) stands immediately before the write, so that what is delayed after
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.order_manager.event_watch import EventWatch
@@ -17,14 +17,17 @@ from actors.runtime.rest_client import RestClient
 from actors.runtime.shell import Host
 from actors.runtime.stop_file import StopFile
 from actors.runtime.web_socket import ReconnectingWebSocket
+from actors.runtime.web_socket_stage import StageWebSocket
 from configs.keys import ApiKeys
 from configs.schema import Settings
 from protocols.binance_usdm.damage import DamagedPayload
 from protocols.binance_usdm.order_frames import OrderFrames
 from protocols.binance_usdm.responses import decode_ws_api, ws_outcome
+from protocols.binance_usdm.signing import HmacSigner
 from protocols.binance_usdm.urls import VenueUrls, private_url
 from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.envelope import Message
 from protocols.messages.control import ActorSpec
 from protocols.messages.journal import OrderWritten
 from protocols.venue import (
@@ -65,6 +68,8 @@ PERIOD_S = 0.1
 
 REASON_CHARACTERS_MAX = 200
 
+NO_KEY = "a key that opens nothing: for orders that are rehearsed"
+
 NOBODYS_REQUEST = 0
 """Number of an outcome that answers no request of ours."""
 
@@ -103,6 +108,8 @@ class Gateway:
         self._urls = VenueUrls(rest=venue.rest_url, streams=venue.stream_url, ws_api=venue.ws_api_url)
         self._wires = WireInstruments(spec.instruments)
         self._frames = OrderFrames(self._wires, keys.api_key, keys.signer)
+        self._imagined = OrderFrames(self._wires, NO_KEY, HmacSigner(NO_KEY))
+        self._stage: StageWebSocket | None = None
         self._decoder = UserStreamDecoder(self._wires)
         self._ledger = join_address(spec.state_dir, spec.name)
         self._silent_until_ns = 0
@@ -170,6 +177,9 @@ class Gateway:
                 task.cancel()
             await asyncio.wait(self._calls)
         await self._rest.close()
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
         if self._ledger is not None:
             self._ledger.close()
 
@@ -210,6 +220,25 @@ class Gateway:
             self._note_written(place, written_ns)
         while len(self._waiting) > WAITING_MAX:
             del self._waiting[next(iter(self._waiting))]
+
+    def rehearse(self, requests: Sequence[Message]) -> None:
+        """Make the bytes of imagined orders, look at everything that a real one is checked against last, and send them to ourselves.
+
+        They are signed with a key that opens nothing.
+        """
+        if self._stage is None:
+            self._stage = StageWebSocket(lambda payload, received_ns: None, self._host.clock)
+        frames = self._imagined
+        gathered: list[tuple[PlaceOrder | AmendOrder | CancelOrder, bytes]] = []
+        for request in requests:
+            if isinstance(request, PlaceOrder):
+                gathered.append((request, frames.place(request)))
+            elif isinstance(request, AmendOrder):
+                gathered.append((request, frames.amend(request)))
+            elif isinstance(request, CancelOrder):
+                gathered.append((request, frames.cancel(request)))
+        self._last_check(self._host.clock.now_ns() + self._offset_ns())
+        self._stage.write_all([frame for _, frame in gathered])
 
     def cancel_now(self, request: CancelOrder) -> bool:
         """Write a cancel whose answer nobody will read, from a process that is about to end."""

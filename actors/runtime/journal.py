@@ -218,6 +218,14 @@ class Journal:
             values += (seq, None, None, sealed(seq, record))
         self._seq = seq
 
+    def rehearse(self, records: Sequence[Message]) -> None:
+        """Do what `append_ahead` does, beside the file: nothing is kept, and no number is used."""
+        encoded = [self._encode(record) for record in records]
+        if self._ahead is not None:
+            self._ahead.rehearse(encoded)
+        for record in encoded:
+            sealed(0, record)
+
     def settle(self) -> None:
         """Bring what was appended ahead into the database now.
 

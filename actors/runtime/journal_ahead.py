@@ -37,19 +37,22 @@ class AheadFile:
         finally:
             os.close(descriptor)
         self._end = 0
+        self._beside = mmap.mmap(-1, AHEAD_BYTES)
 
     def write(self, first_number: int, records: Sequence[bytes]) -> bool:
         """Keep records with consecutive numbers; False, and nothing is kept, where there is no room."""
-        parts: list[bytes] = []
-        for number, record in enumerate(records, first_number):
-            parts += (_HEADER.pack(len(record), _checksum(number, record), number), record)
-        block = b"".join(parts)
+        block = _block(first_number, records)
         end = self._end + len(block)
         if end > AHEAD_BYTES:
             return False
         self._map[self._end : end] = block
         self._end = end
         return True
+
+    def rehearse(self, records: Sequence[bytes]) -> None:
+        """Do the same beside the file."""
+        block = _block(0, records)[:AHEAD_BYTES]
+        self._beside[: len(block)] = block
 
     def clear(self) -> None:
         """Everything is in the database. The bytes stay; their numbers tell that they are old."""
@@ -58,6 +61,7 @@ class AheadFile:
     def close(self) -> None:
         """Let the file go; what it holds stays."""
         self._map.close()
+        self._beside.close()
 
 
 def read_ahead(path: Path) -> list[tuple[int, bytes]]:
@@ -84,6 +88,13 @@ def read_ahead(path: Path) -> list[tuple[int, bytes]]:
             break
         found.append((number, record))
     return found
+
+
+def _block(first_number: int, records: Sequence[bytes]) -> bytes:
+    parts: list[bytes] = []
+    for number, record in enumerate(records, first_number):
+        parts += (_HEADER.pack(len(record), _checksum(number, record), number), record)
+    return b"".join(parts)
 
 
 def _checksum(number: int, record: bytes) -> int:

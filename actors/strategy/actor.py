@@ -26,6 +26,7 @@ class StrategyActor:
         self.core = StrategyCore(spec, settings)
         self._spec = spec
         self._settings = settings
+        self._host: Host | None = None
         self._rehearsal: Rehearsal | None = None
         self._stage: Stage | None = None
         self._started = False
@@ -33,6 +34,7 @@ class StrategyActor:
 
     async def start(self, host: Host) -> None:
         """Nothing to open."""
+        self._host = host
         self._started = True
 
     def call(self, request: Message) -> None:
@@ -59,8 +61,11 @@ class StrategyActor:
 
     def rehearse(self, now_ns: int) -> None:
         """Hear an imagined book, price it, and say its ladder to nobody."""
+        host = self._host
+        assert host is not None, "a rehearsal before start"
         if self._stage is None or self._rehearsal is None:
-            self._rehearsal, self._stage = Rehearsal(self._spec, self._settings, now_ns), Stage(self.mailbox)
+            self._rehearsal = Rehearsal(self._spec, self._settings, now_ns)
+            self._stage = Stage(self.mailbox, "order_manager", self._settings.links, host.clock, host.log)
         rehearsal, stage = self._rehearsal, self._stage
         book = stage.hear(rehearsal.next_book(now_ns), now_ns)
         assert isinstance(book, BookTop)

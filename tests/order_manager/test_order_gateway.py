@@ -446,3 +446,16 @@ async def test_a_stop_file_holds_back_the_orders_of_a_message_and_lets_its_cance
     await until(lambda: len(setup.venue.frames) == 1)
     assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel"]
     assert [outcome.request_id for outcome in setup.host.of(NotSent)] == [7]
+
+
+async def test_nothing_of_rehearsed_orders_reaches_the_venue_or_is_remembered(setup: Setup) -> None:
+    await setup.up()
+    before = setup.gateway.snapshot()
+    for number in range(50):
+        setup.gateway.rehearse([setup.place(number), setup.cancel(number)])
+    assert setup.gateway.snapshot() == before
+    setup.call(setup.place(99))
+    await until(lambda: setup.host.of(OrderAnswered))
+    assert [frame["id"] for frame in setup.venue.frames] == [99]
+    assert [record.client_order_id for record in setup.written] == ["rm1-7-000-1"]
+    assert setup.venue.calls == []

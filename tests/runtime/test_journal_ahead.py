@@ -157,3 +157,13 @@ def test_a_new_owner_begins_with_an_empty_file(tmp_path: Path) -> None:
     AheadFile(path).close()
     assert read_ahead(path) == []
     assert read_ahead(tmp_path / "none.ahead") == []
+
+
+def test_a_rehearsed_append_keeps_nothing_and_uses_no_number(path: Path, journal: Journal) -> None:
+    journal.append_ahead([record("a")])
+    for _ in range(1_000):
+        journal.rehearse([record("imagined"), record("too")])
+    journal.append_ahead([record("b")])
+    assert journal.last_seq == 2
+    expected: list[tuple[int, Message]] = [(1, record("a")), (2, record("b"))]
+    assert list(read_journal(path)) == list(journal.read()) == expected

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +14,19 @@ from eventually import until
 from loguru import logger
 from runtime.fake_actor import ScriptedShell, settings_of, spec_of
 
+from actors.runtime.clock import BootClock
 from actors.runtime.links.stage import Stage
-from actors.runtime.precedence import REAL_TIME_PRIORITY, take_place
+from actors.runtime.precedence import REAL_TIME_PRIORITY, SWITCH_INTERVAL_S, take_place
 from actors.runtime.process import ActorProcess
 from actors.runtime.rehearsing import WAKING_NS, Pace
 from actors.runtime.state_dir import StateDir
+from actors.runtime.web_socket_stage import StageWebSocket
 from protocols.mailboxes import OrderManagerMailbox
 from protocols.messages.control import Drain
+from protocols.messages.market import VenueClock
 
 MS = 1_000_000
+WAITS_MAX = 10_000
 
 
 @pytest.fixture
@@ -90,12 +96,32 @@ async def test_a_rehearsal_that_fails_is_the_last_and_the_actor_goes_on(folder: 
     assert shell.rehearsals == 3
 
 
-def test_what_a_stage_says_it_hears_itself() -> None:
-    stage = Stage(OrderManagerMailbox)
+async def test_what_goes_into_a_stage_comes_out_of_it_as_from_a_link_and_what_it_says_is_heard_by_nobody() -> None:
+    stage = Stage(OrderManagerMailbox, "order_manager", settings_of().links, BootClock(), logger)
     try:
-        assert stage.hear(Drain(), 7) == Drain()
+        for number in range(100):
+            clock = VenueClock(offset_ns=number, error_ns=1, sampled_ns=2)
+            stage.say(clock, 7)
+            assert stage.hear(clock, 7) == clock
     finally:
         stage.close()
+
+
+async def test_a_stage_of_a_web_socket_receives_and_sends_like_a_connection() -> None:
+    received: list[bytes] = []
+    stage = StageWebSocket(lambda payload, at_ns: received.append(payload), BootClock())
+    frames = [b"%d" % number * 150 for number in range(100)]
+    try:
+        for frame in frames:
+            stage.receive(frame)
+            assert stage.write_all([frame, frame])
+        for _ in range(WAITS_MAX):
+            stage.receive(frames[0])
+            if len(received) >= len(frames):
+                break
+    finally:
+        stage.close()
+    assert received[: len(frames)] == frames
 
 
 class Scheduler:
@@ -104,19 +130,27 @@ class Scheduler:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, refusal: OSError | None = None) -> None:
         self.asked: list[tuple[int, int, int]] = []
         self._refusal = refusal
+        self.switch_interval_s = 0.0
         monkeypatch.setattr(os, "sched_setscheduler", self._set)
+        monkeypatch.setattr(sys, "setswitchinterval", self._switch)
 
     def _set(self, thread: int, policy: int, param: os.sched_param) -> None:
         if self._refusal is not None:
             raise self._refusal
         self.asked.append((thread, policy, param.sched_priority))
 
+    def _switch(self, interval_s: float) -> None:
+        self.switch_interval_s = interval_s
 
-def test_the_loop_of_the_order_path_comes_before_ordinary_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_every_thread_of_the_order_path_comes_before_ordinary_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Scheduler(monkeypatch)
     assert take_place("strategy", real_time=True) == "real time"
-    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-    assert kernel.asked == [(os.getpid(), policy, REAL_TIME_PRIORITY), (0, policy, REAL_TIME_PRIORITY)]
+    asked = {(policy, priority) for _, policy, priority in kernel.asked}
+    assert asked == {(os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, REAL_TIME_PRIORITY)}
+    assert threading.get_native_id() in {thread for thread, _, _ in kernel.asked}
+    assert len(kernel.asked) >= threading.active_count()
+    assert kernel.switch_interval_s == SWITCH_INTERVAL_S
 
 
 def test_where_real_time_is_not_permitted_status_says_so_and_nothing_else_happens(

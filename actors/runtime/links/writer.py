@@ -135,7 +135,7 @@ class LinkWriter:
         else:
             if place.path.is_socket():
                 place.path.unlink()
-            server = await loop.create_unix_server(self._accept, str(place.path))
+            server = await loop.create_unix_server(self.accept, str(place.path))
         self._servers.append(server)
         if self._beat is None:
             self._send_beats()
@@ -290,7 +290,8 @@ class LinkWriter:
             session.full = False
             self._on_full(session.name, False)
 
-    def _accept(self, challenge: bytes = b"") -> Connection:
+    def accept(self, challenge: bytes = b"") -> Connection:
+        """The connection of somebody who dialled and has not yet said who he is."""
         connection = Connection(
             GREETING_BYTES_MAX,
             on_frame=lambda kind, number, payload: self._greeted(connection, kind, payload, challenge),
@@ -301,7 +302,7 @@ class LinkWriter:
         return connection
 
     def _accept_from_elsewhere(self) -> Connection:
-        return self._accept(new_nonce())
+        return self.accept(new_nonce())
 
     def _met(self, connection: Connection, challenge: bytes) -> None:
         if len(self._strangers) >= STRANGERS_MAX:
