@@ -65,7 +65,7 @@ def order_event(
         "z": numbers.quantity_text(order.executed_lots),
         "L": numbers.price_text(fill.price_ticks if fill else 0),
         "n": plain(fill.commission) if fill else "0",
-        "N": contract.margin_asset,
+        "N": fill.commission_asset if fill else contract.margin_asset,
         "T": now_ms,
         "t": fill.trade_id if fill else 0,
         "b": "0",

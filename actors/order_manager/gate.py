@@ -117,7 +117,7 @@ class Gate:
             found.append(GateReason.SUPERSEDED)
         if self.draining:
             found.append(GateReason.DRAINING)
-        if symbol.halted:
+        if symbol.halted or now_ns < symbol.shut_until_ns:
             found.append(GateReason.SYMBOL_HALTED)
         if self._lease.is_over(now_ns):
             found.append(GateReason.LEASE)

@@ -129,7 +129,7 @@ class Lifecycle:
         shard.gate.stopped = ""
         self._stop = None
         for symbol in shard.symbols.values():
-            symbol.halted = ""
+            symbol.halted, symbol.shut_until_ns = "", 0
             symbol.faults_in_a_row = 0
             if symbol.recovered:
                 symbol.synchronised = False

@@ -50,6 +50,11 @@ _VENUE_FAULTS = frozenset(
 )
 """Refusals that say something of the venue or of our way to it, not of the order."""
 
+_NOT_TRADING_CODES = frozenset((-1122, -4140, -4141, -5024))
+
+NOT_TRADING_NS = 10_000_000_000
+"""How long a symbol is not quoted after the venue said that it does not trade."""
+
 OVERLOAD_WAITS_NS = (250_000_000, 500_000_000, 1_000_000_000, 2_000_000_000)
 """Waits after the first, second, ... answer in a row that the venue has too much to do."""
 
@@ -373,6 +378,12 @@ class Outcomes:
                     symbol.faults_in_a_row += 1
                     if symbol.faults_in_a_row >= FAULTS_IN_A_ROW_MAX:
                         shard.halt(symbol, AlertCode.BAD_DATA, text, now_ns)
+            case RefusalKind.STOP_SYMBOL if symbol is not None and refused.venue_code in _NOT_TRADING_CODES:
+                # The risk monitor looks at the listing, and its lease says when the symbol trades again.
+                symbol.shut_until_ns = now_ns + NOT_TRADING_NS
+                shard.outbox.alert(
+                    AlertCode.BAD_DATA, Severity.WARNING, subject, f"{text}; nothing is quoted for a while", now_ns
+                )
             case RefusalKind.STOP_SYMBOL:
                 if symbol is not None:
                     shard.halt(symbol, AlertCode.BAD_DATA, text, now_ns)

@@ -62,6 +62,8 @@ class Symbol:
         self.makes_way: dict[Side, int] = {}
         """By side: quotes at this price and beyond are not wanted, for a request that waits would meet them."""
         self.halted = ""
+        self.shut_until_ns = 0
+        """The venue said that the symbol does not trade: until then nothing is quoted."""
         self.feed_was_lost = False
         self.unexplained = False
         """Something happened that our tables do not explain: the venue is asked soon."""

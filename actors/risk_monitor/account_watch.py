@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 
 from actors.risk_monitor.board import Board
-from actors.risk_monitor.estimators.covariance import Floats, ReturnCovariance, quantile, value_at_risk
+from actors.risk_monitor.estimators.covariance import ReturnCovariance, quantile, value_at_risk
 from actors.risk_monitor.estimators.exposure import gross_exposure, largest_exposure, net_exposure
 from actors.risk_monitor.estimators.profit import HourlyPnl
 from actors.risk_monitor.estimators.venue_health import VenueHealth
@@ -30,7 +30,6 @@ class AccountWatch:
         self.equity = 0.0
         self._watches = watches
         self._covariance = ReturnCovariance(len(watches), windows.sample_ms, windows.covariance_halflife_ms)
-        self._exposures: Floats | None = None
         self._horizon_s = windows.value_at_risk_horizon_ms / 1_000
         self._deviations = quantile(windows.value_at_risk_confidence)
         self._warm_samples = windows.warm_up_ms // windows.sample_ms
@@ -59,16 +58,14 @@ class AccountWatch:
             put(Indicator.CONCENTRATION, largest_exposure(exposures) / self.limit)
             put(Indicator.WORST_LONG, sum([watch.worst_long for watch in watches]) / self.limit)
             put(Indicator.WORST_SHORT, sum([watch.worst_short for watch in watches]) / self.limit)
-        self._exposures = np.array(exposures) if any(exposures) else None
+        self._covariance.hold(exposures)
         self._put_correlated()
 
     def _put_correlated(self) -> None:
         """What depends on how the symbols move together."""
-        exposures, covariance = self._exposures, self._covariance
-        correlated = at_risk = 0.0
-        if exposures is not None:
-            correlated = covariance.correlated(exposures)
-            at_risk = value_at_risk(covariance.variance(exposures), self._horizon_s, self._deviations)
+        covariance = self._covariance
+        correlated = covariance.correlated()
+        at_risk = value_at_risk(covariance.variance(), self._horizon_s, self._deviations)
         if self.limit > 0:
             self.board.put(Indicator.CORRELATED_EXPOSURE, correlated / self.limit)
         if self.equity > 0:

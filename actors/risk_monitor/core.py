@@ -13,7 +13,8 @@ from actors.risk_monitor.judgement import AccountView, SymbolView
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.leases import LeaseDesk
 from actors.risk_monitor.level_desk import STOPPED_BY, LevelDesk
-from actors.risk_monitor.limits import Bounds, equity_has_moved, symbol_limits, written_limits
+from actors.risk_monitor.limit_desk import LimitDesk
+from actors.risk_monitor.limits import Bounds, symbol_limits, written_limits
 from actors.risk_monitor.lookout import Lookout
 from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.notices import Notices
@@ -83,7 +84,6 @@ from protocols.venue import (
 _JUDGE = "judge"
 _MS = 1_000_000
 _ZERO = Decimal(0)
-_ACCOUNT_NOTIONAL = "account_notional_max"
 
 
 class RiskMonitorCore:
@@ -98,11 +98,11 @@ class RiskMonitorCore:
         self, spec: ActorSpec, settings: Settings, memory: RiskMemory | None = None, damaged: str | None = None
     ) -> None:
         risk = self._risk = settings.risk
-        self._caps = settings.hard_caps
+        caps = settings.hard_caps
         self._notices = Notices(spec.name)
         orders = {i.instrument_id: OpenOrders(memory is None) for i in spec.instruments}
         self._symbols = {
-            i.instrument_id: SymbolView(i, written_limits(risk, i, self._caps), orders[i.instrument_id])
+            i.instrument_id: SymbolView(i, written_limits(risk, i, caps), orders[i.instrument_id])
             for i in spec.instruments
         }
         self._watches = {i.instrument_id: SymbolWatch(i, risk, orders[i.instrument_id]) for i in spec.instruments}
@@ -114,7 +114,7 @@ class RiskMonitorCore:
         self._margin_assets = frozenset(i.margin_asset for i in spec.instruments)
         self._pnl = dict.fromkeys(self._symbols, (0.0, 0.0))
         self._levels = LevelDesk(self._symbols, risk.levels, self._notices)
-        self._capital = Capital(risk, self._caps)
+        self._capital = Capital(risk, caps)
         self._breakers = BreakerBoard(self._symbols, risk.breakers)
         self._guards = {i: BehaviourGuard(v.instrument.symbol, risk.behaviour) for i, v in self._symbols.items()}
         self._remedies: dict[InstrumentId, Remedy] = {}
@@ -131,14 +131,11 @@ class RiskMonitorCore:
         self._streams = StreamNumbers()
         self._clock: VenueClock | None = None
         self._draining = False
-        self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, risk.account_notional_max.in_quote(None) or _ZERO)
-        self._equity_step: Decimal | None = None
+        self._limits = LimitDesk(self._symbols, self._watches, self._account_watch, risk, caps)
         self._sampled_ns = 0
         self._judge_period_ns = risk.judge_period_ms * _MS
         """How often the passing of time alone is judged (ages, windows)."""
-        self._desk.set_limits(
-            self._account_max, {i: view.limits.position_notional_max for i, view in self._symbols.items()}
-        )
+        self._desk.set_limits(self._limits.account_max, self._limits.position_max)
         self._memory = memory or RiskMemory()
         if memory is not None:
             self._capital.restore(memory)
@@ -243,7 +240,7 @@ class RiskMonitorCore:
             account_board=self._account_watch.board,
             levels=self._levels,
             capital=self._capital,
-            account_max=self._account_max,
+            account_max=self._limits.account_max,
             limits=self._present_limits,
             thresholds=self._risk.indicators,
             breakers=self._breakers.views(),
@@ -463,11 +460,8 @@ class RiskMonitorCore:
         """Limits changed while we run: they hold from this step on, and leases say so within their period."""
         settings = Settings.model_validate_json(message.settings_json)
         risk = self._risk = settings.risk
-        for view in self._symbols.values():
-            view.written = written_limits(risk, view.instrument, self._caps)
         self._capital.change(risk)
-        self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, risk.account_notional_max.in_quote(None) or _ZERO)
-        self._equity_step = None
+        self._limits.change(risk)
         self._follow_limits()
         return [Log(LogLevel.WARNING, f"settings changed: {'; '.join(message.changes)}"), *self._judge(now_ns)]
 
@@ -485,26 +479,10 @@ class RiskMonitorCore:
             self._capital.clock(now_ns + self._clock.offset_ns)
 
     def _follow_limits(self) -> None:
-        """Let the limits follow marks and equity, in steps."""
-        equity = self._account.equity
-        stepped = equity is not None and equity_has_moved(equity, self._equity_step)
-        if stepped:
-            self._equity_step = equity
-            account_max = self._risk.account_notional_max.in_quote(equity) or _ZERO
-            self._account_max = self._caps.capped(_ACCOUNT_NOTIONAL, account_max)
-            self._account_watch.limit = float(self._account_max)
-        changed = stepped
-        for instrument_id, view in self._symbols.items():
-            if view.follow(self._equity_step) or stepped:
-                changed = True
-                limits = view.limits
-                self._watches[instrument_id].rescale(
-                    limits.position_notional_max, self._equity_step or _ZERO, limits.open_orders_max
-                )
-        if changed:
-            position_max = {i: view.limits.position_notional_max for i, view in self._symbols.items()}
-            self._levels.notional_max = position_max
-            self._desk.set_limits(self._account_max, position_max)
+        """Let the limits follow marks and equity, and tell those who go by them."""
+        if self._limits.follow(self._account.equity):
+            self._levels.notional_max = self._limits.position_max
+            self._desk.set_limits(self._limits.account_max, self._limits.position_max)
             self._account_watch.revalue()
 
     def _judge_crossed(self, watch: SymbolWatch | None, now_ns: int) -> list[Effect]:
@@ -525,7 +503,7 @@ class RiskMonitorCore:
             capital.loss_stopped,
             capital.loss_max() or _ZERO,
             sum((view.notional for view in self._symbols.values()), _ZERO),
-            self._account_max,
+            self._limits.account_max,
             self._account_watch.board,
         )
         mark_age_ns_max = self._risk.mark_age_ms_max * _MS
@@ -569,11 +547,9 @@ class RiskMonitorCore:
     def _present_limits(self, view: SymbolView) -> SymbolLimits:
         instrument_id = view.instrument.instrument_id
         level = self._levels.verdict(instrument_id).level
-        total = sum((one.limits.position_notional_max for one in self._symbols.values()), _ZERO)
-        part = view.limits.position_notional_max / total if total else _ZERO
         bounds = Bounds(
             bracket_notional_max=self._lookout.bracket(instrument_id),
-            margin_notional_max=self._lookout.margin_notional(instrument_id, part),
+            margin_notional_max=self._lookout.margin_notional(instrument_id, self._limits.part_of(view)),
             trial_orders=self._breakers.trial_orders(instrument_id),
             remedy=self._remedies.get(instrument_id, NOTHING),
         )

@@ -31,7 +31,7 @@ from protocols.venue import (
 BIDS, ASKS = [(MID - 5, 10)], [(MID + 5, 10)]
 
 
-def refusing(rig: Rig, kind: RefusalKind, asked: type = PlaceOrder):
+def refusing(rig: Rig, kind: RefusalKind, code: int = -1, asked: type = PlaceOrder):
     def answer(request):
         if not isinstance(request, asked):
             return None
@@ -40,7 +40,7 @@ def refusing(rig: Rig, kind: RefusalKind, asked: type = PlaceOrder):
             received_ns=rig.now_ns,
             usage=Usage(),
             kind=kind,
-            venue_code=-1,
+            venue_code=code,
             text=kind.value,
         )
 
@@ -93,6 +93,19 @@ def test_a_closed_symbol_is_halted_and_the_others_go_on():
     rig.want(BIDS, [])
     assert rig.shown("BTCUSDC").halted
     assert len(rig.venue.open(ETH)) == 2
+
+
+@pytest.mark.parametrize("code", [-1122, -4140, -4141, -5024])
+def test_a_symbol_that_does_not_trade_now_is_quoted_again_by_itself(code: int):
+    rig = Rig().come_up()
+    refusing(rig, RefusalKind.STOP_SYMBOL, code)
+    rig.want(BIDS, [])
+    rig.run(9_000)
+    assert ("SYMBOL_HALTED" in rig.shown().gate_reasons, rig.shown().halted) == (True, "")
+    assert len(rig.venue.of(PlaceOrder)) == 1, "it is not tried again in a loop"
+    rig.venue.answer = lambda request: None
+    rig.run(2_000)
+    assert len(rig.venue.open()) == 1
 
 
 def test_a_refused_key_halts_every_symbol():
@@ -152,7 +165,7 @@ def test_an_answer_to_nothing_is_read_over():
 def test_a_cancel_refused_for_another_reason_is_repeated():
     rig = Rig(order_age_ms_min=0).come_up()
     rig.want(BIDS, [])
-    refusing(rig, RefusalKind.RETRY_LATER, CancelOrder)
+    refusing(rig, RefusalKind.RETRY_LATER, asked=CancelOrder)
     rig.want([], [])
     rig.run(1_000)
     assert len(rig.venue.of(CancelOrder)) == 3

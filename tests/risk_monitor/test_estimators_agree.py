@@ -11,6 +11,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from shared_data import shared_path
 
@@ -93,19 +95,52 @@ def equal_weights(moves: pd.DataFrame) -> ReturnCovariance:
     return sampled(moves, 10**16)
 
 
+def held(covariance: ReturnCovariance, exposures: np.ndarray) -> ReturnCovariance:
+    covariance.hold(list(exposures))
+    return covariance
+
+
+MOVES = st.lists(
+    st.tuples(st.integers(0, 2), st.floats(-0.01, 0.01) | st.just(0.0), st.floats(0, 1)), min_size=1, max_size=30
+)
+
+
+@given(
+    samples=st.lists(st.lists(st.floats(-0.01, 0.01) | st.just(0.0), min_size=3, max_size=3), max_size=5),
+    exposures=st.lists(st.floats(-1e5, 1e5) | st.just(0.0), min_size=3, max_size=3),
+    moves=MOVES,
+)
+def test_step_by_step_is_the_same_as_anew(
+    samples: list[list[float]], exposures: list[float], moves: list[tuple[int, float, float]]
+) -> None:
+    stepped, anew = ReturnCovariance(3, 1_000, 60_000), ReturnCovariance(3, 1_000, 60_000)
+    for one in (stepped, anew):
+        for sample in samples:
+            one.sample(np.array(sample))
+    stepped.hold(exposures)
+    for symbol, move, share in moves:
+        stepped.move(symbol, move, share)
+        anew.move(symbol, move, share)
+    anew.hold(exposures)
+    scale = sum(map(abs, exposures)) + 1e-9
+    assert stepped.variance() == pytest.approx(anew.variance(), rel=1e-6, abs=1e-12 * scale)
+    assert stepped.correlated() == pytest.approx(anew.correlated(), rel=1e-5, abs=1e-5 * scale)
+
+
 def test_the_open_period_moves_the_covariance_like_a_sample_of_its_share() -> None:
     moves = returns().tail(200)
     ours, last = equal_weights(moves.iloc[:-1]), moves.iloc[-1]
+    exposures = np.array([12_000.0, -7_000.0])
+    ours.hold(exposures)
     for symbol, move in enumerate(last):
         ours.move(symbol, float(move), 0.5)
     expected = (moves.T @ moves / (len(moves) - 0.5)).to_numpy()
     assert ours.per_second() == pytest.approx(expected, rel=1e-9)
-    exposures = np.array([12_000.0, -7_000.0])
-    assert ours.variance(exposures) == pytest.approx(float(exposures @ expected @ exposures), rel=1e-9)
+    assert ours.variance() == pytest.approx(float(exposures @ expected @ exposures), rel=1e-9)
     deviations = np.sqrt(np.diag(expected))
     rho = expected[0, 1] / deviations.prod()
     correlated = math.sqrt(12_000.0**2 + 7_000.0**2 - 2 * rho * 12_000.0 * 7_000.0)
-    assert ours.correlated(exposures) == pytest.approx(correlated, rel=1e-9)
+    assert ours.correlated() == pytest.approx(correlated, rel=1e-9)
 
 
 def test_covariance_is_that_of_weighted_moments() -> None:
@@ -122,7 +157,7 @@ def test_value_at_risk_is_the_quantile_of_the_normal_law_of_scipy() -> None:
     moves = returns()
     covariance = (moves.T @ moves / len(moves)).to_numpy()
     exposures = np.array([12_000.0, -7_000.0])
-    variance = equal_weights(moves).variance(exposures)
+    variance = held(equal_weights(moves), exposures).variance()
     deviation = math.sqrt(float(exposures @ covariance @ exposures) * 600)
     for confidence in (0.9, 0.95, 0.99):
         expected = stats.norm(scale=deviation).ppf(confidence)
@@ -132,7 +167,7 @@ def test_value_at_risk_is_the_quantile_of_the_normal_law_of_scipy() -> None:
 def test_value_at_risk_is_exceeded_about_as_often_as_it_says() -> None:
     moves = returns()
     exposures = np.array([10_000.0, 10_000.0])
-    limit = value_at_risk(equal_weights(moves).variance(exposures), 1.0, quantile(0.95))
+    limit = value_at_risk(held(equal_weights(moves), exposures).variance(), 1.0, quantile(0.95))
     exceeded = float(((moves.to_numpy() @ exposures) < -limit).mean())
     assert 0.005 < exceeded < 0.10, "recorded returns have fat tails and many zeros, but it is the right order"
 
@@ -143,7 +178,7 @@ def test_correlated_exposure_uses_the_correlation_of_scipy() -> None:
     rho = stats.pearsonr(moves["btcusdt"], moves["ethusdt"]).statistic
     for one, other in ((5_000.0, 3_000.0), (5_000.0, -3_000.0)):
         expected = math.sqrt(one**2 + other**2 + 2 * rho * one * other)
-        assert ours.correlated(np.array([one, other])) == pytest.approx(expected, rel=1e-3)
+        assert held(ours, np.array([one, other])).correlated() == pytest.approx(expected, rel=1e-3)
     assert gross_exposure([5_000.0, -3_000.0]) == 8_000 and net_exposure([5_000.0, -3_000.0]) == 2_000
 
 

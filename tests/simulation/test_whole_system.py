@@ -6,17 +6,19 @@ A failing case is repeated by its test id alone: the same seed gives the same hi
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from actors.inventory.core import InventoryCore
 from actors.order_manager.core import OrderManagerCore
 from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.eyes import WEIGHT_1M
 from actors.risk_monitor.snapshot import RiskSnapshot
 from configs.loading import load_settings
-from configs.schema import Settings
+from configs.schema import FeeSettings, Settings
 from ops.invariants.all import check_all
 from ops.invariants.history import History
 from ops.report import build_report, live_order_ids
@@ -80,6 +82,27 @@ def test_a_quiet_run_quotes_both_sides_is_filled_and_ends_with_nothing_live() ->
     assert all(verdict["held"] for verdict in report["invariants"].values())
     looked_at = {name for name, verdict in report["invariants"].items() if verdict["checked"] > 0}
     assert looked_at >= {"I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I10", "I13", "I14", "I15"}
+
+
+@pytest.mark.parametrize("bnb", ["0", "10"])
+def test_over_a_whole_run_the_books_equal_the_venues_income_records_to_the_last_digit(bnb: str) -> None:
+    settings = demo_settings()
+    assert settings.exchange is not None
+    own = {
+        "fees": {"USDC": FeeSettings(maker=Decimal("0.0001237"), taker=Decimal("0.0004"))},
+        "fee_burn": bnb != "0",
+        "balances": {"USDC": Decimal(100_000), "BNB": Decimal(bnb)},
+    }
+    house = House(settings.model_copy(update={"exchange": settings.exchange.model_copy(update=own)}), seed=4)
+    house.start()
+    house.run_s(130)
+    inventory = house.world.core_of("inventory")
+    assert isinstance(inventory, InventoryCore)
+    view = inventory.snapshot()
+    assert (view.income_windows >= 3, view.income_records > 50, view.income_differences) == (True, True, {})
+    assert all(Decimal(one.fees) > 0 and not one.fees_unvalued for one in view.symbols.values())
+    fills = [one for one in house.world.journal_of("order_manager-0") if isinstance(one, OrderFilled)]
+    assert {one.fee_asset for one in fills} == {"USDC" if bnb == "0" else "BNB"}
 
 
 def test_limits_that_the_venue_has_lowered_are_obeyed_without_a_refusal() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -12,21 +13,26 @@ Floats = NDArray[np.float64]
 
 
 class ReturnCovariance:
-    """Exponentially weighted covariance of log returns per second.
+    """Exponentially weighted covariance of log returns per second, and what it makes of the exposures that are held.
 
     Formula: C = sum(w_k r_k r_k') / sum(w_k) / period, w = 0.5 ** (age / halflife), the mean taken as zero; the period that is not over
     yet counts with the returns so far and with the share of it that has passed. Unit: 1 / s. Source: mids of all symbols sampled at
-    the same instants, and each book since; a symbol without two samples in a row adds nothing to its row.
+    the same instants, and each book since; a symbol without two samples in a row adds nothing to its row. A book moves one return: what
+    follows from it is brought up to date in a few steps, and computed anew with every sample and every new exposure.
     """
 
     def __init__(self, symbols: int, sample_ms: int, halflife_ms: int) -> None:
         self._keep = 0.5 ** (sample_ms / halflife_ms)
         self._period_s = sample_ms / 1_000
         self._sum: Floats = np.zeros((symbols, symbols))
-        self._squares: Floats = np.zeros(symbols)
+        self._squares = [0.0] * symbols
         self._weight = 0.0
-        self._open: Floats = np.zeros(symbols)
+        self._open = [0.0] * symbols
         self._open_share = 0.0
+        self._exposures = [0.0] * symbols
+        self._unit = [0.0] * symbols
+        self._products: Floats = np.zeros(symbols)
+        self._whole = self._unit_whole = self._moved = self._unit_moved = self._alone = 0.0
         self.samples = 0
 
     def sample(self, log_returns: Floats) -> None:
@@ -34,42 +40,80 @@ class ReturnCovariance:
         returns = np.nan_to_num(log_returns, nan=0.0, posinf=0.0, neginf=0.0)
         self._sum *= self._keep
         self._sum += np.outer(returns, returns)
-        self._squares = np.diag(self._sum).copy()
+        self._squares = np.diag(self._sum).tolist()
         self._weight = self._keep * self._weight + 1.0
-        self._open[:] = 0.0
+        self._open = [0.0] * len(self._open)
         self._open_share = 0.0
         self.samples += 1
+        self._compute()
+
+    def hold(self, exposures: Sequence[float]) -> None:
+        """Take the signed exposures (quote currency) from now on."""
+        self._exposures = list(exposures)
+        self._compute()
 
     def move(self, symbol: int, log_return: float, share: float) -> None:
         """Take the return of one symbol since the last sample, when `share` (0 to 1) of the period has passed."""
-        self._open[symbol] = log_return if math.isfinite(log_return) else 0.0
         self._open_share = share
+        before, now = self._open[symbol], log_return if math.isfinite(log_return) else 0.0
+        self._open[symbol] = now
+        exposure = self._exposures[symbol]
+        if exposure == 0.0 or now == before:
+            return
+        square, unit_before = self._squares[symbol], self._unit[symbol]
+        self._alone += exposure * exposure * (_is_alone(square, now) - _is_alone(square, before))
+        unit = self._unit[symbol] = _unit(exposure, square, now)
+        step = unit - unit_before
+        self._moved += exposure * (now - before)
+        self._unit_moved += unit * now - unit_before * before
+        self._unit_whole += 2.0 * step * float(self._products[symbol]) + step * step * square
+        self._products += self._sum[symbol] * step
 
     def per_second(self) -> Floats:
         """Covariance of returns over one second."""
         covariance: Floats = (self._sum + np.outer(self._open, self._open)) / self._divisor()
         return covariance
 
-    def variance(self, exposures: Floats) -> float:
-        """Variance of the value of signed `exposures` (quote currency) over one second: w' C w."""
-        moved = float(exposures.dot(self._open))
-        return (float(exposures.dot(self._sum.dot(exposures))) + moved * moved) / self._divisor()
+    def variance(self) -> float:
+        """Variance of the value of the exposures w (quote currency) over one second: w' C w."""
+        return (self._whole + self._moved * self._moved) / self._divisor()
 
-    def correlated(self, exposures: Floats) -> float:
+    def correlated(self) -> float:
         """Gross exposure that one single asset would have at the same risk: positions that hedge each other count for less.
 
         Formula: sqrt(w' R w), R = correlations of returns; a symbol that never moved counts in full. Unit: quote currency, >= 0.
         """
-        squares = self._squares + self._open * self._open
-        has_moved = squares > 0.0
-        alone = exposures[~has_moved]
-        unit = np.divide(exposures, np.sqrt(squares), out=np.zeros_like(exposures), where=has_moved)
-        moved = float(unit.dot(self._open))
-        return _root(float(unit.dot(self._sum.dot(unit))) + moved * moved + float(alone.dot(alone)))
+        return _root(self._unit_whole + self._unit_moved * self._unit_moved + self._alone)
+
+    def _compute(self) -> None:
+        """Everything anew: w' S w and w' r, the same of w by its symbols' deviations, and what never moved."""
+        if not any(self._exposures):
+            self._unit = [0.0] * len(self._exposures)
+            self._products = np.zeros(len(self._exposures))
+            self._whole = self._unit_whole = self._moved = self._unit_moved = self._alone = 0.0
+            return
+        each = list(zip(self._exposures, self._squares, self._open, strict=True))
+        self._unit = [_unit(exposure, square, now) for exposure, square, now in each]
+        self._alone = sum([exposure * exposure * _is_alone(square, now) for exposure, square, now in each])
+        signed, unit, moved = np.array(self._exposures), np.array(self._unit), np.array(self._open)
+        self._products = self._sum.dot(unit)
+        self._whole = float(signed.dot(self._sum.dot(signed)))
+        self._unit_whole = float(unit.dot(self._products))
+        self._moved, self._unit_moved = float(signed.dot(moved)), float(unit.dot(moved))
 
     def _divisor(self) -> float:
         weight = self._weight + self._open_share
         return weight * self._period_s if weight > 0.0 else 1.0
+
+
+def _unit(exposure: float, square: float, now: float) -> float:
+    """An exposure by the deviation of its symbol (without its weight, which is common to all); 0 where it never moved."""
+    total = square + now * now
+    return exposure / math.sqrt(total) if total > 0.0 else 0.0
+
+
+def _is_alone(square: float, now: float) -> bool:
+    return square + now * now <= 0.0
 
 
 def quantile(confidence: float) -> float:
