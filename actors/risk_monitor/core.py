@@ -265,7 +265,7 @@ class RiskMonitorCore:
             if view.instrument == instrument:
                 continue
             view.instrument = self._watches[instrument_id].instrument = instrument
-            view.written = written_limits(self._risk, instrument, self._caps)
+            self._limits.renew(view)
             text = f"filters were changed by the venue: version {instrument.version} holds"
             effects += self._notices.once(AlertCode.FILTERS_CHANGED, Severity.WARNING, instrument.symbol, text, now_ns)
             effects.append(Publish(InstrumentChanged(instrument_id=instrument_id, instrument=instrument)))
@@ -299,9 +299,8 @@ class RiskMonitorCore:
             return []
         watch.take_book(top, now_ns)
         self._account_watch.move(self._places[top.instrument_id], watch.open_return, watch.open_share)
-        usual = watch.usual_return if watch.is_warm else 0.0
-        self._breakers.take_return(top.instrument_id, watch.open_return, usual, now_ns)
-        self._breakers.take_book(top, watch.depth_ratio, watch.is_warm, now_ns)
+        self._breakers.take_return(top.instrument_id, watch.open_return, watch.usual_return, now_ns)
+        self._breakers.take_book(top, watch.depth_ratio, watch.knows_depth, now_ns)
         return self._judge_crossed(watch, now_ns)
 
     def _on_request(self, request: LeaseRequest, now_ns: int) -> list[Effect]:

@@ -50,9 +50,13 @@ class LimitDesk:
         """Other limits are written from now on; `follow` puts them in force."""
         self._risk = risk
         for view in self._views.values():
-            view.written = written_limits(risk, view.instrument, self._caps)
+            self.renew(view)
         self.account_max = self._account_max(None)
         self._equity_step = None
+
+    def renew(self, view: SymbolView) -> None:
+        """Write a symbol's limits anew, for its filters or the configuration changed."""
+        view.written = written_limits(self._risk, view.instrument, self._caps)
 
     def follow(self, equity: Decimal | None) -> bool:
         """Let the limits follow marks and equity, in steps; whether any changed."""

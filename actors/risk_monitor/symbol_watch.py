@@ -105,9 +105,9 @@ class SymbolWatch:
             put(Indicator.ADVERSE_SELECTION, self._markout.mean_bps(), self._markout.count >= ORDERS_JUDGED_MIN)
 
     @property
-    def is_warm(self) -> bool:
-        """Whether enough was seen to know what is usual."""
-        return self._liquidity.is_warm and self._volatility.is_warm
+    def knows_depth(self) -> bool:
+        """Whether enough was seen to know which depth is usual."""
+        return self._liquidity.is_warm
 
     @property
     def depth_ratio(self) -> float:
@@ -116,8 +116,8 @@ class SymbolWatch:
 
     @property
     def usual_return(self) -> float:
-        """Standard deviation of the return of one sampling period, over the long window."""
-        return self._volatility.usual_return()
+        """Standard deviation of the return of one sampling period, over the long window; 0 before it is known."""
+        return self._volatility.usual_return() if self._volatility.is_warm else 0.0
 
     def take_mark(self, mark: MarkPrice, now_ns: int) -> None:
         """A new mark moves everything that is valued by it."""
