@@ -35,7 +35,7 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
 
     `found`: updates that an order manager missed though it lived and heard its private stream. Not among them, and told apart:
     `caught_up`, what the venue did while no order manager lived or its private stream was away (nobody could hear of it, and the gate is
-    shut until it is caught up), `raced`, what it did while the comparison ran, or so shortly before that the event cannot have been there yet,
+    shut until it is caught up), `raced`, what it did while the comparison ran, or so shortly before that the event cannot have been there,
     and `doubted`, what the journal held already and was asked about because of another request without an answer.
     """
 

@@ -130,6 +130,7 @@ def kill_in_flight(row: Row, live: Live, victims: list[ActorStatus], told: Told)
     proxy = live.proxy
     toward = Toward.US if row.variant == ANSWERS else Toward.VENUE
     began = proxy.rules(Rule(way=Way.ORDERS, toward=toward, effect=Effect.HOLD, match=NEW_ORDER), *held(Way.PRIVATE))
+    proxy.reset(Way.MARKET)  # quotes move by amendments: this has every one cancelled and placed anew
 
     def flying() -> tuple[Touched, ...]:
         return tuple(
