@@ -89,8 +89,15 @@ async def test_python_binance_sync_async_and_sockets(tmp_path: Path) -> None:
 async def test_nautilus_trader_quotes_amends_trades_and_reconciles(tmp_path: Path) -> None:
     async with serving(tmp_path / "l") as server:
         seen = await round_of("nautilus_round.py", server)
-    assert seen["step"] == 6
-    assert seen["orders"] == [["LIMIT", "CANCELED"], ["MARKET", "FILLED"], ["MARKET", "FILLED"]]
+        leverage = server.exchange.venue.accounts[DEMO_ACCOUNT].position("BTCUSDC").leverage
+    assert seen["step"] == 8
+    assert leverage == 10
+    assert seen["orders"] == [
+        ["LIMIT", "GTC", "CANCELED"],
+        ["LIMIT", "GTD", "CANCELED"],
+        ["MARKET", "GTC", "FILLED"],
+        ["MARKET", "GTC", "FILLED"],
+    ]
     assert {"quote", "trade", "book", "mark", "OrderUpdated", "PositionOpened", "PositionClosed"} <= set(seen["seen"])
 
 
@@ -104,9 +111,11 @@ async def test_the_official_sdk_on_rest_streams_and_the_websocket_api(tmp_path: 
         assert (rest["countdown"], rest["leverage"], rest["commission"]) == ("60000", 10, "0.00040000")
         assert rest["trades"]
         assert rest["listen key"]
+        assert (rest["gtd"], rest["ioc"], rest["brackets"], rest["margin type"]) == (True, "NEW", 10, True)
+        assert (rest["batch amended"], rest["batch canceled"]) == (["0.020"] * 2, ["CANCELED"] * 2)
     assert seen["streams"] == {"depth": True, "trade": True, "user": True}
-    for name in ("ws hmac", "ws ed25519"):
-        assert seen[name] == {"status": ["NEW", "CANCELED"], "balance": True}
+    assert seen["ws hmac"] == {"status": ["NEW", "CANCELED"], "balance": True}
+    assert seen["ws ed25519"] == seen["ws hmac"] | {"logon": ED_KEY}
 
 
 def ccxt_pro(port: int) -> Any:
@@ -150,5 +159,44 @@ async def test_ccxt_pro_watches_and_trades(tmp_path: Path) -> None:
             assert [(each["id"], each["status"]) for each in told] == [(order["id"], "open")]
             canceled = await client.cancel_order_ws(order["id"], symbol)
             assert canceled["status"] == "canceled"
+            assert await ccxt_settings(client, symbol) == {
+                "countdown": "60000",
+                "tiers": 10,
+                "leverage": 10,
+                "margin mode": "-4046",
+                "gtd": "GTD",
+                "batch": ["open", "open"],
+                "canceled": 2,
+                "maker": 0.0,
+                "listen key": {},
+            }
         finally:
             await client.close()
+
+
+async def ccxt_settings(client: Any, symbol: str) -> dict[str, Any]:
+    """What ccxt does by REST besides: times, brackets, batches and settings."""
+    market = {"symbol": client.market(symbol)["id"]}
+    till = client.milliseconds() + 700_000
+    limit = (symbol, "limit", "buy", 0.01, 60_900.0)
+    seen: dict[str, Any] = {}
+    counted = await client.fapiPrivatePostCountdownCancelAll(market | {"countdownTime": 60_000})
+    seen["countdown"] = counted["countdownTime"]
+    seen["tiers"] = len((await client.fetch_leverage_tiers([symbol]))[symbol])
+    seen["leverage"] = int((await client.set_leverage(10, symbol))["leverage"])
+    try:
+        seen["margin mode"] = await client.set_margin_mode("cross", symbol)
+    except ccxt.BaseError as error:
+        seen["margin mode"] = "-4046" if "-4046" in str(error) else str(error)
+    order = await client.create_order(*limit, {"timeInForce": "GTD", "goodTillDate": till})
+    seen["gtd"] = order["info"]["timeInForce"]
+    await client.cancel_all_orders(symbol)
+    names = ("symbol", "type", "side", "amount", "price")
+    placed = await client.create_orders([dict(zip(names, limit, strict=True)) for _ in range(2)])
+    seen["batch"] = [each["status"] for each in placed]
+    seen["canceled"] = len(await client.cancel_orders([each["id"] for each in placed], symbol))
+    seen["maker"] = (await client.fetch_trading_fee(symbol))["maker"]
+    await client.fetch_funding_history(symbol)
+    key = await client.fapiPrivatePostListenKey()
+    seen["listen key"] = await client.fapiPrivateDeleteListenKey(key)
+    return seen

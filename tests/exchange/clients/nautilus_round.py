@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from nautilus_trader.adapters.binance import (
     BinanceLiveDataClientFactory,
     BinanceLiveExecClientFactory,
 )
+from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
 from nautilus_trader.config import InstrumentProviderConfig, LiveExecEngineConfig, LoggingConfig, TradingNodeConfig
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.data import BarType
@@ -74,6 +76,9 @@ class Round(Strategy):
         self.note(type(event).__name__)
 
     def on_order_accepted(self, event: Any) -> None:
+        if self.step == 6:
+            self.step = 7
+            self.cancel_all_orders(INSTRUMENT)
         if self.step == 1:
             self.step = 2
             order = self.cache.order(event.client_order_id)
@@ -88,6 +93,8 @@ class Round(Strategy):
         if self.step == 3:
             self.step = 4
             self.submit_order(self.order_factory.market(INSTRUMENT, OrderSide.BUY, Quantity.from_str("0.010")))
+        elif self.step == 7:
+            self.step = 8
 
     def on_position_opened(self, event: Any) -> None:
         if self.step == 4:
@@ -99,11 +106,21 @@ class Round(Strategy):
     def on_position_closed(self, event: Any) -> None:
         if self.step == 5:
             self.step = 6
+            self.submit_order(
+                self.order_factory.limit(
+                    INSTRUMENT,
+                    OrderSide.BUY,
+                    Quantity.from_str("0.010"),
+                    self.resting.price,
+                    TimeInForce.GTD,
+                    expire_time=self.clock.utc_now() + timedelta(minutes=12),
+                )
+            )
 
     def on_second(self, event: Any) -> None:
         wanted = {"quote", "trade", "book", "mark"}
         self.note("second")
-        if (self.step == 6 and wanted <= set(self.seen)) or self.seen["second"] > 25:
+        if (self.step == 8 and wanted <= set(self.seen)) or self.seen["second"] > 25:
             self.stop_node()
 
 
@@ -123,7 +140,7 @@ def main(port: str, key: str, secret: str) -> None:
         logging=LoggingConfig(log_level=sys.argv[4] if len(sys.argv) > 4 else "ERROR"),
         exec_engine=LiveExecEngineConfig(reconciliation=True),
         data_clients={BINANCE: BinanceDataClientConfig(**shared)},
-        exec_clients={BINANCE: BinanceExecClientConfig(**shared)},
+        exec_clients={BINANCE: BinanceExecClientConfig(**shared, futures_leverages={BinanceSymbol("BTCUSDC"): 10})},
         timeout_connection=20.0,
         timeout_reconciliation=10.0,
         timeout_portfolio=10.0,
@@ -141,7 +158,9 @@ def main(port: str, key: str, secret: str) -> None:
         node.run()
         account = node.cache.account_for_venue(INSTRUMENT.venue)
         balance = account.balance_total().as_decimal() if account and len(account.balances()) == 1 else Decimal(0)
-        orders = sorted((order.order_type.name, order.status.name) for order in node.cache.orders())
+        orders = sorted(
+            (order.order_type.name, order.time_in_force.name, order.status.name) for order in node.cache.orders()
+        )
     finally:
         node.dispose()
     print(

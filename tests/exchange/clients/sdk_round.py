@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from binance_common.configuration import (
     ConfigurationWebSocketAPI,
     ConfigurationWebSocketStreams,
 )
+from binance_common.errors import BadRequestError
 from binance_sdk_derivatives_trading_usds_futures import DerivativesTradingUsdsFutures
 
 BTC = "BTCUSDC"
@@ -60,6 +62,39 @@ def rest_round(port: str, **key: Any) -> dict[str, Any]:
     seen["commission"] = client.user_commission_rate(symbol=BTC).data().taker_commission_rate
     seen["leverage"] = client.change_initial_leverage(symbol=BTC, leverage=10).data().leverage
     seen["listen key"] = len(client.start_user_data_stream().data().listen_key) > 20
+    client.keepalive_user_data_stream()
+    client.close_user_data_stream()
+    return seen | more_orders(client, float(away))
+
+
+def more_orders(client: Any, away: float) -> dict[str, Any]:
+    """Times in force, batches, and settings."""
+    seen: dict[str, Any] = {}
+    limit = {"symbol": BTC, "side": "BUY", "type": "LIMIT", "quantity": 0.01, "price": away}
+    till = (int(time.time()) + 700) * 1_000
+    seen["gtd"] = client.new_order(**limit, time_in_force="GTD", good_till_date=till).data().good_till_date == till
+    seen["ioc"] = client.new_order(**limit, time_in_force="IOC").data().status
+    order = {name: str(value) for name, value in limit.items()} | {"timeInForce": "GTX"}
+    placed = [plain(row) for row in client.place_multiple_orders(batch_orders=[order, order]).data()]
+    numbers = [row["orderId"] for row in placed]
+    amended = client.modify_multiple_orders(
+        batch_orders=[
+            {"orderId": number, "symbol": BTC, "side": "BUY", "quantity": "0.02", "price": str(away)}
+            for number in numbers
+        ]
+    ).data()
+    seen["batch amended"] = [plain(row)["origQty"] for row in amended]
+    canceled = client.cancel_multiple_orders(symbol=BTC, order_id_list=numbers).data()
+    seen["batch canceled"] = [plain(row)["status"] for row in canceled]
+    client.cancel_all_open_orders(symbol=BTC)
+    seen["orders"] = len(client.all_orders(symbol=BTC).data()) >= 6
+    brackets = plain(client.notional_and_leverage_brackets(symbol=BTC).data())
+    rows = brackets[0] if isinstance(brackets, list) else brackets
+    seen["brackets"] = len(rows["brackets"])
+    try:
+        client.change_margin_type(symbol=BTC, margin_type="CROSSED")
+    except BadRequestError as error:
+        seen["margin type"] = "No need to change margin type" in str(error)
     return seen
 
 
@@ -90,13 +125,18 @@ async def streams_round(port: str, key: str, secret: str) -> dict[str, Any]:
     return seen
 
 
-async def ws_api_round(port: str, **key: Any) -> dict[str, Any]:
+async def ws_api_round(port: str, *, logs_on: bool, **key: Any) -> dict[str, Any]:
     client = DerivativesTradingUsdsFutures(
         config_ws_api=ConfigurationWebSocketAPI(stream_url=f"ws://127.0.0.1:{port}/ws-fapi/v1", **key)
     ).websocket_api
     connection = await client.create_connection()
     seen: dict[str, Any] = {}
     try:
+        if logs_on:
+            said = await connection.send_signed_message(
+                {"method": "session.logon", "params": {}}, signer=connection.signer, api_key=True, session_logon=True
+            )
+            seen["logon"] = said.data()["result"]["apiKey"]
         book = plain((await connection.order_book(symbol=BTC, limit=5)).data().result)
         away = float(f"{float(book['bids'][0][0]) * 0.98:.1f}")
         placed = await connection.new_order(
@@ -117,8 +157,8 @@ def main(port: str, key: str, secret: str, ed_key: str, ed_file: str) -> None:
         "rest": rest_round(port, api_key=key, api_secret=secret),
         "rest ed25519": rest_round(port, api_key=ed_key, private_key=private),
         "streams": asyncio.run(streams_round(port, key, secret)),
-        "ws hmac": asyncio.run(ws_api_round(port, api_key=key, api_secret=secret)),
-        "ws ed25519": asyncio.run(ws_api_round(port, api_key=ed_key, private_key=private)),
+        "ws hmac": asyncio.run(ws_api_round(port, logs_on=False, api_key=key, api_secret=secret)),
+        "ws ed25519": asyncio.run(ws_api_round(port, logs_on=True, api_key=ed_key, private_key=private)),
     }
     print("RESULT " + json.dumps(result))
 
