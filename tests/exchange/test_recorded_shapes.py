@@ -58,6 +58,25 @@ def recorded_calls() -> Iterator[tuple[str, str, str, Any]]:
             for method, answers in methods.items():
                 for number, answer in enumerate(answers):
                     yield f"gct{path}#{number}", method, path, answer.get("data")
+    cases = root / "data/ccxt-cases/binance_usdm_responses.json"
+    if cases.exists():
+        for number, case in enumerate(json.loads(cases.read_text())["cases"]):
+            method, path = case["endpoint"].split(" ")
+            yield f"ccxt{path}#{number}", method, path, as_on_the_wire(case["httpResponse"])
+
+
+def as_on_the_wire(value: Any) -> Any:
+    """Ids and times as numbers again: ccxt's recordings have them as texts."""
+    if isinstance(value, list):
+        return [as_on_the_wire(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            name: int(each)
+            if name in ("id", "orderId", "time", "updateTime", "goodTillDate", "adl") and isinstance(each, str)
+            else as_on_the_wire(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 def loose_json(text: str) -> Any:
