@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".clients/bin/python"
 SCRIPTS = ROOT / "tests/exchange/clients"
-CLIENT_S_MAX = 90.0
+CLIENT_S_MAX = 300.0
 
 
 async def run_client(script: str, *arguments: str) -> dict[str, Any]:
