@@ -25,6 +25,9 @@ ESTIMATORS_MS = {
 }
 """Windows short enough that a wild market is forgotten within a run."""
 
+EYES_MS = {"positions_ms": 4_000, "account_ms": 4_000, "symbol_config_ms": 20_000}
+"""The risk monitor's looks: those at what may change all through a run, those at rules and filters a few times in it."""
+
 THRESHOLDS = IndicatorThresholds.model_validate({"book_age": {"warning": 8.0, "limit": 15.0}})
 """Those of the defaults but for the age of a book, of which a seed hears seldom."""
 
@@ -62,7 +65,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
             "lease_period_ms": lease_ms // 3,
             "estimators": settings.risk.estimators.model_copy(update=ESTIMATORS_MS),
             "indicators": THRESHOLDS,
-            "eyes": settings.risk.eyes.model_copy(update={"positions_ms": 4_000, "account_ms": 4_000}),
+            "eyes": settings.risk.eyes.model_copy(update=EYES_MS),
         }
     )
     orders = settings.order_manager.model_copy(

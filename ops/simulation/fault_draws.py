@@ -198,6 +198,7 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.FOREIGN_TRADE: lambda chance, cast: _fault(count=chance.choice((-1, 1)) * chance.randint(1, 3)),
     FaultKind.FOREIGN_ORDER: lambda chance, cast: _fault((), chance.randint(100, 9_000), count=chance.choice((-1, 1))),
     FaultKind.SYMBOL_HALTED: _venue((1_000, 8_000)),
+    FaultKind.FILTERS_CHANGED: lambda chance, cast: _fault(),
     FaultKind.FEES_CHANGED: _venue((1_000, 10_000)),
     FaultKind.FUNDING_SPIKE: lambda chance, cast: _fault(
         (), 1_000, size_ms=chance.randint(200, 4_000), count=chance.choice((-1, 1))

@@ -87,6 +87,8 @@ class FaultKind(enum.StrEnum):
 
     SYMBOL_HALTED = "symbol_halted"
     """The first symbol does not trade for a while."""
+    FILTERS_CHANGED = "filters_changed"
+    """The least notional of each symbol doubles, or goes back to what it was."""
     FEES_CHANGED = "fees_changed"
     FUNDING_SPIKE = "funding_spike"
     MARGIN_CALL = "margin_call"
@@ -115,6 +117,7 @@ VENUES_OWN = frozenset(
         FaultKind.EVENTS_SILENT,
         FaultKind.MARKET_SILENT,
         FaultKind.MALFORMED_FRAME,
+        FaultKind.FILTERS_CHANGED,
     }
 )
 

@@ -40,6 +40,9 @@ _LASTING = (
 )
 """How the reasons of levels begin that rightly last."""
 
+_ACCEPT = "then resume to accept it"
+"""How they end where a person has to look at a difference of the account."""
+
 
 def replayed_twice(house: House) -> list[str]:
     """I4: an order manager made from its journal is the same when every record is read once more."""
@@ -114,15 +117,15 @@ class Observation:
             for symbol, view in core.snapshot().symbols.items():
                 is_halted = bool(view.halted) and bool(_HALT_ALERTS & self._house.alerts.keys())
                 resting = self._house.venue.resting(symbol)
-                if not is_halted and not (view.gate_open and resting) and not self._restrains_losses(symbol):
+                if not is_halted and not (view.gate_open and resting) and not self._waits_for_a_person(symbol):
                     idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {resting} orders rest at the venue"
         return idle
 
-    def _restrains_losses(self, symbol: str) -> bool:
-        """Whether a loss holds the symbol back for longer than a run lasts; that it does was told."""
+    def _waits_for_a_person(self, symbol: str) -> bool:
+        """Whether the risk monitor holds the symbol back, and has said so, for a loss or for what a person has to accept."""
         core = self._house.world.core_of("risk_monitor")
         if not isinstance(core, RiskMonitorCore) or AlertCode.LEVEL_CHANGED not in self._house.alerts:
             return False
         seen = core.snapshot()
         reasons = (seen.reason, seen.symbols[symbol].reason)
-        return any(reason.startswith(_LASTING) for reason in reasons)
+        return any(reason.startswith(_LASTING) or reason.endswith(_ACCEPT) for reason in reasons)
