@@ -37,6 +37,11 @@ def era_begins_after(epoch: int) -> int:
     return epoch << ERA_BITS
 
 
+def era_of(seq: int) -> int:
+    """The era that a number belongs to."""
+    return (seq - 1) >> ERA_BITS
+
+
 def begins_era(seq: int) -> bool:
     """Whether nothing of its era came before this number. 1 begins the era of journals that are older than eras."""
     return seq % (1 << ERA_BITS) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.arithmetic.sequences import ERA_BITS, ERAS, Arrival, StreamNumbers, begins_era, era_begins_after
+from protocols.arithmetic.sequences import ERA_BITS, ERAS, Arrival, StreamNumbers, begins_era, era_begins_after, era_of
 
 
 def test_numbers_in_turn_repeated_and_missing() -> None:
@@ -49,3 +49,8 @@ def test_a_later_era_is_above_every_number_of_an_earlier_one_and_fits_into_64_bi
 def test_an_epoch_whose_numbers_would_not_fit_is_refused(epoch: int) -> None:
     with pytest.raises(ValueError, match="is not below"):
         era_begins_after(epoch)
+
+
+def test_a_number_belongs_to_the_era_that_it_began_in() -> None:
+    first = era_begins_after(7) + 1
+    assert (era_of(1), era_of(first - 1), era_of(first), era_of(first + 10)) == (0, 6, 7, 7)

@@ -18,6 +18,7 @@ from actors.exchange.ledger import (
 from ops.invariants.all import check_all
 from ops.invariants.history import Difference, History
 from ops.report import build_report
+from protocols.arithmetic.sequences import era_begins_after
 from protocols.client_order_id import ClientOrderId
 from protocols.envelope import Message
 from protocols.messages.alerts import Alert, AlertCode, Severity
@@ -382,8 +383,11 @@ def test_a_position_that_another_lot_has_changed_breaks_i15() -> None:
     opening = PositionAdopted(
         instrument_id=BTC, position_lots=0, entry_price=Decimal(0), trade_id_last=0, venue_time_ns=1
     )
-    assert broken(history(ledger, (opening, *journal, taken(100, "0.0001", 2)))) == set()
-    assert broken(history(ledger, (opening, *journal, taken(10, "0.0001", 2)))) == {"I15"}
+    before = (taken(0, "0.001", 1), opening, *journal)
+    assert broken(history(ledger, (*before, taken(100, "0.0001", 2)))) == set()
+    assert broken(history(ledger, (*before, taken(10, "0.0001", 2)))) == {"I15"}
+    anew = msgspec.structs.replace(taken(0, "0.0001", 2), event_seq=era_begins_after(7) + 1)
+    assert broken(history(ledger, (*before, anew))) == set(), "a life without a journal does not know yet"
 
 
 def test_a_fill_booked_twice_breaks_i13() -> None:
