@@ -84,6 +84,7 @@ class Rehearsal:
         """What a real order manager would do about this ladder, in its order: intents to journal, orders and cancels to send."""
         effects = self._core.handle(targets, now_ns)
         self._answer_all()
+        self._shard.budget.roll(self._shard.clock.at(now_ns))
         return effects
 
     def _answer_all(self) -> None:

@@ -156,7 +156,7 @@ class ActorProcess:
         self._recorder = self._make_recorder()
         self._carried_out = shell.carried_out if isinstance(shell, Gathers) else None
         self._rehearse = shell.rehearse if isinstance(shell, Rehearses) else None
-        self._pace = Pace(settings.order_path.rehearsal_core_share, REHEARSAL_PERIOD_NS_MIN)
+        self._pace = Pace(settings.order_path.rehearsal_core_share / settings.shards, REHEARSAL_PERIOD_NS_MIN)
         self._walked_ns = 0
         self._rehearsing: asyncio.TimerHandle | None = None
 

@@ -51,8 +51,8 @@ class OrderPathSettings(Section):
     """How the processes between a market frame and an order are kept fast.
 
     `real_time`: their loops are scheduled before every ordinary process, where the system permits it (status says whether).
-    `rehearsal_core_share`: the part of one core that each of these processes may use for walking its way over imagined data
-    while nothing happens, so that a real order finds code and data in the processor's caches; 0 for never.
+    `rehearsal_core_share`: the part of one core that each of the three roles, over all shards, may use for walking its way over
+    imagined data while nothing happens, so that a real order finds code and data in the processor's caches; 0 for never.
     """
 
     real_time: bool = True

@@ -1,10 +1,10 @@
 """The floor of tick to order: three processes that only pass bytes on.
 
 The first receives the venue's WebSocket frames and forwards each raw over a Unix socket, the second forwards it again, the third writes
-one WebSocket frame of an order's size for each. Same loop, same WebSocket library and same direct writes as the live actors; no
-decoding, no decision, no journal, no signature. Every frame counts, also those on which raymaker sends nothing: by kind of frame the
-floor's medians lie no further apart than those of its blocks. But it walks its way a hundred times a second on the recorded minutes and
-raymaker its own some twenty times, so more of what the floor needs is still in the processor's caches. Started by
+one WebSocket frame of an order's size for each. Same loop, same WebSocket library, same direct writes and same place on the processor as
+the live actors; no decoding, no decision, no journal, no signature. Every frame counts, also those on which raymaker sends nothing: by
+kind of frame the floor's medians lie no further apart than those of its blocks, and a floor that writes for each fifth frame only, as
+often as raymaker writes orders, takes as long. Started by
 ops/bench/tick_to_order.py as
 
     python -m ops.bench.floor first  URL[,URL] NEXT_SOCKET

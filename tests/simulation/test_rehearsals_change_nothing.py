@@ -137,3 +137,13 @@ def test_where_quotes_move_by_cancel_and_place_that_is_rehearsed(house: House) -
         effects = manager.play(manager.next_targets(), number * MS)
         requests = [type(effect.request) for effect in effects if isinstance(effect, Call)]
         assert requests == [CancelOrder, PlaceOrder]
+
+
+def test_what_is_imagined_does_not_pile_up(house: House) -> None:
+    manager = OrderManagerRehearsal(house.specs["order_manager-0"], house.settings)
+    for second in range(1, 200):
+        manager.play(manager.next_targets(), second * 1_000 * MS)
+    shard = manager._shard
+    (symbol,) = shard.symbols.values()
+    assert shard.budget.orders_used_1m <= 61
+    assert (len(symbol.table.live), len(symbol.table.finished), len(shard.desk.in_flight)) == (2, 0, 0)
