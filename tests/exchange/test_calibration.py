@@ -50,6 +50,7 @@ TOLERANCES = {
 }
 """How far the average of the synthetic runs may lie from the recording, as a part of it."""
 
+pytestmark = pytest.mark.timeout(600)
 assets = pytest.mark.parametrize("asset", ["BTC", "ETH"])
 
 
