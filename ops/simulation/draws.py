@@ -49,7 +49,7 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     book_stream = chance.choice((*["depth@500ms"] * 9, "depth"))
     strategy = settings.strategy.model_copy(
         update={
-            "levels": chance.choice((1, 1, 2, 2, 3)),
+            "levels": chance.choice((1, 2, 2, 3)),
             "position_notional_max": limit * Decimal("0.8"),
             "refresh_ms": 2_000,
             "half_spread_bps_min": chance.choice((0.05, 0.1, 0.2)),
@@ -70,14 +70,14 @@ def draw_settings(chance: random.Random, settings: Settings) -> Settings:
     )
     orders = settings.order_manager.model_copy(
         update={
-            "order_age_ms_min": chance.choice((0, 1_000, 2_000)),
+            "order_age_ms_min": chance.choice((0, 500, 2_000)),
             "audit_period_ms": chance.choice((5_000, *[10_000] * 4)),
             "countdown_ms": chance.choice((10_000, *[20_000] * 3)),
             "beat_ms": beat_ms,
             "book_age_ms_max": 5_000,
             "target_age_ms_max": 5_000,
             "amends": chance.choice((True, False)),
-            "price_tolerance_bps": chance.choice((0.02, 0.04, 0.06)),
+            "price_tolerance_bps": chance.choice((0.02, 0.03, 0.05)),
         }
     )
     assert settings.exchange is not None

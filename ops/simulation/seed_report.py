@@ -13,6 +13,9 @@ from ops.simulation.fault_draws import seeds_for_all
 from ops.simulation.faults import FaultKind
 from ops.simulation.seeds import Case, SeedResult
 
+FAILED_SEEDS_MAX = 100
+"""So many failed seeds are named."""
+
 ALL_FAULTS = "all"
 """Stands for every kind of fault."""
 
@@ -23,6 +26,7 @@ class SeedTotals:
     def __init__(self, kinds: Sequence[FaultKind] = tuple(FaultKind)) -> None:
         self.seeds = self.failed = 0
         self._kinds = kinds
+        self._failed_seeds: list[int] = []
         self._sums: Counter[str] = Counter()
         self._injected: Counter[str] = Counter()
         self._checked: Counter[str] = Counter()
@@ -34,6 +38,8 @@ class SeedTotals:
         """Count one run."""
         self.seeds += 1
         self.failed += bool(result.violations)
+        if result.violations and len(self._failed_seeds) < FAILED_SEEDS_MAX:
+            self._failed_seeds.append(result.case.seed)
         self._sums.update(messages=result.messages, accepted=result.accepted, fills=result.fills)
         self._injected.update(result.injected)
         self._checked.update(result.checked)
@@ -68,6 +74,7 @@ class SeedTotals:
         return {
             "seeds": self.seeds,
             "failed": self.failed,
+            "failed_seeds": list(self._failed_seeds),
             "smallest_honest_run": self.honest_seeds,
             "broken": dict(sorted(self._broken.items())),
             "missing": self.missing(),
