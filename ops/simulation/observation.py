@@ -35,10 +35,12 @@ _LASTING = (
     Indicator.HOURLY_PNL.value,
     Indicator.DAILY_LOSS.value,
     Indicator.DRAWDOWN.value,
+    Indicator.INVALID_RATIO.value,
     "the day's loss",
     "the drawdown",
+    "the breaker of losses is open",
 )
-"""How the reasons of levels begin that rightly last."""
+"""How the reasons of levels begin that rightly last longer than a run: losses, and windows of ten minutes."""
 
 _ACCEPT = "then resume to accept it"
 """How they end where a person has to look at a difference of the account."""
@@ -122,7 +124,7 @@ class Observation:
         return idle
 
     def _waits_for_a_person(self, symbol: str) -> bool:
-        """Whether the risk monitor holds the symbol back, and has said so, for a loss or for what a person has to accept."""
+        """Whether the risk monitor holds the symbol back, and has said so, for what rightly lasts or for what a person has to accept."""
         core = self._house.world.core_of("risk_monitor")
         if not isinstance(core, RiskMonitorCore) or AlertCode.LEVEL_CHANGED not in self._house.alerts:
             return False
