@@ -52,6 +52,9 @@ KEY_CHECK_NS = 1_000_000_000
 DRAIN_LOOK_NS = 250_000_000
 RESTART_S = 0.2
 JOURNAL_RESTART_S = 0.5
+ON_ITS_WAY_NS = 500_000_000
+"""An alert so young may be on its way yet when a run ends."""
+
 LINK_BACK_NS = 20_000_000
 STOP_REASON = "a person stopped"
 
@@ -307,7 +310,7 @@ class House:
             claimed_positions=positions,
             stops=tuple(self.stops),
             copied=tuple(self.world.journal_of("inventory")),
-            raised=tuple(self._raised),
+            raised=tuple(alert for alert in self._raised if alert.raised_ns < self.world.now_ns - ON_ITS_WAY_NS),
             told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
         )
 
