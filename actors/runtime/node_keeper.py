@@ -265,7 +265,7 @@ class NodeKeeper:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(END_S)
-        kill_marked(self._kept.marker, self._kept.part, known=started)
+        kill_marked(self._kept.marker, self._kept.part, known=started, leader_pid=process.pid)
         process.wait()
 
     def _pause(self, seconds: float) -> None:

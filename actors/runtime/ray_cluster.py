@@ -377,10 +377,23 @@ def marked(marker: str, part: str = "") -> list[psutil.Process]:
     return found
 
 
-def kill_marked(marker: str, part: str = "", known: Iterable[psutil.Process] = ()) -> None:
+def of_session(leader_pid: int) -> list[psutil.Process]:
+    """Living processes of the session that this process leads: a fact that outlives a process's environment, hence its marks."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader_pid:
+                found.append(process)
+    return found
+
+
+def kill_marked(marker: str, part: str = "", known: Iterable[psutil.Process] = (), leader_pid: int = 0) -> None:
     """SIGKILL all of `marked`; again, for what was being started meanwhile. Returns when they and all of `known` are gone.
 
-    A process that ends loses its marks some moments before it is gone; whoever ended it earlier names it in `known`.
+    A process has no marks in the moments in which it begins and ends; whoever ended it earlier names it in `known`.
+
+    Args:
+        leader_pid: of a child of the caller that leads a session: all of it are meant as well. 0 for none.
 
     Raises:
         ClusterError: some survive it.
@@ -389,6 +402,8 @@ def kill_marked(marker: str, part: str = "", known: Iterable[psutil.Process] = (
     seen = set(known)
     while True:
         seen |= set(marked(marker, part))
+        if leader_pid:
+            seen |= set(of_session(leader_pid))
         left = [process for process in seen if runs(process)]
         if not left:
             return

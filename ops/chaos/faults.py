@@ -25,6 +25,7 @@ from protocols.messages.journal import OrderIntended
 
 FROZEN_S = 10.0
 BLOCKED_S = 30.0
+LEAKED_S = 600.0
 END_S_MAX = 10.0
 BEGIN_S_MAX = 10.0
 FILE_BYTES_MAX = 4_096
@@ -230,6 +231,8 @@ def _grow(note: str, bytes_per_s: int, bytes_max: int, kept: list[Any] | None = 
     kept.append(piece)
     if len(kept) * len(piece) < bytes_max:
         asyncio.get_running_loop().call_later(0.1, _grow, note, bytes_per_s, bytes_max, kept)
+    else:
+        asyncio.get_running_loop().call_later(LEAKED_S, kept.clear)  # what has leaked is not given back
 
 
 def _arm(actor: HostedActor, point: str, note: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,8 @@ def chaos(
         if file is not None and not file.absolute().parent.is_dir():
             raise bad_usage(f"the folder of {option} {file} does not exist.")
     keys = _keys(rows)
+    # Whoever ends the suite, what its row has started is cleared away as on Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if duration is not None:
         if rows is not None:
             raise bad_usage("--for draws its own rows: leave out --rows.")

@@ -325,7 +325,7 @@ def test_paper_trading_names_the_public_addresses_of_binance_and_its_own_venue_i
         (
             {"SPEED": "2"},
             "exchange",
-            "follow: a followed market goes its own way; scenario and speed are not for it",
+            "follow: a followed market goes its own way; scenario, model and speed are not for it",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from shared_data import shared_path
@@ -110,6 +110,7 @@ MOVES = st.lists(
     exposures=st.lists(st.floats(-1e5, 1e5) | st.just(0.0), min_size=3, max_size=3),
     moves=MOVES,
 )
+@example(samples=[], exposures=[0.0, 1.0, 0.0], moves=[(1, 3.9276200763249934e-160, 0.0)])
 def test_step_by_step_is_the_same_as_anew(
     samples: list[list[float]], exposures: list[float], moves: list[tuple[int, float, float]]
 ) -> None:

@@ -109,6 +109,17 @@ def test_only_the_part_that_is_meant_is_killed(tmp_path: Path, head: socket.sock
             process.wait()
 
 
+def test_a_process_that_shows_no_marks_is_killed_with_its_session(tmp_path: Path, head: socket.socket) -> None:
+    kept = kept_part(tmp_path, head.getsockname()[1])
+    leader = subprocess.Popen(SLEEP, start_new_session=True)
+    try:
+        kill_marked(kept.marker, "node", leader_pid=leader.pid)
+        assert not is_alive(leader.pid)
+    finally:
+        leader.kill()
+        leader.wait()
+
+
 class Answers(HeadWatch):
     """A head whose identity is what the test says."""
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+SQUARE_MIN = 1e-20
+"""Squared returns that sum to no more are no move: a deviation of 1e-10 is far below a tick of any symbol."""
+
 
 class ReturnCovariance:
     """Exponentially weighted covariance of log returns per second, and what it makes of the exposures that are held.
@@ -109,11 +112,11 @@ class ReturnCovariance:
 def _unit(exposure: float, square: float, now: float) -> float:
     """An exposure by the deviation of its symbol (without its weight, which is common to all); 0 where it never moved."""
     total = square + now * now
-    return exposure / math.sqrt(total) if total > 0.0 else 0.0
+    return exposure / math.sqrt(total) if total > SQUARE_MIN else 0.0
 
 
 def _is_alone(square: float, now: float) -> bool:
-    return square + now * now <= 0.0
+    return square + now * now <= SQUARE_MIN
 
 
 def quantile(confidence: float) -> float:
