@@ -13,7 +13,7 @@ STEADY_S = 3.0
 """Everything quotes only when it has done so at each look for this long."""
 
 DRAIN_S = 15.0
-"""A drained order manager has stopped within this, and the time that its drain may take."""
+"""A drained order manager has stopped within this and the time that its drain may take, once no fault is left."""
 
 LAST_WORDS_S = 3.0
 """What is on its way after the drain arrives within this."""
@@ -80,13 +80,18 @@ class Observation:
             self.violations.append(f"I9: {symbol} does not quote {bound_s:g} s after {since}: {why}")
         return took_s
 
-    def drain(self) -> None:
-        """Drain every order manager and wait until it has stopped; a successor that comes meanwhile is drained too."""
+    def drain(self, faults_s: float) -> None:
+        """Drain every order manager and wait until it has stopped; a successor that comes meanwhile is drained too.
+
+        Args:
+            faults_s: seconds until the last fault, and what it makes others wait for, is over: the bound counts from there.
+        """
         house = self._house
+        bound_s = max(faults_s, 0.0) + DRAIN_S + house.settings.supervision.drain_timeout_ms / 1_000
         took_s = 0.0
         left: list[str] = []
         drained: dict[str, int] = {}
-        while took_s < DRAIN_S + (house.settings.supervision.drain_timeout_ms / 1_000):
+        while took_s < bound_s:
             for name in house.order_managers:
                 if house.world.core_of(name) is not None and drained.get(name) != house.world.epoch_of(name):
                     drained[name] = house.world.epoch_of(name)

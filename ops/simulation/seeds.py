@@ -129,14 +129,16 @@ class _Run:
         observed.until_quoting(warm_up_s(house.settings), "the start")
         for fault in case.schedule:
             plan(house, fault, self._injected)
+        faults_s = max((fault.ends_ms for fault in case.schedule), default=0) / 1_000
+        over_s = self._elapsed_s() + faults_s
         if case.drain_ms:
             house.run_s(case.drain_ms / 1_000)
         else:
-            house.run_s(max((fault.ends_ms for fault in case.schedule), default=0) / 1_000)
+            house.run_s(faults_s)
             house.venue.clear_faults()
             self._recovered_s = observed.until_quoting(quoting_again_s(house.settings), "the last fault")
             house.run_s(max(case.trading_ms / 1_000 - self._elapsed_s(), 0.0))
-        observed.drain()
+        observed.drain(over_s - self._elapsed_s())
         self.violations += replayed_twice(house)
 
     def result(self) -> SeedResult:
