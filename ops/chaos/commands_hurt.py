@@ -53,8 +53,11 @@ def stop_hurt(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> N
         stop(row, live, victims, told)
         faults.wake(frozen)
     else:
+        died = told.scene
         faults.kill([victims[0].pid])
         stop(row, live, victims, told)
+        # The death comes before the stop file, and so may its alert.
+        told.scene = msgspec.structs.replace(told.scene, fault_t=died.fault_t, fault_ns=died.fault_ns)
 
 
 def _stop_directly(live: Live, victims: list[ActorStatus], told: Told) -> None:
