@@ -40,7 +40,7 @@ from protocols.messages.control import SystemStatus
 
 LIMITS: dict[str, object] = {
     "order_manager": {"price_tolerance_bps": 0.0, "order_age_ms_min": 0},
-    "strategy": {"levels": 6, "level_spacing_bps": 0.1, "order_notional": 250},
+    "strategy": {"levels": 8, "level_spacing_bps": 0.1, "order_notional": 250},
 }
 """Settings that follow every move of the market at once: the order budget of the venue's default limits is used up."""
 
