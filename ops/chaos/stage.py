@@ -125,9 +125,10 @@ class Stage:
         with self._log.open("ab") as log:
             told = log.tell()
             arguments = ("--port", str(self._port), "--ledger", str(self.ledger), "--seed", str(self._seed))
-            symbols = ("--symbols", ",".join(chaos_settings().symbols))
+            # The plain market moves both symbols within a second, so that quoting again shows in orders soon.
+            market = ("--symbols", ",".join(chaos_settings().symbols), "--model", "plain")
             self._venue = subprocess.Popen(
-                [*COMMAND, "exchange", "--faults", *arguments, *symbols],
+                [*COMMAND, "exchange", "--faults", *arguments, *market],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
