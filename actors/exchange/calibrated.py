@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from actors.exchange.contracts import Contract
 from actors.exchange.excitation import Excitation
-from actors.exchange.frames import Frame, PrintFrame, TickerFrame
+from actors.exchange.frames import Frame, PrintFrame
 from actors.exchange.market_model import MarketModel, drawn
 from actors.exchange.scenarios import Scenario
 from actors.exchange.synthetic import CALM, Flow, Happening, SyntheticSymbol
@@ -231,19 +231,8 @@ class CalibratedSymbol(SyntheticSymbol):
         self._set(price, self._fresh_lots(), on_bid=on_bid)
         return price
 
-    def _ticker(self, at_ns: int) -> TickerFrame:
-        self._update_id += 1
-        bid, ask, unit = self._best(on_bid=True), self._best(on_bid=False), self._multiple
-        return TickerFrame(
-            self._contract.symbol,
-            at_ns,
-            at_ns,
-            self._update_id,
-            bid * unit,
-            self._bids[bid],
-            ask * unit,
-            self._asks[ask],
-        )
+    def _touch(self) -> tuple[int, int]:
+        return self._best(on_bid=True), self._best(on_bid=False)
 
     def _move_to(self, bid: int) -> None:
         """The touch moves: new walls, thin levels where the old ones were and where the price went."""

@@ -331,9 +331,13 @@ class SyntheticSymbol:
         self._changed_asks.clear()
         return frame
 
+    def _touch(self) -> tuple[int, int]:
+        """The best bid and the best ask that there are."""
+        return self._bid, self._bid + self._spread
+
     def _ticker(self, at_ns: int) -> TickerFrame:
         self._update_id += 1
-        bid, ask, unit = self._bid, self._bid + self._spread, self._multiple
+        (bid, ask), unit = self._touch(), self._multiple
         return TickerFrame(
             self._contract.symbol,
             at_ns,

@@ -11,10 +11,11 @@ from actors.order_manager.gate import ONLY_THE_LADDER, GateReason, Limits, check
 from actors.order_manager.ladder import Missing, Move, Tolerance, diff_side, is_in_place, is_too_bold, pair_moves
 from actors.order_manager.order_table import OrderTable
 from actors.order_manager.orders import Amendment, Order, OrderState
+from actors.order_manager.placing import place
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
 from configs.schema import OrderManagerSettings
-from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
+from protocols.messages.journal import AmendIntended, GateChanged
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.quoting import QuoteTargets
 from protocols.messages.risk import FACTOR_ONE_BPS, TradingState
@@ -289,51 +290,21 @@ class Quoter:
     def _place(
         self, symbol: Symbol, targets: QuoteTargets, limits: Limits, level: Missing, book_age_ns: int, now_ns: int
     ) -> None:
-        """Journal the intent, then send the order: it has passed every check."""
-        shard, table, instrument, top = self._shard, symbol.table, symbol.instrument, symbol.top
-        assert top is not None
-        _, side, price_ticks, lots = level
-        clock = shard.clock
+        shard, clock = self._shard, self._shard.clock
         venue_ns = clock.at(now_ns)
         order = Order(
             client_order_id=symbol.next_client_order_id(),
             epoch=shard.spec.epoch,
-            side=side,
-            price_ticks=price_ticks,
-            lots=lots,
+            side=level.side,
+            price_ticks=level.price_ticks,
+            lots=level.lots,
             time_in_force=_POST_ONLY,
             reduce_only=limits.state is _REDUCING,
             created_ns=now_ns,
             deadline_venue_ns=venue_ns + self._window_ns + clock.error_ns + self._slack_ns,
             venue_time_ns=venue_ns,
         )
-        table.add(order)
-        shard.outbox.append(
-            OrderIntended(
-                instrument_id=symbol.instrument_id,
-                instrument_version=instrument.version,
-                client_order_id=order.client_order_id,
-                side=side,
-                price=symbol.exact_price(price_ticks),
-                quantity=instrument.quantity(lots),
-                price_ticks=price_ticks,
-                quantity_lots=lots,
-                time_in_force=_POST_ONLY,
-                reduce_only=order.reduce_only,
-                venue_time_ns=venue_ns,
-                deadline_venue_ns=order.deadline_venue_ns,
-                decided_ns=now_ns,
-                book_update_id=targets.book_update_id,
-                book_age_ns=book_age_ns,
-                book_age_ns_max=shard.gate.book_age_ns_max,
-                best_bid_ticks=top.bids[0][0],
-                best_ask_ticks=top.asks[0][0],
-                worst_case_lots=table.worst_case_lots(side),
-                limit_lots=limits.position_lots_max,
-                lease_nonce=shard.lease.nonce,
-            )
-        )
-        shard.desk.place(symbol.instrument_id, order, now_ns)
+        place(shard, symbol, order, limits, targets.book_update_id, book_age_ns, now_ns)
 
     def _capacity(self, rank: int, orders_room: int, closes: bool, now_ns: int) -> DenialCode | None:
         """The reason not to send one more order that lies with the whole shard, or None."""

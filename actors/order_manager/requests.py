@@ -17,11 +17,11 @@ from typing import NamedTuple
 from actors.order_manager.gate import ONLY_THE_LADDER, GateReason, Limits, check_order
 from actors.order_manager.intents import LIFE_NS_MAX
 from actors.order_manager.orders import Order, OrderState
+from actors.order_manager.placing import place
 from actors.order_manager.shard import Shard
 from actors.order_manager.symbol import Symbol
 from protocols.effects import LogLevel
 from protocols.messages.alerts import AlertCode, Severity
-from protocols.messages.journal import OrderIntended
 from protocols.messages.market import FeedState
 from protocols.messages.orders import DenialCode, OrderDenied
 from protocols.messages.requests import INTENT_ID_CHARACTERS_MAX, OrderRequest, WithdrawRequest
@@ -229,8 +229,7 @@ class Requests:
         self._shard.intents.note(request.intent_id, clock.at(now_ns) if clock.is_known else 0)
 
     def _send(self, symbol: Symbol, request: OrderRequest, limits: Limits, now_ns: int) -> None:
-        """Journal the intent, then send the order: it has passed every check."""
-        shard, table, instrument, top = self._shard, symbol.table, symbol.instrument, symbol.top
+        shard, top = self._shard, symbol.top
         assert top is not None
         venue_ns = shard.clock.at(now_ns)
         order = Order(
@@ -247,35 +246,8 @@ class Requests:
             intent_id=request.intent_id,
             expires_ns=request.expires_ns,
         )
-        table.add(order)
         self._settled(symbol, request, now_ns)
-        shard.outbox.append(
-            OrderIntended(
-                instrument_id=symbol.instrument_id,
-                instrument_version=instrument.version,
-                client_order_id=order.client_order_id,
-                side=order.side,
-                price=symbol.exact_price(order.price_ticks),
-                quantity=instrument.quantity(order.lots),
-                price_ticks=order.price_ticks,
-                quantity_lots=order.lots,
-                time_in_force=order.time_in_force,
-                reduce_only=order.reduce_only,
-                venue_time_ns=venue_ns,
-                deadline_venue_ns=order.deadline_venue_ns,
-                decided_ns=now_ns,
-                book_update_id=top.update_id,
-                book_age_ns=_book_age_ns(symbol, now_ns),
-                book_age_ns_max=shard.gate.book_age_ns_max,
-                best_bid_ticks=top.bids[0][0],
-                best_ask_ticks=top.asks[0][0],
-                worst_case_lots=table.worst_case_lots(order.side),
-                limit_lots=limits.position_lots_max,
-                lease_nonce=shard.lease.nonce,
-                intent_id=order.intent_id,
-            )
-        )
-        shard.desk.place(symbol.instrument_id, order, now_ns)
+        place(shard, symbol, order, limits, top.update_id, _book_age_ns(symbol, now_ns), now_ns)
         shard.refresh_notional(symbol)
         shard.outbox.log(
             LogLevel.INFO, f"request {request.intent_id}: {_described(request)} as {order.client_order_id}"

@@ -128,26 +128,30 @@ def inject(house: House, fault: Fault) -> None:
         case kind if kind in MARKETS:
             venue.impose(phases_of(fault), 1 if kind is FaultKind.SYMBOL_HALTED else None)
         case kind if kind in VENUES_OWN:
-            venue.exchange.inject(
-                VenueFault(
-                    kind=VenueKind(kind.value),
-                    duration_ms=max(fault.lasts_ms, 1),
-                    share=max(fault.share, 0.01),
-                    delay_ms=fault.size_ms,
-                    lag_ms=fault.size_ms,
-                )
-            )
+            venue.exchange.inject(_of_the_venue(fault))
         case _:
             if fault.kind is FaultKind.BANNED:
                 venue.note_ban(fault.actors[0])
-            venue.faults.add(
-                Rule(
-                    trouble=_WIRE[fault.kind],
-                    actor=fault.actors[0],
-                    until_ns=world.now_ns + fault.lasts_ms * _MS,
-                    share=fault.share,
-                    size_ns=fault.size_ms * _MS,
-                    code=fault.code,
-                    done=fault.done,
-                )
-            )
+            venue.faults.add(_on_the_wire(fault, world.now_ns))
+
+
+def _of_the_venue(fault: Fault) -> VenueFault:
+    return VenueFault(
+        kind=VenueKind(fault.kind.value),
+        duration_ms=max(fault.lasts_ms, 1),
+        share=max(fault.share, 0.01),
+        delay_ms=fault.size_ms,
+        lag_ms=fault.size_ms,
+    )
+
+
+def _on_the_wire(fault: Fault, now_ns: int) -> Rule:
+    return Rule(
+        trouble=_WIRE[fault.kind],
+        actor=fault.actors[0],
+        until_ns=now_ns + fault.lasts_ms * _MS,
+        share=fault.share,
+        size_ns=fault.size_ms * _MS,
+        code=fault.code,
+        done=fault.done,
+    )

@@ -114,10 +114,11 @@ def test_every_declared_key_exists() -> None:
             }
         }
     ).model_dump()
-    for path in RELOADABLE:
-        section: Any = dumped
-        for part in path.replace("*", "BTCUSDC").split("."):
-            section = section[part]
+    assert [path for path in RELOADABLE if not is_in(dumped, path.replace("*", "BTCUSDC").split("."))] == []
+
+
+def is_in(section: Any, parts: list[str]) -> bool:
+    return not parts or (parts[0] in section and is_in(section[parts[0]], parts[1:]))
 
 
 def with_caps(folder: Path, caps: str, limits: str = "") -> Path:

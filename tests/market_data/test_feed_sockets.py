@@ -180,6 +180,7 @@ async def test_a_quiet_socket_shows_that_it_lives() -> None:
     async with venue() as there, running(there.url) as (_, host):
         await until(lambda: len(there.sockets) == 2)
         await until(lambda: len(host.seen(StreamHeard)) >= 4)
+        assert all(change.up for change in host.seen(StreamChanged))  # type: ignore[attr-defined]
 
 
 async def test_a_venue_that_cannot_be_reached_is_a_state_and_no_error() -> None:

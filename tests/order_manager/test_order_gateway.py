@@ -31,6 +31,7 @@ from protocols.venue import (
     OpenOrdersAnswered,
     OrderAnswered,
     OrderUpdate,
+    Outcome,
     OutcomeUnknown,
     PlaceOrder,
     QueryOpenOrders,
@@ -375,7 +376,8 @@ async def test_damaged_frames_are_told_and_too_many_open_the_socket_anew(setup: 
     await until(lambda: len(setup.host.of(BadFrame)) == BAD_FRAMES_MAX + 1)
     await until(lambda: len(setup.venue.private_sockets) == 2)
     await setup.venue.order_sockets[0].send_str("nonsense")
-    await until(lambda: [m for m in setup.host.of(BadFrame) if m.stream == "orders"])
+    await until(lambda: len(setup.host.of(BadFrame)) == BAD_FRAMES_MAX + 2)
+    assert [bad.stream for bad in setup.host.of(BadFrame)] == ["private"] * (BAD_FRAMES_MAX + 1) + ["orders"]
 
 
 async def test_an_answer_without_a_request_is_bad_data_and_ends_the_session(setup: Setup) -> None:
@@ -383,9 +385,18 @@ async def test_an_answer_without_a_request_is_bad_data_and_ends_the_session(setu
     await setup.venue.order_sockets[0].send_str(
         json.dumps({"id": None, "status": 401, "error": {"code": -2015, "msg": "Invalid API-key"}})
     )
-    await until(lambda: setup.host.of(BadFrame))
     await until(lambda: len(setup.venue.order_sockets) == 2)
-    await setup.venue.order_sockets[1].send_str(json.dumps({"id": 4_711, "status": 200, "result": {}}))
+    assert [(bad.stream, bad.field) for bad in setup.host.of(BadFrame)] == [("orders", "id")]
+
+
+async def test_an_answer_to_a_request_that_does_not_wait_any_more_is_let_be(setup: Setup) -> None:
+    await setup.up()
+    outcomes = setup.host.of(Outcome)
+    await setup.venue.order_sockets[0].send_str(json.dumps({"id": 4_711, "status": 200, "result": {}}))
+    await setup.venue.order_sockets[0].send_str("nonsense")  # what comes after it shows that it was read
+    await until(lambda: setup.host.of(BadFrame))
+    assert (len(setup.host.of(BadFrame)), len(setup.venue.order_sockets)) == (1, 1)
+    assert setup.host.of(Outcome) == outcomes
 
 
 async def test_an_acknowledged_order_that_the_private_stream_does_not_tell_is_named_and_the_stream_opened_anew(

@@ -104,9 +104,9 @@ def test_a_killed_actor_comes_back_under_a_greater_epoch(system: System, name: s
 
 
 def test_a_frozen_actor_is_killed_and_replaced(system: System) -> None:
-    pid = system.actors()["strategy-0"].pid
-    os.kill(pid, signal.SIGSTOP)
-    system.until_replaced("strategy-0", pid)
+    before = system.actors()["strategy-0"]
+    os.kill(before.pid, signal.SIGSTOP)
+    assert system.until_replaced("strategy-0", before.pid).restarts == before.restarts + 1
 
 
 def test_a_killed_supervisor_comes_back_and_touches_no_child(system: System) -> None:

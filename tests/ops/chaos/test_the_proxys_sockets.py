@@ -156,5 +156,7 @@ async def test_what_was_held_for_the_venue_arrives_although_its_sender_is_dead()
         await until(lambda: bool(scene.relay.rules.touched))
         writer.transport.abort()
         await asyncio.sleep(0)
+        assert scene.asked == 0
         scene.relay.set(())
         await until(lambda: bool(scene.asked))
+        assert scene.asked == 1
