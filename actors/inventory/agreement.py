@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from actors.inventory.books import SymbolBook
 from protocols.messages.journal import PositionAdopted
 from protocols.values import Instrument
@@ -16,6 +18,7 @@ class Agreement:
     def __init__(self) -> None:
         self.doubted = False
         self.differs_since_ns: int | None = None
+        self._difference = Decimal(0)
         self._word: PositionAdopted | None = None
 
     def hear(self, word: PositionAdopted) -> None:
@@ -32,21 +35,36 @@ class Agreement:
     def settle(self, book: SymbolBook, instrument: Instrument, now_ns: int) -> PositionAdopted | None:
         """Compare; returns the venue's position where it is to be adopted now.
 
-        A word older than our newest fill proves nothing about it, and one of the same millisecond may be of before it.
+        A word older than our newest fill proves nothing about it, and one of the same millisecond may be of before it. A difference is as
+        old as the words that show this very one without a break: what looked like one between a word and its fill was none.
         """
         word = self._word
         if word is None or word.venue_time_ns < book.last_fill_venue_ns:
-            return None
-        if book.adopted and instrument.quantity(word.position_lots) == book.average.quantity:
             self.differs_since_ns = None
-            self.doubted = False
+            return None
+        difference = instrument.quantity(word.position_lots) - book.average.quantity
+        if book.adopted and not difference:
+            self._agreed()
             return None
         if word.venue_time_ns == book.last_fill_venue_ns:
+            self.differs_since_ns = None
             return None
-        if self.differs_since_ns is None:
-            self.differs_since_ns = now_ns
+        if self.differs_since_ns is None or difference != self._difference:
+            self.differs_since_ns, self._difference = now_ns, difference
         if book.adopted and now_ns - self.differs_since_ns < PATIENCE_NS:
             return None
+        self._agreed()
+        return word
+
+    def meet(self, book: SymbolBook, instrument: Instrument, word: PositionAdopted) -> PositionAdopted | None:
+        """Compare at a place of the stream where its order manager had agreed with the venue; returns the position if ours is another.
+
+        Nothing can be under way there, so no patience is due.
+        """
+        self._agreed()
+        is_ours = book.adopted and instrument.quantity(word.position_lots) == book.average.quantity
+        return None if is_ours else word
+
+    def _agreed(self) -> None:
         self.differs_since_ns = None
         self.doubted = False
-        return word

@@ -12,7 +12,12 @@ from protocols.venue import (
     VenueRequest,
 )
 
-AUDIT_PERIOD_NS = 30_000_000_000
+WORDS_PERIOD_NS = 10_000_000_000
+"""Positions and balances are asked for this often; the two weigh 5 each."""
+
+RECORDS_PERIOD_NS = 30_000_000_000
+"""Income (weight 30), rates and permissions are asked for this often."""
+
 ANSWER_NS_MAX = 10_000_000_000
 """A question without any outcome for this long is given up; the next audit asks again."""
 
@@ -25,19 +30,26 @@ class Audit:
     """The questions in flight and the time of the next round."""
 
     def __init__(self) -> None:
-        self._due_ns = 0
+        self._due_ns = self._records_due_ns = 0
         self._asked: dict[int, tuple[VenueRequest, int]] = {}
 
     def is_due(self, now_ns: int) -> bool:
         """Whether a round begins now; it then counts as begun."""
         if now_ns < self._due_ns:
             return False
-        self._due_ns = now_ns + AUDIT_PERIOD_NS
+        self._due_ns = now_ns + WORDS_PERIOD_NS
+        return True
+
+    def wants_records(self, now_ns: int) -> bool:
+        """Whether the round that begins now asks for more than positions and balances."""
+        if now_ns < self._records_due_ns:
+            return False
+        self._records_due_ns = now_ns + RECORDS_PERIOD_NS
         return True
 
     def hasten(self, now_ns: int) -> None:
-        """Let the next round begin at once."""
-        self._due_ns = min(self._due_ns, now_ns)
+        """Let the next round begin at once, and ask for everything."""
+        self._due_ns, self._records_due_ns = min(self._due_ns, now_ns), min(self._records_due_ns, now_ns)
 
     def ask(self, request: VenueRequest, now_ns: int) -> list[Effect]:
         """Ask, unless a question of this kind is still open."""

@@ -48,6 +48,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
 
     `fees` are those paid in the margin asset. `fees_elsewhere` is what those paid in other assets were worth in it at the venue's own rate
     when they were booked, `fees_unvalued` the amounts by asset that still wait for a rate: they leave wallets of their own.
+    The adopted position contains what was executed up to `adopted_trade_id`, or where that is 0 up to `adopted_venue_ns`.
     """
 
     instrument_id: InstrumentId
@@ -67,6 +68,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
     day_funding: Decimal = _ZERO
     adopted: bool = False
     adopted_venue_ns: int = 0
+    adopted_trade_id: int = 0
     last_fill_venue_ns: int = 0
     trade_id_floor: int = 0
     trades: dict[int, list[int]] = msgspec.field(default_factory=dict)
@@ -89,7 +91,7 @@ class SymbolBook(msgspec.Struct, kw_only=True):
         self.fills += 1
         with exact_arithmetic():
             self.volume += price * quantity
-            if not self.adopted or fill.venue_time_ns > self.adopted_venue_ns:
+            if not self._contains(fill):
                 signed = quantity * fill.side.sign
                 self.average, trade = self.average.traded(signed, price)
                 self.fifo, trade_fifo = self.fifo.traded(signed, price)
@@ -122,12 +124,13 @@ class SymbolBook(msgspec.Struct, kw_only=True):
         with exact_arithmetic():
             self.funding += amount
 
-    def adopt(self, quantity: Decimal, entry_price: Decimal, venue_time_ns: int) -> None:
-        """Take the venue's position for ours; fills up to `venue_time_ns` are inside it."""
+    def adopt(self, quantity: Decimal, entry_price: Decimal, venue_time_ns: int, trade_id_last: int = 0) -> None:
+        """Take the venue's position for ours; fills up to `trade_id_last` are inside it, or (0) those up to `venue_time_ns`."""
         self.average = AverageCost.opened(quantity, entry_price)
         self.fifo = FirstInFirstOut.opened(quantity, entry_price)
         self.adopted = True
         self.adopted_venue_ns = max(venue_time_ns, self.adopted_venue_ns)
+        self.adopted_trade_id = trade_id_last
 
     def begin_day(self, unrealised: Decimal) -> None:
         """Measure the day from here."""
@@ -152,6 +155,14 @@ class SymbolBook(msgspec.Struct, kw_only=True):
         if self.average.quantity == 0:
             return _ZERO
         return None if mark_price is None else self.average.unrealised(mark_price)
+
+    def _contains(self, fill: OrderFilled) -> bool:
+        """Whether the adopted position has an execution in it already."""
+        if not self.adopted:
+            return False
+        if self.adopted_trade_id:
+            return fill.trade_id <= self.adopted_trade_id
+        return fill.venue_time_ns <= self.adopted_venue_ns
 
     def _remember(self, fill: OrderFilled) -> None:
         self.trades.setdefault(fill.trade_id, []).append(fill.venue_order_id)

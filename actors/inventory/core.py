@@ -192,17 +192,19 @@ class InventoryCore:
         applied = self._account.apply(event)
         self._repeated += applied.repeated
         self._check.book(applied.bookings, now_ns)
+        settled: list[Effect] = []
         match event:
             case BalanceChanged():
                 self._account.wallets.state(event.asset, event.wallet_balance, event.venue_time_ns)
             case VenuePosition():
-                self._account.hear_event(event)
+                agreed = self._account.hear_event(event)
+                settled = [] if agreed is None else self._check.adopt(agreed, now_ns)
             case _:
                 pass
         if not isinstance(event, OrderFilled | VenuePosition):
             return []
         self._event_seq_of[event.instrument_id] = event.event_seq
-        settled = self._check.settle_position(event.instrument_id, now_ns)
+        settled += self._check.settle_position(event.instrument_id, now_ns)
         return [*settled, Publish(self._position(event.instrument_id))]
 
     def _on_gap(self, shard: int, seq_last: int, seq_next: int, now_ns: int) -> list[Effect]:

@@ -124,14 +124,23 @@ class AccountBooks:
         if event.instrument_id in self.agreements:
             self.agreements[event.instrument_id].hear(adoption(event))
 
-    def hear_event(self, event: VenuePosition) -> None:
-        """The same as an order manager has told it, in the units of its events; what is no whole number of ours says nothing."""
+    def hear_event(self, event: VenuePosition) -> PositionAdopted | None:
+        """The same as an order manager has told it, in the units of its events; what is no whole number of ours says nothing.
+
+        Where it had agreed with the venue and our position is another, that is what to adopt.
+        """
         counted, ours = self._events_count_in.get(event.instrument_id), self.instruments.get(event.instrument_id)
         if counted is None or ours is None:
-            return
+            return None
         quantity = counted.quantity(event.position_lots)
-        if ours.is_whole(quantity):
-            self.hear(msgspec.structs.replace(event, position_lots=ours.exact_lots(quantity)))
+        if not ours.is_whole(quantity):
+            return None
+        told = msgspec.structs.replace(event, position_lots=ours.exact_lots(quantity))
+        self.hear(told)
+        if told.agreed_trade_id is None:
+            return None
+        word = msgspec.structs.replace(adoption(told), trade_id_last=told.agreed_trade_id)
+        return self.agreements[event.instrument_id].meet(self.books[event.instrument_id], ours, word)
 
     def assets_of_fees(self) -> frozenset[str]:
         """Assets besides the margin assets in which fees are paid."""
@@ -181,7 +190,8 @@ class AccountBooks:
         instrument = self.instruments.get(record.instrument_id)
         if instrument is not None:
             quantity = instrument.quantity(record.position_lots)
-            self.books[record.instrument_id].adopt(quantity, record.entry_price, record.venue_time_ns)
+            book = self.books[record.instrument_id]
+            book.adopt(quantity, record.entry_price, record.venue_time_ns, record.trade_id_last)
             self.agreements[record.instrument_id].doubted = False
 
     def _doubt(self, shard: int) -> None:

@@ -15,6 +15,7 @@ from protocols.arithmetic.plain_text import plain_text
 from protocols.effects import Append, Effect, Log, LogLevel, Publish
 from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.inventory import AccountKeySeen
+from protocols.messages.journal import PositionAdopted
 from protocols.messages.orders import VenuePosition
 from protocols.values import InstrumentId, symbol_of
 from protocols.venue import (
@@ -101,11 +102,13 @@ class VenueCheck:
         self._audit.hasten(now_ns)
 
     def ask(self, now_ns: int, venue_time_ns: int) -> list[Effect]:
-        """Ask for everything, when it is time to."""
+        """Ask for what is due."""
         if not self._audit.is_due(now_ns):
             return []
         effects = self._audit.ask(QueryBalances(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
         effects += self._audit.ask(QueryPositions(request_id=next(self._ids), venue_time_ns=venue_time_ns), now_ns)
+        if not self._audit.wants_records(now_ns):
+            return effects
         if self._account.assets_of_fees():
             effects += self._audit.ask(QueryAssetRates(request_id=next(self._ids)), now_ns)
         if self._asks_key:
@@ -141,10 +144,13 @@ class VenueCheck:
     def settle_position(self, instrument_id: InstrumentId, now_ns: int) -> list[Effect]:
         """Compare a position with the venue's word; take the venue's where the difference is not explained by events under way."""
         book, instrument = self._account.books[instrument_id], self._account.instruments[instrument_id]
-        agreement = self._account.agreements[instrument_id]
-        record = agreement.settle(book, instrument, now_ns)
-        if record is None:
-            return []
+        record = self._account.agreements[instrument_id].settle(book, instrument, now_ns)
+        return [] if record is None else self.adopt(record, now_ns)
+
+    def adopt(self, record: PositionAdopted, now_ns: int) -> list[Effect]:
+        """Take the venue's position over ours, on file and told."""
+        instrument_id = record.instrument_id
+        book, instrument = self._account.books[instrument_id], self._account.instruments[instrument_id]
         was_known, own_lots = book.adopted, self._account.lots(instrument_id)
         self._account.apply(record)
         self.positions_adopted += 1

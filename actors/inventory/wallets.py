@@ -20,12 +20,13 @@ BOOKED_OTHERWISE = frozenset({"ORDER", "FUNDING_FEE"})
 
 
 class Statement:
-    """The venue's newest word on one number. `differs_since_ns` is our clock since when ours has differed from it."""
+    """The venue's newest word on one number. `differs_since_ns` is our clock since when ours has differed from it by `difference`."""
 
     def __init__(self) -> None:
         self.balance: Decimal | None = None
         self.venue_time_ns = 0
         self.differs_since_ns: int | None = None
+        self.difference = Decimal(0)
 
 
 class Wallet:
@@ -84,23 +85,24 @@ class Wallets:
         """Balances to adopt now, each with our own that it replaces (None where there was none).
 
         A statement older than our newest booking proves nothing, and one of the same millisecond may be of before it; one that differs
-        is given `patience_ns` to be explained by events under way.
+        by the same amount all the while is given `patience_ns` to be explained by events under way.
         """
         found: list[tuple[WalletAdopted, Decimal | None]] = []
         for asset, wallet in self._wallets.items():
-            statement = wallet.statement
-            if statement.balance is None or statement.venue_time_ns < wallet.last_change_venue_ns:
-                continue
-            if wallet.balance == statement.balance:
+            statement, own = wallet.statement, wallet.balance
+            proves_nothing = statement.venue_time_ns < wallet.last_change_venue_ns or (
+                statement.venue_time_ns == wallet.last_change_venue_ns and own is not None
+            )
+            if statement.balance is None or own == statement.balance or proves_nothing:
                 statement.differs_since_ns = None
                 continue
-            if statement.venue_time_ns == wallet.last_change_venue_ns and wallet.balance is not None:
-                continue
-            if statement.differs_since_ns is None:
-                statement.differs_since_ns = now_ns
-            if wallet.balance is None or now_ns - statement.differs_since_ns >= patience_ns:
+            with exact_arithmetic():
+                difference = statement.balance - (own or Decimal(0))
+            if statement.differs_since_ns is None or statement.difference != difference:
+                statement.differs_since_ns, statement.difference = now_ns, difference
+            if own is None or now_ns - statement.differs_since_ns >= patience_ns:
                 record = WalletAdopted(asset=asset, balance=statement.balance, venue_time_ns=statement.venue_time_ns)
-                found.append((record, wallet.balance))
+                found.append((record, own))
         return found
 
     def forget_statements(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from actors.order_manager.audits import audit_every_ns, fills_every_ns
 from actors.order_manager.clearance import Clearance
 from actors.order_manager.desk import Purpose
 from actors.order_manager.orders import OrderState
@@ -32,15 +33,8 @@ UNEXPLAINED_NS = 2_000_000_000
 FOREIGN_RETRY_NS = 5_000_000_000
 """A symbol on which somebody else's orders rest is looked at again after this."""
 
-AUDIT_WEIGHT_PER_SYMBOL = 2
-AUDIT_WEIGHT_SHARED = 5
-AUDIT_WEIGHT_SHARE = 0.2
-"""Weight of one audit, and the part of the weight that audits may use; with many symbols they are rarer."""
-
 KEY_DOUBT_NS = 3_000_000_000
 """A private stream that stays down for so long may be held down by a dead key: its owner is asked for one, again and again."""
-
-_MINUTE_NS = 60_000_000_000
 
 
 class ReconciledNote(NamedTuple):
@@ -322,10 +316,7 @@ class Lifecycle:
 
     def _synchronise(self, now_ns: int) -> None:
         shard = self._shard
-        if self.phase is Phase.RUNNING and now_ns - self._audited_ns >= self._audit_every_ns():
-            self._audited_ns = now_ns
-            for sync in shard.syncs.values():
-                sync.begin(Cause.AUDIT, now_ns)
+        self._audit(now_ns)
         venue_now_ns = shard.clock.at(now_ns)
         waiting = []
         for instrument_id, sync in shard.syncs.items():
@@ -369,26 +360,28 @@ class Lifecycle:
     def _agreed(self, symbol: Symbol, cause: Cause, differences: tuple[str, ...], adopted: bool, now_ns: int) -> None:
         shard = self._shard
         report = shard.syncs[symbol.instrument_id].venue_report
+        assert report is None or report.instrument_id == symbol.instrument_id
+        entry_price = report.entry_price if report is not None else symbol.instrument.price(0)
+        venue_ns = shard.clock.at(now_ns)
         if adopted or cause is Cause.RECOVERY:
-            assert report is None or report.instrument_id == symbol.instrument_id
-            venue_ns = symbol.adopted_venue_ns = shard.clock.at(now_ns)
+            symbol.adopted_venue_ns = venue_ns
             shard.outbox.append(
                 PositionAdopted(
                     instrument_id=symbol.instrument_id,
                     position_lots=symbol.table.position_lots,
-                    entry_price=report.entry_price if report is not None else symbol.instrument.price(0),
+                    entry_price=entry_price,
                     trade_id_last=symbol.table.trade_id_last,
                     venue_time_ns=venue_ns,
                 )
             )
-            shard.outbox.event(
-                VenuePosition,
-                instrument_id=symbol.instrument_id,
-                position_lots=symbol.table.position_lots,
-                entry_price=report.entry_price if report is not None else symbol.instrument.price(0),
-                venue_time_ns=venue_ns,
-                agreed_trade_id=symbol.table.trade_id_last,
-            )
+        shard.outbox.event(
+            VenuePosition,
+            instrument_id=symbol.instrument_id,
+            position_lots=symbol.table.position_lots,
+            entry_price=entry_price,
+            venue_time_ns=venue_ns,
+            agreed_trade_id=symbol.table.trade_id_last,
+        )
         if differences:
             shard.outbox.alert(
                 AlertCode.POSITION_MISMATCH, Severity.WARNING, symbol.name, "; ".join(differences[:5]), now_ns
@@ -412,13 +405,13 @@ class Lifecycle:
             ended_ns=now_ns,
         )
 
-    def _audit_every_ns(self) -> int:
+    def _audit(self, now_ns: int) -> None:
+        """Begin the periodic comparison of every symbol, where it is due."""
         shard = self._shard
-        return audit_every_ns(shard.own.audit_period_ms, len(shard.symbols), shard.budget.weight_1m_max)
-
-
-def audit_every_ns(period_ms: int, symbols: int, weight_1m: int) -> int:
-    """Time between two audits of a shard: as configured, or longer where so many symbols would use more than their part of the weight."""
-    weight = symbols * AUDIT_WEIGHT_PER_SYMBOL + AUDIT_WEIGHT_SHARED
-    allowed = AUDIT_WEIGHT_SHARE * max(weight_1m, 1)
-    return max(period_ms * 1_000_000, int(weight * _MINUTE_NS / allowed))
+        paid_by = shard.own.audit_period_ms, len(shard.symbols), shard.budget.weight_1m_max
+        if self.phase is not Phase.RUNNING or now_ns - self._audited_ns < audit_every_ns(*paid_by):
+            return
+        self._audited_ns = now_ns
+        for sync in shard.syncs.values():
+            sync.fills_every_ns = fills_every_ns(*paid_by)
+            sync.begin(Cause.AUDIT, now_ns)

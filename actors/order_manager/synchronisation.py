@@ -35,9 +35,6 @@ DOUBT_RETRY_NS = 2_000_000_000
 GATHER_NS = 100_000_000
 """One question for the account's positions serves every symbol that comes to want them within this."""
 
-FILLS_PERIOD_NS = 30_000_000_000
-"""Audits compare open orders and positions; executions are read where these differ, and in any case this often."""
-
 FIRST_LOOK_NS = 600_000_000_000
 """Without a journal, executions of so long before now are read to know the last trade id."""
 
@@ -84,6 +81,8 @@ class Synchronisation:
         self.stage = Stage.IDLE
         self.cause = Cause.RECOVERY
         self.has_opening = False
+        self.fills_every_ns = 0
+        """Audits compare open orders and positions; executions are read where these differ, and in any case this often."""
         self.venue_report: PositionReport | None = None
         self._began_ns = 0
         self._next_ns = 0
@@ -179,7 +178,7 @@ class Synchronisation:
                 self._suspects.add(self.instrument_id, order, now_ns, at_once=True)
         if self.cause not in (Cause.AUDIT, Cause.DEMAND):
             self.stage = Stage.SUSPECTS
-        elif self.cause is Cause.AUDIT and now_ns - self._fills_read_ns < FILLS_PERIOD_NS:
+        elif self.cause is Cause.AUDIT and now_ns - self._fills_read_ns < self.fills_every_ns:
             self.stage = Stage.POSITION
         else:
             self.stage = Stage.FILLS

@@ -43,17 +43,17 @@ def bounds_of(settings: Settings) -> dict[str, float]:
     """Bounds that the settings give, for the shard with the most symbols, with an equal part of the venue's limit on weight.
 
     `dead_quotes_gone_s` is the bound of invariant I14: all of us dead, no order lives longer at the venue. `lost_order_found_s` is the time
-    between two audits.
+    between two audits, `canceling_fills_found_s` that between two of them which read executions.
     """
+    from actors.order_manager.audits import audit_every_ns, fills_every_ns
     from actors.order_manager.countdown import arithmetic
-    from actors.order_manager.lifecycle import audit_every_ns
     from protocols.values import RateLimits
 
     limit = settings.exchange.weight_per_minute if settings.exchange is not None else RateLimits().weight_1m
     weight_1m = limit // settings.shards
     symbols = -(-len(settings.symbols) // settings.shards)
     countdown = arithmetic(settings.order_manager, symbols, weight_1m)
-    audit_ns = audit_every_ns(settings.order_manager.audit_period_ms, symbols, weight_1m)
+    paid_by = settings.order_manager.audit_period_ms, symbols, weight_1m
     return {
         "symbols_of_a_shard": symbols,
         "weight_of_a_shard_1m": weight_1m,
@@ -61,5 +61,6 @@ def bounds_of(settings: Settings) -> dict[str, float]:
         "countdown_period_s": round(countdown.period_ns / 1e9, 2),
         "countdown_weight_1m": countdown.weight_1m,
         "dead_quotes_gone_s": round(countdown.period_ns / 1e9 + 1, 2),
-        "lost_order_found_s": round(audit_ns / 1e9, 2),
+        "lost_order_found_s": round(audit_every_ns(*paid_by) / 1e9, 2),
+        "canceling_fills_found_s": round(fills_every_ns(*paid_by) / 1e9, 2),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 import msgspec
@@ -140,6 +141,53 @@ def test_a_word_repeated_after_the_next_fill_of_its_millisecond_is_not_adopted()
     assert inventory.lots() == (4, True)
 
 
+def test_a_difference_between_a_word_and_its_fill_makes_the_next_one_no_older() -> None:
+    inventory = Driver().with_wallet("1000")
+    words = [START_NS + VENUE_OFFSET_NS + 5 * S, START_NS + VENUE_OFFSET_NS + 15 * S]
+    shuffled = (2, 0, 1)
+    inventory.tell(*(venue_position(n, lots, "50000", venue_time_ns=words[0]) for n, lots in enumerate(shuffled, 1)))
+    inventory.tell(fill(4, Side.BUY, 2, 500_000, venue_time_ns=words[0]))
+    inventory.wait(10)
+    effects = inventory.tell(venue_position(5, 3, "50000", venue_time_ns=words[1]))
+    assert not [
+        effect for effect in effects if isinstance(effect, Append) and isinstance(effect.record, PositionAdopted)
+    ]
+    inventory.tell(
+        fill(6, Side.BUY, 1, 500_000, venue_time_ns=words[1]),
+        venue_position(7, 4, "50000", venue_time_ns=words[1]),
+        fill(8, Side.BUY, 1, 500_000, venue_time_ns=words[1]),
+    )
+    assert alert_codes(inventory.wait(5)) == []
+    assert inventory.lots() == (4, True)
+
+
+def test_where_an_order_manager_agreed_with_the_venue_no_difference_is_waited_for() -> None:
+    inventory = Driver().with_wallet("1000")
+    at_ns = START_NS + VENUE_OFFSET_NS + 5 * S
+    agreed = msgspec.structs.replace(venue_position(1, 2, "50000", venue_time_ns=at_ns), agreed_trade_id=100)
+    assert alert_codes(inventory.tell(agreed)) == [("POSITION_MISMATCH", "BTCUSDC")]
+    adopted = PositionAdopted(
+        instrument_id=BTC, position_lots=2, entry_price=Decimal(50_000), trade_id_last=100, venue_time_ns=at_ns
+    )
+    assert inventory.journal[-1] == adopted
+    inside, later = (
+        msgspec.structs.replace(fill(seq, Side.BUY, 1, 500_000, venue_time_ns=at_ns), trade_id=trade_id)
+        for seq, trade_id in ((2, 100), (3, 101))
+    )
+    inventory.tell(inside, later)
+    assert inventory.lots() == (3, True)
+
+
+def test_missed_events_are_made_good_at_the_next_agreement_however_busy_the_market_is() -> None:
+    inventory = Driver().with_wallet()
+    at_ns = START_NS + VENUE_OFFSET_NS
+    inventory.tell(fill(1, Side.BUY, 2, 500_000), fill(4, Side.BUY, 1, 500_000))
+    assert inventory.lots() == (3, False)
+    agreed = venue_position(5, 7, "50000", venue_time_ns=at_ns)
+    inventory.tell(msgspec.structs.replace(agreed, agreed_trade_id=4), fill(6, Side.BUY, 1, 500_000))
+    assert inventory.lots() == (8, True)
+
+
 def test_missed_events_put_the_shards_positions_in_doubt_until_the_venue_agrees() -> None:
     inventory = Driver().with_wallet()
     inventory.tell(fill(1, Side.BUY, 2, 500_000))
@@ -231,6 +279,30 @@ def test_a_balance_that_comes_before_its_fill_is_no_difference() -> None:
     inventory.tell(fill(2, Side.BUY, 2, 500_000, fee=Decimal(1), venue_time_ns=at_ns))
     assert alert_codes(inventory.wait(5)) == []
     assert inventory.core.snapshot().wallets == {"USDC": "999"}
+
+
+def test_a_balance_between_a_word_and_its_fill_makes_the_next_difference_no_older() -> None:
+    inventory = Driver().with_wallet("1000")
+    first_ns, next_ns = (START_NS + VENUE_OFFSET_NS + seconds * S for seconds in (5, 15))
+    inventory.tell(balance(1, "999", venue_time_ns=first_ns), TICK)
+    inventory.tell(fill(2, Side.BUY, 2, 500_000, fee=Decimal(1), venue_time_ns=first_ns))
+    inventory.tell(balance(3, "1000", venue_time_ns=first_ns), TICK)
+    inventory.wait(10)
+    inventory.tell(balance(4, "998", venue_time_ns=next_ns), TICK)
+    inventory.tell(*(fill(seq, Side.BUY, 2, 500_000, fee=Decimal(1), venue_time_ns=next_ns) for seq in (5, 6)))
+    assert inventory.core.snapshot().wallets == {"USDC": "997"}
+
+
+def test_positions_and_balances_are_asked_for_every_ten_seconds_and_what_weighs_more_every_thirty() -> None:
+    inventory = Driver().with_wallet()
+    since = answered = len(inventory.calls)
+    for _ in range(60):
+        inventory.wait(1)
+        for request in inventory.calls[answered:]:
+            inventory.answer(request, OutcomeUnknown, reason="timeout")
+        answered = len(inventory.calls)
+    asked = Counter(type(request) for request in inventory.calls[since:])
+    assert (asked[QueryPositions], asked[QueryBalances], asked[QueryIncome]) == (6, 6, 2)
 
 
 def test_a_question_that_is_never_answered_is_asked_again() -> None:
