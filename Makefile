@@ -18,7 +18,7 @@ help:
 	@echo "make coverage            the same with the lines that no test reaches, per file"
 	@echo "make check               format, lint, types, import rules"
 	@echo "make bench               latency and throughput as ratios to a floor measured in the same run"
-	@echo "make chaos [ROWS=1,2]    break live systems as the fault matrix says, check bounds and invariants, write chaos.json and chaos.html"
+	@echo "make chaos [ROWS=1,2]    break live systems as the fault matrix says, check bounds and invariants, write chaos.json, chaos.html, chaos.md"
 	@echo "make clean               remove the virtual environment and caches"
 
 # With job control a terminal's Ctrl-C reaches the demo alone: it cancels its orders, reports and exits 0, and so does make.
@@ -42,7 +42,7 @@ bench: $(STAMP)
 	@$(BIN)/python -m ops.bench
 
 chaos: $(STAMP)
-	@$(BIN)/raymaker chaos $(if $(ROWS),--rows $(ROWS)) --json chaos.json --page chaos.html
+	@$(BIN)/raymaker chaos $(if $(ROWS),--rows $(ROWS)) --json chaos.json --page chaos.html --markdown chaos.md
 
 clean:
 	rm -rf .venv .clients build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ops.chaos.timeline import AlertAt, GateAt, QuotesAt, StrokeAt, Timeline
+from ops.chaos.timeline import NOBODY, AlertAt, GateAt, QuotesAt, StrokeAt, Timeline
 from ops.chaos.verdicts import RowRun
 
 WIDTH = 1_000
@@ -18,6 +18,9 @@ GAP = 16
 AXIS = 22
 LABEL_PX = 6.6
 """Width of a character of a label; labels that would overlap go a line higher or are left to their tick's title."""
+
+MARK_PX = 40
+"""Marks that are closer have their names on both sides."""
 
 LABEL_LINES = 3
 TICKS_MAX = 12
@@ -127,9 +130,10 @@ def _gate(gates: Sequence[GateAt], scale: _Scale, y: int) -> str:
     for number, gate in enumerate(gates):
         ends_s = gates[number + 1].s if number + 1 < len(gates) else scale.to_s
         width = scale.x(ends_s) - scale.x(gate.s)
+        name = "open" if gate.open else "nobody" if gate.reason == NOBODY else "shut"
         told = "gate open" if gate.open else f"gate shut: {gate.reason}"
         parts.append(
-            f'<rect class="{"open" if gate.open else "shut"}" x="{scale.x(gate.s)}" y="{y}" width="{max(width, 0.6):.1f}" '
+            f'<rect class="{name}" x="{scale.x(gate.s)}" y="{y}" width="{max(width, 0.6):.1f}" '
             f'height="{GATE - 2}"><title>{gate.s:.2f} s: {escape(told)}</title></rect>'
         )
     return "".join(parts)
@@ -142,14 +146,18 @@ def _marks(timeline: Timeline, run: RowRun, scale: _Scale, bottom: int) -> str:
         quoting_s += timeline.back_s
     parts = []
     marks = (("safe", run.safe_s), ("back", timeline.back_s), ("quoting", quoting_s))
+    named_x: list[float] = []
     for name, s in marks:
         if s is not None and scale.from_s <= s <= scale.to_s:
             x = scale.x(s)
+            is_close = any(abs(x - other) < MARK_PX for other in named_x)
+            named_x.append(x)
             parts.append(
                 f'<line class="mark {name}" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom - 8}">'
                 f"<title>{name}: {s:.2f} s</title></line>"
             )
-            parts.append(f'<text class="mark-name" x="{x + 3}" y="{bottom - 3}">{name}</text>')
+            text_at = f'x="{x - 3}" text-anchor="end"' if is_close else f'x="{x + 3}"'
+            parts.append(f'<text class="mark-name" {text_at} y="{bottom - 3}">{name}</text>')
     return "".join(parts)
 
 

@@ -17,6 +17,9 @@ Inject = Callable[[Row, Live, list[ActorStatus], Told], None]
 PROXIED = (Injection.NETWORK, Injection.KILL_IN_FLIGHT, Injection.NO_FILES, Injection.ASKED)
 """Injections that need the proxy between us and the venue."""
 
+NOTES = ("blocked", "hogged", "died", "leaking")
+"""Files by which a fault inside an actor tells that it began."""
+
 _INJECTIONS: dict[Injection, Inject] = {
     Injection.KILL: process_hurt.kill,
     Injection.FREEZE: process_hurt.freeze,
@@ -47,6 +50,8 @@ def inject(row: Row, live: Live, status: SystemStatus) -> Told:
     """Hurt the system; returns when the fault itself is over (or, where it stays, when it is in)."""
     victims = [actor for actor in status.actors if actor.role in row.victims and actor.pid]
     live.hear()
+    for note in NOTES:
+        (live.state.path / note).unlink(missing_ok=True)
     told = Told(scene=live.scene(row, tuple(actor.name for actor in victims)), checks=[], notes=[])
     _INJECTIONS[row.injection](row, live, victims, told)
     told.scene = msgspec.structs.replace(told.scene, over_t=told.scene.back_t or time.time_ns())

@@ -27,7 +27,10 @@ from protocols.client_order_id import parse_client_order_id
 
 QUOTES_S_MAX = 30.0
 STEADY_S = 3.0
-"""Quoting undisturbed before the fault."""
+"""Quoting undisturbed before the first fault."""
+
+AGAIN_S = 0.5
+"""The same before a further one, after SETTLE_S."""
 
 SETTLE_S = 2.0
 """Watching goes on for so long after everything was seen."""
@@ -153,8 +156,8 @@ class Live:
             time.sleep(min(TOUCH_LOOK_S, left))
         return held
 
-    def await_quotes(self) -> None:
-        """Return when every symbol has rested on both sides, STEADY_S more are over, and they do so now.
+    def await_quotes(self, steady_s: float = STEADY_S) -> None:
+        """Return when every symbol has rested on both sides, `steady_s` more are over, and they do so now.
 
         Raises:
             StageFailed: that did not happen within QUOTES_S_MAX.
@@ -162,16 +165,17 @@ class Live:
         symbols = self.settings.symbols
         deadline = time.monotonic() + QUOTES_S_MAX
         first_s: float | None = None
-        while (
-            first_s is None
-            or time.monotonic() < first_s + STEADY_S
-            or not quotes_now(self.ledger(), self.is_ours, symbols)
-        ):
-            if time.monotonic() > deadline:
-                raise StageFailed(f"no steady quotes on both sides of every symbol within {QUOTES_S_MAX:.0f} s")
-            time.sleep(LOOK_S if first_s is None else FILE_LOOK_S)
+        while True:
             if first_s is None and quoting_again_t(self.ledger(), self.is_ours, symbols, 0) is not None:
                 first_s = time.monotonic()
+            if first_s is not None and time.monotonic() >= first_s + steady_s:
+                if quotes_now(self.ledger(), self.is_ours, symbols):
+                    return
+                time.sleep(FILE_LOOK_S)
+            else:
+                time.sleep(LOOK_S)
+            if time.monotonic() > deadline:
+                raise StageFailed(f"no steady quotes on both sides of every symbol within {QUOTES_S_MAX:.0f} s")
 
     def watch(self, row: Row, scene: Scene) -> Scene:
         """Look at the files until everything was seen and SETTLE_S more are over, at most `watch_s`; the scene then."""

@@ -32,6 +32,7 @@ DELIVERED_S_MAX = 25.0
 ADMIN = "/raymaker/faults"
 ADMIN_S_MAX = 5.0
 ASKED_S_MAX = 20.0
+ANSWERED_S_MAX = 2.0
 REFUSED_BEYOND = 400
 """Status of a refusal of the order itself (of a post-only order that would have crossed, say), which is no fault."""
 
@@ -107,8 +108,10 @@ def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
         else:
             reached = live.wait(ASKED_S_MAX, struck)
             told.checks.append(verdict("the strike", reached, f"struck too seldom within {ASKED_S_MAX:.0f} s"))
+            # The venue knows that it struck before its answer has passed the proxy, whose note has the instant.
+            live.wait(ANSWERED_S_MAX, lambda: bool(_refused(live, began_t)))
     notes = [note for note in live.proxy.notes() if note.t >= began_t]
-    refused = [note for note in notes if note.toward is Toward.US and note.status > REFUSED_BEYOND]
+    refused = _refused(live, began_t)
     if refused:
         told.scene = later(told.scene, refused[0].t - told.scene.fault_t)
     touched = tuple(
@@ -117,6 +120,11 @@ def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
         if note.label in ORDER_CALLS
     )
     told.scene = msgspec.structs.replace(told.scene, touched=touched)
+
+
+def _refused(live: Live, since_t: int) -> list[Note]:
+    """The answers that refuse, for another reason than the order's own."""
+    return [n for n in live.proxy.notes() if n.t >= since_t and n.toward is Toward.US and n.status > REFUSED_BEYOND]
 
 
 def _order_asked(notes: Sequence[Note], answer: Note) -> str:

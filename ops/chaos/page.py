@@ -76,7 +76,7 @@ def _line(each: Judged) -> str:
         f'<tr><td>{escape(each.key)}</td><td><a href="#row-{escape(each.key)}">{escape(each.fault)}</a></td>'
         f"{_figure(run.detected_s, bounds.detected_s)}{_figure(run.safe_s, bounds.safe_s)}"
         f"{_figure(run.quoting_s, bounds.quoting_s)}"
-        f"<td class=number>{sum(check.checked for check in run.checks):,}</td><td>{_chip(each.outcome)}</td></tr>"
+        f"<td class=number>{sum(check.checked for check in run.verdicts):,}</td><td>{_chip(each.outcome)}</td></tr>"
     )
 
 
@@ -99,11 +99,12 @@ def _chip(outcome: Outcome) -> str:
 
 def _card(each: Judged) -> str:
     run = each.run
-    told = "".join(f"<li>{escape(text)}</li>" for text in (*each.reasons, *run.notes))
-    checks = ", ".join(f"{check.name} {check.checked:,}" for check in run.checks if check.held)
+    shared = (f"on the same system after {', '.join(run.after)}",) if run.after else ()
+    told = "".join(f"<li>{escape(text)}</li>" for text in (*each.reasons, *run.notes, *shared))
+    checks = ", ".join(f"{check.name} {check.checked:,}" for check in run.verdicts if check.held)
     broken = "".join(
         f'<li class="failed">{escape(check.name)}: {escape(text)}</li>'
-        for check in run.checks
+        for check in run.verdicts
         if not check.held
         for text in check.violations
     )
@@ -118,7 +119,8 @@ def _card(each: Judged) -> str:
 
 def _legend() -> str:
     return """<p class="legend"><span><i class="bid"></i>bids that rest</span><span><i class="ask"></i>asks that rest</span>
-<span><i class="open"></i>gate open</span><span><i class="shut"></i>gate shut</span><span><i class="fault"></i>the fault lasts</span>
+<span><i class="open"></i>gate open</span><span><i class="shut"></i>gate shut</span>
+<span><i class="nobody"></i>no order manager</span><span><i class="fault"></i>the fault lasts</span>
 <span><i class="dot"></i>fill</span></p>"""
 
 

@@ -37,11 +37,9 @@ def kill(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
 def freeze(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
     """SIGSTOP, and SIGCONT later."""
     frozen = faults.freeze(victims[0].pid)
-    if victims[0].role == "supervisor" and live.wait(faults.FROZEN_S, lambda: not is_alive(victims[0].pid)):
-        told.detected_s = round(
-            seconds_after(told.scene), 3
-        )  # by its node's agent, which ends it; nobody can tell before
-    live.wait(faults.FROZEN_S - seconds_after(told.scene))
+    if live.wait(faults.FROZEN_S, lambda: not is_alive(victims[0].pid)) and victims[0].role == "supervisor":
+        # By its node's agent, which ends it; nobody can tell before.
+        told.detected_s = round(seconds_after(told.scene), 3)
     awake = faults.wake(frozen)
     told.notes.append(
         "the frozen process lived on and was woken" if awake else "the frozen process was gone before SIGCONT"

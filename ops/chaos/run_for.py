@@ -64,8 +64,6 @@ class Strokes:
 
     def _strike(self, stroke: Stroke) -> Struck:
         live, row = self._live, self._rows[stroke.key]
-        for note in ("blocked", "hogged", "died"):
-            (live.state.path / note).unlink(missing_ok=True)
         at_s, at_ns = time.monotonic() - self._began, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         fault = row.fault
         try:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -17,15 +18,19 @@ import psutil
 
 from actors.runtime.ray_cluster import ClusterError, stop_cluster
 from actors.runtime.state_dir import StateDir
+from ops.chaos.markdown import markdown
 from ops.chaos.matrix import NOT_RUN, rows
 from ops.chaos.nemesis import Struck
 from ops.chaos.page import page
 from ops.chaos.rows import Row, order_of
 from ops.chaos.stage import ROOT, chaos_settings
-from ops.chaos.verdicts import Judged, Outcome, RowRun, checked_in_all, judge, judge_run_for, not_run, passed
+from ops.chaos.systems import dealt
+from ops.chaos.verdicts import Began, Judged, Outcome, RowRun, checked_in_all, judge, judge_run_for, not_run, passed
 from ops.machine import commit, machine
 
-ROW_S_MAX = 180.0
+ROW_S_MAX, SYSTEM_S_MAX = 120.0, 120.0
+"""What a row and a system may take at most: the process of one that takes longer is ended."""
+
 SEED = 1
 KEY = "for"
 
@@ -52,25 +57,33 @@ def chosen(wanted: Sequence[str] | None) -> list[str]:
     return list(found)
 
 
-def run_rows(keys: Sequence[str], keep: bool, say: Callable[[str], None]) -> Iterator[Judged]:
-    """Play rows and judge them. The folders of failed rows are kept, those of others only with `keep`; `say` is told where."""
+def run_rows(keys: Sequence[str], keep: bool, say: Callable[[str], None], alone: bool = False) -> Iterator[Judged]:
+    """Play rows and judge them. The folders of failed rows are kept, those of others only with `keep`; `say` is told where.
+
+    Args:
+        alone: each row on a system of its own, not several on one.
+    """
     known = rows(chaos_settings())
     for key in keys:
         if key not in known:
             yield not_run(key, "", NOT_RUN[key])
-            continue
-        row = known[key]
-        say(f"row {key}: {row.fault}")
-        folder = Path(tempfile.mkdtemp(prefix=f"raymaker-chaos-{key}-"))
+    played = [key for key in keys if key in known]
+    left: list[tuple[str, ...]] = [(key,) for key in played] if alone else dealt(played)
+    while left:
+        group = left.pop(0)
+        folder = Path(tempfile.mkdtemp(prefix=f"raymaker-chaos-{group[0]}-"))
         try:
-            judged = judge(row, _in_a_process(row, folder))
+            runs = _in_a_process([known[key] for key in group], folder, say)
         finally:
             _clear(folder)
-        if keep or judged.outcome is Outcome.FAILED:
-            say(f"row {key}: its files are kept in {folder}")
+        judged = [judge(known[run.key], run) for run in runs]
+        if keep or any(each.outcome is Outcome.FAILED for each in judged):
+            say(f"rows {', '.join(group)}: their files are kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-        yield judged
+        yield from judged
+        if rest := group[len(runs) :]:
+            left.insert(0, rest)
 
 
 def run_for(seconds: float, seed: int, keep: bool, say: Callable[[str], None]) -> tuple[Judged, list[Struck]]:
@@ -111,11 +124,12 @@ def _told(struck: Struck) -> str:
     return f"{struck.at_s:6.1f} s  row {struck.stroke.key}: {struck.fault}: {back}"
 
 
-def write_results(path: Path, judged: Sequence[Judged]) -> None:
-    """The rows as JSON, with the machine and the commit."""
+def write_results(path: Path, judged: Sequence[Judged], took_s: float) -> None:
+    """The rows as JSON, with the machine, the commit and how long it took."""
     content = {
         "machine": machine(),
         "commit": commit(),
+        "took_s": round(took_s, 1),
         "passed": passed(judged),
         "checked": checked_in_all(judged),
         "rows": msgspec.to_builtins(judged),
@@ -129,19 +143,49 @@ def write_page(path: Path, judged: Sequence[Judged]) -> None:
     path.write_text(page(judged, machine(), commit(), style), "utf-8")
 
 
-def _in_a_process(row: Row, folder: Path) -> RowRun:
-    command = [sys.executable, "-m", "ops.chaos.run", row.key, str(folder), str(SEED)]
+def write_markdown(path: Path, judged: Sequence[Judged], took_s: float) -> None:
+    """The rows as a table in Markdown."""
+    path.write_text(markdown(judged, machine(), commit(), took_s), "utf-8")
+
+
+def _in_a_process(group: Sequence[Row], folder: Path, say: Callable[[str], None]) -> list[RowRun]:
+    """What became of the rows of one system, up to the one after which it could not go on; at least of the first."""
+    command = [sys.executable, "-m", "ops.chaos.run", ",".join(row.key for row in group), str(folder), str(SEED)]
+    runs: list[RowRun] = []
+    begun = [group[0]]
     with (folder / "row.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        overdue = threading.Timer(SYSTEM_S_MAX + ROW_S_MAX * len(group), process.kill)
+        overdue.start()
+        assert process.stdout is not None
         try:
-            output, _ = process.communicate(timeout=ROW_S_MAX)
-        except subprocess.TimeoutExpired:
-            return RowRun(key=row.key, failures=(f"it did not end within {ROW_S_MAX:.0f} s",))
+            for line in process.stdout:
+                match _told_by(line):
+                    case Began(key=key):
+                        begun.append(next(row for row in group if row.key == key))
+                        say(f"row {key}: {begun[-1].fault}")
+                    case RowRun() as run:
+                        runs.append(run)
+                    case None:
+                        pass
+            process.wait()
         finally:
+            overdue.cancel()
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    return _decoded(row.key, output.strip().splitlines()[-1] if output.strip() else b"", process.returncode, folder)
+    if not runs:
+        said = (folder / "row.log").read_text(errors="replace").strip().splitlines()
+        failure = f"its process ended with {process.returncode}: {said[-1] if said else 'it said nothing'}"
+        played = [row.key for row in group[: group.index(begun[-1]) + 1]]
+        runs = [RowRun(key=key, failures=(failure,)) for key in played]
+    return runs
+
+
+def _told_by(line: bytes) -> Began | RowRun | None:
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.json.decode(line, type=Began | RowRun)
+    return None
 
 
 def _decoded(key: str, line: bytes, code: int, folder: Path) -> RowRun:

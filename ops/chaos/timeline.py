@@ -10,7 +10,8 @@ from actors.exchange.ledger import LedgerRecord, OrderFilled
 from ops.chaos.measuring import Book, RaisedAlert
 from ops.chaos.observing import Scene
 from ops.invariants.history import History
-from protocols.messages.journal import GateChanged
+from protocols.envelope import Message
+from protocols.messages.journal import EpochBegan, GateChanged
 from protocols.values import symbol_of
 
 BEFORE_S = 4.0
@@ -18,6 +19,9 @@ AFTER_S = 1.0
 ALERTS_MAX = 40
 POINTS_MAX = 4_000
 """Points of one line; a run that has more is drawn until there."""
+
+NOBODY = "no order manager"
+"""Reason of a gate without anybody who could open it."""
 
 _SECOND_NS = 1_000_000_000
 
@@ -118,15 +122,27 @@ def _quotes(
 def _gates(
     history: History, symbol: str, scene: Scene, last_t: int, seconds: Callable[[int], float]
 ) -> tuple[GateAt, ...]:
-    found = []
-    for _, record in history.journaled():
-        if isinstance(record, GateChanged) and symbol_of(record.instrument_id) == symbol:
-            t = scene.fault_t + record.changed_ns - scene.fault_ns
-            if t <= last_t:
-                found.append(GateAt(max(seconds(t), -BEFORE_S), record.open, record.reason))
+    """What the journals say of the gate; from the last word of a dead order manager to the first of the next there is none."""
+    found: list[GateAt] = []
+    heard_t: dict[int, int] = {}
+    for shard, record in history.journaled():
+        t = _instant(record, scene)
+        if isinstance(record, EpochBegan) and shard in heard_t and heard_t[shard] <= last_t:
+            found.append(GateAt(max(seconds(heard_t[shard]), -BEFORE_S), False, NOBODY))
+        if isinstance(record, GateChanged) and symbol_of(record.instrument_id) == symbol and t <= last_t:
+            found.append(GateAt(max(seconds(t), -BEFORE_S), record.open, record.reason))
+        heard_t[shard] = max(heard_t.get(shard, 0), t)
     found.sort(key=lambda gate: gate.s)
     before = [gate for gate in found if gate.s <= -BEFORE_S]
     return (*before[-1:], *found[len(before) :][:POINTS_MAX])
+
+
+def _instant(record: Message, scene: Scene) -> int:
+    """When something was journaled, in the venue's time; 0 where the record does not say."""
+    for name in ("began_ns", "changed_ns", "written_ns"):
+        if boot_ns := getattr(record, name, 0):
+            return scene.fault_t + boot_ns - scene.fault_ns
+    return int(getattr(record, "venue_time_ns", 0))
 
 
 def _fills(

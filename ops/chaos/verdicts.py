@@ -24,8 +24,17 @@ class Outcome(enum.StrEnum):
     NOT_RUN = "not run"
 
 
-class RowRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen in one run of a row. Times in seconds after the fault; None was not seen, or does not apply."""
+class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A row begins."""
+
+    key: str
+
+
+class RowRun(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What was seen in one run of a row. Times in seconds after the fault; None was not seen, or does not apply.
+
+    `checks` are of this row alone; `whole` those of the whole life of its system, on which the rows `after` were played before it.
+    """
 
     key: str
     detected_s: float | None = None
@@ -34,9 +43,16 @@ class RowRun(msgspec.Struct, frozen=True, kw_only=True):
     gap_s: float | None = None
     orders_per_second: float = 0.0
     checks: tuple[Verdict, ...] = ()
+    whole: tuple[Verdict, ...] = ()
+    after: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timeline: Timeline | None = None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every check that this row has to pass."""
+        return (*self.whole, *self.checks)
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,10 +87,10 @@ def judge(row: Row, run: RowRun) -> Judged:
         failures.append("quoting again: not seen")
     failures += [
         f"{check.name} broken: {check.violations[0] if check.violations else ''}"
-        for check in run.checks
+        for check in run.verdicts
         if not check.held
     ]
-    if not run.checks:
+    if not run.verdicts:
         failures.append("no invariant was checked")
     outcome = Outcome.FAILED if failures else Outcome.LATE if late else Outcome.PASSED
     return Judged(
@@ -106,10 +122,10 @@ def not_run(key: str, fault: str, why: str) -> Judged:
 
 
 def checked_in_all(judged: Sequence[Judged]) -> dict[str, int]:
-    """How often each check looked, over every row."""
+    """How often each check looked, over every row; what rows on one system share counts once."""
     counts: dict[str, int] = {}
     for each in judged:
-        for check in each.run.checks:
+        for check in each.run.checks if each.run.after else each.run.verdicts:
             counts[check.name] = counts.get(check.name, 0) + check.checked
     return counts
 

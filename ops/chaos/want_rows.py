@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from configs.schema import Settings
 from ops.chaos.rows import (
+    BOOK_S,
     HANG_S,
     HUNG,
     OTHER_S,
@@ -17,6 +18,9 @@ from ops.chaos.rows import (
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import Role
 
+BLOCKED = "in a loop that is blocked for 30 s"
+FROZEN = "SIGSTOP, SIGCONT after 10 s or when it was killed"
+HOGGED = "in C code that keeps the interpreter"
 LEAK_MB_PER_S = 50
 LEAK_MB_MAX = 300
 """Bound of an actor's memory in the rows of a leak: it is reached after some seconds."""
@@ -28,16 +32,20 @@ def want_rows(settings: Settings) -> tuple[Row, ...]:
     return (
         Row(
             key="9b",
-            fault="supervisor SIGSTOP, SIGCONT after 10 s",
+            fault=f"supervisor {FROZEN}",
             injection=Injection.FREEZE,
             victims=("supervisor",),
             alerts=HUNG,
             safe=Safe.TENDED,
             bounds=Bounds(detected_s=HANG_S, safe_s=OTHER_S, quoting_s=QUOTING_S),
         ),
-        _hung("13", "order manager's main loop blocked for 30 s", Injection.BLOCK, fenced_s),
-        _hung("14", "order manager SIGSTOP, SIGCONT after 10 s", Injection.FREEZE, fenced_s),
-        _hung("15", "order manager in C code that keeps the interpreter", Injection.HOG, fenced_s),
+        _hung("13", "order_manager", BLOCKED, Injection.BLOCK, OTHER_S, fenced_s),
+        _hung("13b", "strategy", BLOCKED, Injection.BLOCK, BOOK_S, QUOTING_S),
+        _hung("14", "order_manager", FROZEN, Injection.FREEZE, OTHER_S, fenced_s),
+        _hung("14b", "market_data", FROZEN, Injection.FREEZE, BOOK_S, QUOTING_S),
+        _hung("14c", "risk_monitor", FROZEN, Injection.FREEZE, OTHER_S, QUOTING_S, Safe.LEASED),
+        _hung("15", "order_manager", HOGGED, Injection.HOG, OTHER_S, fenced_s),
+        _hung("15b", "inventory", HOGGED, Injection.HOG, OTHER_S, QUOTING_S, Safe.TENDED),
         Row(
             key="54",
             fault="disk full under the order manager: everything stops; then resume",
@@ -68,16 +76,18 @@ def want_rows(settings: Settings) -> tuple[Row, ...]:
     )
 
 
-def _hung(key: str, fault: str, injection: Injection, quoting_s: float) -> Row:
+def _hung(
+    key: str, role: Role, how: str, injection: Injection, safe_s: float, quoting_s: float, safe: Safe = Safe.GONE
+) -> Row:
     return Row(
         key=key,
-        fault=fault,
+        fault=f"{role.replace('_', ' ')} {how}",
         injection=injection,
-        victims=("order_manager",),
+        victims=(role,),
         alerts=HUNG,
-        safe=Safe.GONE,
-        restarted="order_manager",
-        bounds=Bounds(detected_s=HANG_S, safe_s=HANG_S + OTHER_S, quoting_s=HANG_S + quoting_s),
+        safe=safe,
+        restarted=role if safe is Safe.GONE else None,
+        bounds=Bounds(detected_s=HANG_S, safe_s=HANG_S + safe_s, quoting_s=HANG_S + quoting_s),
     )
 
 

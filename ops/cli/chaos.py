@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,9 @@ def chaos(
     page_file: Annotated[
         Path | None, typer.Option("--page", metavar="FILE", help="Write the results as a page with a timeline per run.")
     ] = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the results as a table for a README.")
+    ] = None,
     duration: Annotated[
         str | None,
         typer.Option(
@@ -43,14 +47,17 @@ def chaos(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="With --for: which faults come.")] = 1,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Each row on a system of its own, not several one after another on one.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the files of every row, not of failed ones only.")] = False,
 ) -> None:
     """Inject faults into live systems.
 
-    Each row starts a whole system on the simulated venue, breaks it once, and checks bounds and invariants. Fails on an invariant, and on
-    a bound only beyond three times its value.
+    Rows are played on whole systems on the simulated venue, on some several one after another; bounds and invariants are checked. Fails
+    on an invariant, and on a bound only beyond three times its value.
     """
-    for option, file in (("--json", json_file), ("--page", page_file)):
+    for option, file in (("--json", json_file), ("--page", page_file), ("--markdown", markdown_file)):
         if file is not None and not file.absolute().parent.is_dir():
             raise bad_usage(f"the folder of {option} {file} does not exist.")
     keys = _keys(rows)
@@ -59,10 +66,11 @@ def chaos(
     if duration is not None:
         if rows is not None:
             raise bad_usage("--for draws its own rows: leave out --rows.")
-        _run_for(_seconds(duration), seed, keep, json_file, page_file)
+        _run_for(_seconds(duration), seed, keep, (json_file, page_file, markdown_file))
         return
 
-    from ops.chaos.suite import UnknownRow, chosen, run_rows, write_page, write_results
+    from ops.chaos.rows import order_of
+    from ops.chaos.suite import UnknownRow, chosen, run_rows
     from ops.chaos.verdicts import Outcome, checked_in_all, passed
     from ops.cli.table import progress
 
@@ -71,14 +79,13 @@ def chaos(
     except UnknownRow as error:
         raise bad_usage(f"{error}.") from None
     judged: list[Judged] = []
-    for each in run_rows(wanted, keep, progress):
+    began_s = time.monotonic()
+    for each in run_rows(wanted, keep, progress, alone):
         if each.outcome is not Outcome.NOT_RUN:
             progress(f"row {each.key}: {each.outcome.value}{_told(each.reasons)}")
         judged.append(each)
-        if json_file is not None:
-            write_results(json_file, judged)
-        if page_file is not None:
-            write_page(page_file, judged)
+        judged.sort(key=lambda row: order_of(row.key))
+        _write((json_file, page_file, markdown_file), judged, time.monotonic() - began_s)
     _print(judged)
     if not passed(judged):
         failed = [each.key for each in judged if each.outcome is Outcome.FAILED]
@@ -88,8 +95,21 @@ def chaos(
         raise unconfirmed(f"{'; '.join(told) or 'no row could be run'}.")
 
 
-def _run_for(seconds: float, seed: int, keep: bool, json_file: Path | None, page_file: Path | None) -> None:
-    from ops.chaos.suite import run_for, write_page, write_results
+def _write(files: Sequence[Path | None], judged: Sequence[Judged], took_s: float) -> None:
+    """Args: files: for JSON, for the page, for Markdown; None for what is not wanted."""
+    from ops.chaos.suite import write_markdown, write_page, write_results
+
+    json_file, page_file, markdown_file = files
+    if json_file is not None:
+        write_results(json_file, judged, took_s)
+    if page_file is not None:
+        write_page(page_file, judged)
+    if markdown_file is not None:
+        write_markdown(markdown_file, judged, took_s)
+
+
+def _run_for(seconds: float, seed: int, keep: bool, files: Sequence[Path | None]) -> None:
+    from ops.chaos.suite import run_for
     from ops.chaos.verdicts import Outcome
     from ops.cli.table import progress
 
@@ -97,11 +117,8 @@ def _run_for(seconds: float, seed: int, keep: bool, json_file: Path | None, page
     print(f"{len(struck)} strokes of seed {seed}: {judged.outcome.value}{_told(judged.reasons)}")
     for note in judged.run.notes:
         print(note)
-    print("checked: " + ", ".join(f"{check.name} {check.checked}" for check in judged.run.checks))
-    if json_file is not None:
-        write_results(json_file, [judged])
-    if page_file is not None:
-        write_page(page_file, [judged])
+    print("checked: " + ", ".join(f"{check.name} {check.checked}" for check in judged.run.verdicts))
+    _write(files, [judged], seconds)
     if judged.outcome is Outcome.FAILED or not struck:
         raise unconfirmed(f"seed {seed} failed; raymaker chaos --for {seconds:g}s --seed {seed} draws the same faults.")
 
@@ -148,7 +165,7 @@ def _print(judged: Sequence[Judged]) -> None:
             _figure(run.detected_s, bounds.detected_s),
             _figure(run.safe_s, bounds.safe_s),
             _figure(run.quoting_s, bounds.quoting_s),
-            f"{sum(check.checked for check in run.checks)}",
+            f"{sum(check.checked for check in run.verdicts)}",
             each.outcome.value,
         )
     console = wide_console()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from actors.exchange.ledger import encode
 from ops.chaos.matrix import NOT_RUN, rows
+from ops.chaos.rows import order_of
 from ops.chaos.run import LIMITS
 from ops.chaos.stage import LedgerTail, Stage, chaos_settings
 from ops.chaos.suite import run_rows, write_results
@@ -51,15 +52,17 @@ def test_rows_that_cannot_run_are_told_and_never_a_success(tmp_path: Path) -> No
     assert [f"row {key}: {why}" in out for key, why in NOT_RUN.items()] == [True] * len(NOT_RUN)
     written = json.loads(file.read_text())
     assert written["passed"] is False
-    assert [(row["key"], row["outcome"]) for row in written["rows"]] == [(key, "not run") for key in NOT_RUN]
-    assert set(written) == {"machine", "commit", "passed", "checked", "rows"}
+    assert [(row["key"], row["outcome"]) for row in written["rows"]] == [
+        (key, "not run") for key in sorted(NOT_RUN, key=order_of)
+    ]
+    assert set(written) == {"machine", "commit", "took_s", "passed", "checked", "rows"}
 
 
 def test_the_results_on_file_hold_bounds_figures_and_checks(tmp_path: Path) -> None:
     check = Verdict(name="I1", held=True, checked=5, violations=())
     run = RowRun(key="2", detected_s=0.1, safe_s=1.0, quoting_s=4.0, checks=(check,), notes=("seen",))
     judged = judge(rows(chaos_settings())["2"], run)
-    write_results(tmp_path / "chaos.json", [judged])
+    write_results(tmp_path / "chaos.json", [judged], took_s=3.0)
     written = json.loads((tmp_path / "chaos.json").read_text())
     assert written["passed"] is True
     assert written["checked"] == {"I1": 5}

@@ -101,7 +101,7 @@ def test_the_minimum_set_is_all_known() -> None:
 
 
 def test_rows_are_chosen_by_key_and_a_number_means_its_variants() -> None:
-    assert chosen(["14", "2", "14"]) == ["14", "2"]
+    assert chosen(["16", "2", "16"]) == ["16", "2"]
     assert chosen(["30b", "36"]) == ["30b", "36", "36b", "36c"]
     everything = chosen(None)
     assert set(everything) == rows(chaos_settings()).keys() | NOT_RUN.keys()
