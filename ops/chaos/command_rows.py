@@ -69,7 +69,7 @@ COMMAND_ROWS: tuple[Row, ...] = (
     ),
     Row(
         key="26c",
-        fault="emergency stop --direct on the first of two nodes, head and supervisor dead; the shard is on the second",
+        fault="emergency stop --direct --flatten on the first node: head, supervisor dead; the order manager hangs on the second",
         injection=Injection.STOP_HURT,
         variant=DIRECT,
         victims=("supervisor", "order_manager"),

@@ -17,6 +17,7 @@ from protocols.messages.control import ActorStatus
 STOPPED_S = 3.0
 """How long an emergency stop is held before it is lifted: longer than recvWindow and the clock's error."""
 
+FLATTEN = "--flatten"
 BEGIN_S_MAX = 30.0
 HEAD_BACK_S_MAX = 40.0
 
@@ -38,7 +39,8 @@ def _stop(live: Live, told: Told, *options: str) -> None:
     late_ns = state.stop_file.stat().st_mtime_ns - told.scene.fault_t
     told.scene = later(told.scene, late_ns)
     output, code = ended(command)
-    told.checks.append(verdict("the command", code == 0 and "CLEAR" in output, output))
+    words = ("CLEAR", "FLAT") if FLATTEN in options else ("CLEAR",)
+    told.checks.append(verdict("the command", code == 0 and all(word in output for word in words), output))
     told.notes.append(
         f"the command wrote the file after {late_ns / 1e9:.2f} s and ended {seconds_after(told.scene):.1f} s later"
     )
@@ -61,14 +63,15 @@ def stop_hurt(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> N
 
 
 def _stop_directly(live: Live, victims: list[ActorStatus], told: Told) -> None:
-    """Without head and supervisor: the order manager of the other node is reached by that node's door alone."""
+    """Without head and supervisor: the order manager of the other node, which hangs, is reached by that node's door alone."""
     head = part_processes(live.state)["head"]
     keeper = faults.freeze(head.keeper)
     supervisor = next(actor.pid for actor in status_of(live.client).actors if actor.role == "supervisor")
     manager = next(actor for actor in victims if actor.role == "order_manager")
     try:
+        faults.freeze(manager.pid)
         faults.kill([head.gcs_server, supervisor])
-        _stop(live, told, "--direct")
+        _stop(live, told, "--direct", FLATTEN)
         told.checks.append(verdict("the order manager", not is_alive(manager.pid), f"{manager.name} lives on"))
         live.wait(STOPPED_S)
     finally:

@@ -14,7 +14,7 @@ from configs.schema import Settings
 from ops.chaos import faults
 from ops.chaos.live import COMMAND_S_MAX, Live, Told, ended, seconds_after, verdict
 from ops.chaos.measuring import empty_t
-from ops.chaos.rows import DEAD_HEAD, NO_HEAD, Row
+from ops.chaos.rows import DEAD_HEAD, HOME, NO_HEAD, STORE, Row
 from ops.chaos.stage import Stage, StageFailed
 from ops.launch import Ending, clear_away, launch, wait_until_quoting
 
@@ -49,7 +49,7 @@ def interrupted(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Endin
 
 
 def died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
-    """Everything of ours is killed, Ray with it; when the venue's countdown has cleared the book, a command starts it all again."""
+    """Everything of ours (or of the first node) is killed; when no order rests any more, a command starts it again."""
     live = Live(stage, settings, launch(settings, stage.state, _silent))
     told = Told(scene=live.scene(row, ()), checks=[], notes=[])
     arguments = ("--state", str(stage.state.path))
@@ -57,12 +57,14 @@ def died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
         wait_until_quoting(live.client, settings, _silent, lambda: False)
         live.await_quotes()
         cluster = running_cluster(stage.state)
+        keepers = [part.keeper for part in part_processes(stage.state).values()] if row.variant == HOME else []
         live.client.close()
         detach()
         told.scene = live.scene(row, ())
-        if row.variant == "gcs":
+        if row.variant == STORE:
             faults.kill_store(cluster.head_pid)
         else:
+            faults.kill(keepers)
             faults.kill_marked(cluster.marker)
         told.notes.append(f"every process was gone {seconds_after(told.scene):.2f} s after the first SIGKILL")
         deadline = time.monotonic() + row.watch_s

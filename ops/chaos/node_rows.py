@@ -6,9 +6,11 @@ from configs.schema import Settings
 from ops.chaos.rows import (
     DIED,
     HANG_S,
+    HOME,
     NEW_START_S,
     OTHER_S,
     QUOTING_S,
+    STORE,
     SUPERVISOR_S,
     Bounds,
     Injection,
@@ -42,7 +44,7 @@ def node_rows(settings: Settings) -> tuple[Row, ...]:
             key="21",
             fault="GCS SIGKILL on one machine, whose tables are in memory: everything ends; then a new start",
             injection=Injection.TOTAL_DEATH,
-            variant="gcs",
+            variant=STORE,
             safe=Safe.EMPTY,
             bounds=Bounds(safe_s=countdown_s(settings), quoting_s=NEW_START_S),
             watch_s=60.0,
@@ -100,6 +102,15 @@ def node_rows(settings: Settings) -> tuple[Row, ...]:
                 quoting_s=HEAD_S + 2 * PLACED_S + SUPERVISOR_S + fenced_s,
             ),
             watch_s=40.0,
+        ),
+        Row(
+            key="51c",
+            fault="SIGKILL of everything on the first node, head and keepers too; the shard lives on the second; then a new start",
+            injection=Injection.TOTAL_DEATH,
+            variant=HOME,
+            safe=Safe.EMPTY,
+            bounds=Bounds(safe_s=countdown_s(settings), quoting_s=NEW_START_S + 2 * PLACED_S + HEAD_S),
+            watch_s=60.0,
         ),
     )
 

@@ -43,6 +43,9 @@ class Injection(enum.StrEnum):
 NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
 """Variants of commands: of a system whose head is away, whose head dies, and of the stop that needs neither."""
 
+STORE, HOME = "gcs", "home"
+"""Variants of a total death: of Ray's store, which takes everything with it, and of the first of two nodes."""
+
 
 class Safe(enum.StrEnum):
     """What ends the danger of a fault."""
@@ -103,7 +106,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_two_nodes(self) -> bool:
         """Whether it is played on two local nodes."""
-        return self.injection is Injection.NODE or self.variant in (NO_HEAD, DIRECT)
+        return self.injection is Injection.NODE or self.variant in (NO_HEAD, DIRECT, HOME)
 
 
 DIED = (AlertCode.ACTOR_DIED, AlertCode.ACTOR_HUNG)

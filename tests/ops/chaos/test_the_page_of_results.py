@@ -14,11 +14,11 @@ from ops.chaos.measuring import RaisedAlert
 from ops.chaos.observing import Scene
 from ops.chaos.page import page
 from ops.chaos.stage import chaos_settings
-from ops.chaos.timeline import AlertAt, GateAt, QuotesAt, StrokeAt, Timeline, timeline_of
+from ops.chaos.timeline import NOBODY, AlertAt, GateAt, QuotesAt, StrokeAt, Timeline, timeline_of
 from ops.chaos.verdicts import RowRun, judge, not_run
 from ops.invariants.history import History, Verdict
 from protocols.client_order_id import ClientOrderId
-from protocols.messages.journal import GateChanged
+from protocols.messages.journal import EpochBegan, GateChanged
 from protocols.values import InstrumentId
 
 OWN = ClientOrderId(install="1", epoch=3, shard=0, symbol_code=0, seq=1).text
@@ -69,6 +69,13 @@ def test_seconds_are_counted_from_the_fault() -> None:
     assert seen.gates == {BTC: (GateAt(-4.0, True, ""), GateAt(0.4, False, "FEED"), GateAt(2.0, True, ""))}
     assert seen.fills == {BTC: (4.0,)}
     assert seen.alerts == (AlertAt(0.01, "FEED_LOST", "public", "WARNING"),)
+
+
+def test_between_two_order_managers_there_is_nobody_and_no_gate() -> None:
+    began = EpochBegan(epoch=2, began_ns=103 * S, venue_time_ns=8 * S)
+    history = History(ledger=(), journals={0: (*GATE, began)}, instruments={}, install="1")
+    gates = timeline_of(SCENE, history, []).gates[BTC]
+    assert gates[-2:] == (GateAt(2.0, True, ""), GateAt(2.0, False, NOBODY))
 
 
 def test_every_row_is_on_the_page_with_its_figures_and_its_reason() -> None:
