@@ -20,7 +20,7 @@ LABEL_PX = 6.6
 """Width of a character of a label; labels that would overlap go a line higher or are left to their tick's title."""
 
 MARK_PX = 40
-"""Marks that are closer have their names on both sides."""
+"""Where the next mark is closer than this, the name stands before the mark."""
 
 LABEL_LINES = 3
 TICKS_MAX = 12
@@ -144,20 +144,22 @@ def _marks(timeline: Timeline, run: RowRun, scale: _Scale, bottom: int) -> str:
     quoting_s = run.quoting_s
     if quoting_s is not None and timeline.back_s is not None:
         quoting_s += timeline.back_s
+    seen = [
+        (name, s)
+        for name, s in (("safe", run.safe_s), ("back", timeline.back_s), ("quoting", quoting_s))
+        if s is not None
+    ]
+    marks = sorted(((s, name) for name, s in seen if scale.from_s <= s <= scale.to_s))
     parts = []
-    marks = (("safe", run.safe_s), ("back", timeline.back_s), ("quoting", quoting_s))
-    named_x: list[float] = []
-    for name, s in marks:
-        if s is not None and scale.from_s <= s <= scale.to_s:
-            x = scale.x(s)
-            is_close = any(abs(x - other) < MARK_PX for other in named_x)
-            named_x.append(x)
-            parts.append(
-                f'<line class="mark {name}" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom - 8}">'
-                f"<title>{name}: {s:.2f} s</title></line>"
-            )
-            text_at = f'x="{x - 3}" text-anchor="end"' if is_close else f'x="{x + 3}"'
-            parts.append(f'<text class="mark-name" {text_at} y="{bottom - 3}">{name}</text>')
+    for number, (s, name) in enumerate(marks):
+        x = scale.x(s)
+        parts.append(
+            f'<line class="mark {name}" x1="{x}" x2="{x}" y1="{TOP - 8}" y2="{bottom - 8}">'
+            f"<title>{name}: {s:.2f} s</title></line>"
+        )
+        is_close = number + 1 < len(marks) and scale.x(marks[number + 1][0]) - x < MARK_PX
+        text_at = f'x="{x - 3}" text-anchor="end"' if is_close else f'x="{x + 3}"'
+        parts.append(f'<text class="mark-name" {text_at} y="{bottom - 3}">{name}</text>')
     return "".join(parts)
 
 

@@ -35,11 +35,13 @@ def up(
     It stays in the foreground until Ctrl-C, which stops it, orders first; with --detach it goes on alone.
     """
     from actors.runtime.state_dir import StateDir
+
+    directory = StateDir(state)
+    _refuse_second_start(directory)
     from ops.cli.settings import check_live, prepared, settings_from
 
     settings = settings_from(config)
     check_live(settings, live)
-    directory = StateDir(state)
     _run(prepared(settings, directory), directory, detach, str(config.resolve()), new_state)
 
 
@@ -58,7 +60,6 @@ def down(state: StateOption = DEFAULT_STATE) -> None:
 
 
 def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str, new_state: bool) -> None:
-    _refuse_second_start(directory)
     from ops.cli.session import Session
     from ops.cli.table import progress
     from ops.launch import AlreadyRunning, LaunchFailed, StartAbandoned
@@ -88,11 +89,13 @@ def _run(settings: Settings, directory: StateDir, detach: bool, config_file: str
 
 
 def _refuse_second_start(directory: StateDir) -> None:
-    """Say so before Ray is imported, which takes seconds on a busy machine; the start itself takes the lock again."""
+    """Say so before settings and Ray are imported, which takes seconds on a busy machine; the start itself takes the lock again."""
     import os
 
     from actors.runtime.ray_cluster import AlreadyRunning, take_lock
 
+    if not directory.path.is_dir():
+        return
     try:
         os.close(take_lock(directory))
     except AlreadyRunning as error:
