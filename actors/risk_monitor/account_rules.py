@@ -156,6 +156,10 @@ class AccountRules:
                 pass
         return True
 
+    def forget(self, request_id: int) -> None:
+        """The answer to a question was none."""
+        self._asked.pop(request_id, None)
+
     def _follow(self, report: ListingReport) -> None:
         """New bounds of the same tick and lot hold from now on; other units are a difference that halts."""
         own, listed = self._instruments.get(report.instrument_id), report.instrument

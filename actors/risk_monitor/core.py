@@ -13,6 +13,7 @@ from actors.risk_monitor.money_intake import MoneyIntake
 from actors.risk_monitor.order_intake import OrderIntake
 from actors.risk_monitor.picture import Picture
 from actors.risk_monitor.snapshot import RiskSnapshot
+from actors.risk_monitor.soundness import unsound_place
 from configs.schema import Settings
 from protocols.effects import Effect, LinkChanged, Log, LogLevel, OutboxFull, Publish, Send, SetTimer, TimerFired
 from protocols.mailboxes import RiskMonitorMailbox
@@ -97,7 +98,7 @@ class RiskMonitorCore:
             case LeaseRequest():
                 return self._on_request(message, now_ns)
             case FeedStatus():
-                return self._market.take_feed(message)
+                return self._market.take_feed(message, now_ns)
             case PnlChanged():
                 return self._money.take_pnl(message, now_ns)
             case LinkChanged() | OutboxFull():
@@ -107,8 +108,7 @@ class RiskMonitorCore:
             case EquityChanged():
                 return picture.remember(self._money.take_equity(message, now_ns))
             case VenueClock():
-                picture.clock = message
-                return []
+                return self._market.take_clock(message, now_ns)
             case RateUsage():
                 return self._orders.take_usage(message, now_ns)
             case OrderEvent():
@@ -196,6 +196,9 @@ class RiskMonitorCore:
 
     def _on_answer(self, outcome: AnyOutcome, now_ns: int) -> list[Effect]:
         picture = self._picture
+        if place := unsound_place(outcome):
+            picture.lookout.forget(outcome)
+            return self._judge.refuse(ACCOUNT, f"the venue answered {type(outcome).__name__} with {place}", now_ns)
         return [
             *picture.lookout.take(outcome, picture.account.equity, now_ns),
             *self._follow_filters(now_ns),

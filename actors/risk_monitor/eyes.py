@@ -185,6 +185,10 @@ class Eyes:
         self._answered_ns[asked.look] = asked.asked_ns
         return True
 
+    def forget(self, request_id: int) -> None:
+        """The answer to a look was none."""
+        self._asked.pop(request_id, None)
+
     def hear(self, event: OrderUpdate | PositionUpdate, now_ns: int) -> None:
         """Take an event of our own private stream."""
         if isinstance(event, PositionUpdate):

@@ -29,6 +29,14 @@ class Judge:
             return picture.remember(self.judge(now_ns))
         return []
 
+    def refuse(self, subject: str, text: str, now_ns: int) -> list[Effect]:
+        """A number that cannot be: counted, told, and the level of its subject rises while it lasts."""
+        picture = self._picture
+        told = picture.notices.refuse(subject, text, now_ns)
+        if not picture.refusals.note(subject, text, now_ns):
+            return told
+        return picture.remember([*told, *self.judge(now_ns)])
+
     def judge(self, now_ns: int) -> list[Effect]:
         """Bring every level up to date, and tell what changed."""
         picture = self._picture
@@ -54,6 +62,7 @@ class Judge:
         )
         return [
             *verdicts,
+            *picture.refusals.verdicts(ACCOUNT, now_ns),
             *lookout.verdicts(ACCOUNT),
             *lookout.rules.verdicts(ACCOUNT),
             *picture.breakers.account(now_ns),
@@ -64,6 +73,7 @@ class Judge:
         view = picture.symbols[instrument_id]
         return [
             *view.judge(now_ns, picture.risk.mark_age_ms_max * _MS, picture.watches[instrument_id].board),
+            *picture.refusals.verdicts(instrument_id, now_ns),
             *lookout.verdicts(view.instrument.symbol),
             *lookout.rules.verdicts(instrument_id),
             *picture.breakers.symbol(instrument_id, now_ns),

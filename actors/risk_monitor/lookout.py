@@ -120,6 +120,11 @@ class Lookout:
             return self._notices.once(AlertCode.KEY_REFUSED, Severity.WARNING, "risk monitor", text, now_ns)
         return []
 
+    def forget(self, outcome: AnyOutcome) -> None:
+        """An answer that cannot be is none: we stay as blind as without it, and ask again when it is due."""
+        self.eyes.forget(outcome.request_id)
+        self.rules.forget(outcome.request_id)
+
     def tick(self, venue_now_ns: int | None, now_ns: int) -> list[Effect]:
         """Compare, and ask for what is due."""
         self._started_ns = self._started_ns or now_ns

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from actors.risk_monitor.judge import Judge
+from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.picture import Picture
+from actors.risk_monitor.soundness import is_sound
 from protocols.effects import Effect
-from protocols.messages.market import BookTop, FeedStatus, MarkPrice
+from protocols.messages.market import BookTop, FeedStatus, MarkPrice, VenueClock
+
+CLOCK_LEAP_NS_MAX = 3_600_000_000_000
+"""The venue's clock does not leap so far against ours; one that did would begin another trading day."""
 
 _MS = 1_000_000
 
@@ -37,20 +42,30 @@ class MarketIntake:
         """A mark values positions; one that cannot be is refused, and the age of the last one goes on."""
         picture = self._picture
         view, watch = picture.symbols.get(mark.instrument_id), picture.watches.get(mark.instrument_id)
-        sound = mark.mark_price.is_finite() and mark.mark_price > 0 and mark.funding_rate.is_finite()
-        if view is None or watch is None or not sound:
-            return picture.notices.refuse(mark.instrument_id, f"mark price {mark.mark_price} refused", now_ns)
+        if view is None or watch is None:
+            return self._judge.refuse(mark.instrument_id, f"a mark of {mark.instrument_id}, not traded", now_ns)
+        if not is_sound(mark.mark_price, mark.funding_rate) or mark.mark_price <= 0:
+            text = f"mark price {mark.mark_price}, funding rate {mark.funding_rate}"
+            return self._judge.refuse(mark.instrument_id, text, now_ns)
         view.mark_price = mark.mark_price
         view.mark_ns = min(mark.received_ns, now_ns)
         watch.take_mark(mark, now_ns)
         picture.account_watch.revalue()
         return self._judge.when_crossed(watch, now_ns)
 
-    def take_feed(self, status: FeedStatus) -> list[Effect]:
+    def take_feed(self, status: FeedStatus, now_ns: int) -> list[Effect]:
         """The last sign of life of a feed."""
         watch = self._picture.watches.get(status.instrument_id)
         if watch is not None:
-            watch.take_feed(status)
+            watch.take_feed(status, now_ns)
+        return []
+
+    def take_clock(self, clock: VenueClock, now_ns: int) -> list[Effect]:
+        """The venue's clock, by which days begin."""
+        known = self._picture.clock
+        if clock.error_ns < 0 or (known is not None and abs(clock.offset_ns - known.offset_ns) > CLOCK_LEAP_NS_MAX):
+            return self._judge.refuse(ACCOUNT, f"a venue's clock {clock.offset_ns} ns from ours", now_ns)
+        self._picture.clock = clock
         return []
 
     def tick(self, now_ns: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from actors.risk_monitor.judge import Judge
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.picture import Picture
+from actors.risk_monitor.soundness import QUANTITY_LOTS_MAX, is_sound
 from configs.schema import Indicator
 from protocols.effects import Effect
 from protocols.messages.alerts import AlertCode, Severity
@@ -24,7 +25,10 @@ class MoneyIntake:
         picture = self._picture
         view = picture.symbols.get(changed.instrument_id)
         if view is None:
-            return picture.notices.refuse(changed.instrument_id, "position of a symbol that is not traded", now_ns)
+            text = f"a position of {changed.instrument_id}, which is not traded"
+            return self._judge.refuse(changed.instrument_id, text, now_ns)
+        if abs(changed.position_lots) > QUANTITY_LOTS_MAX:
+            return self._judge.refuse(changed.instrument_id, f"a position of {changed.position_lots} lots", now_ns)
         moved = view.position_lots != changed.position_lots
         view.position_lots = changed.position_lots
         view.position_known = changed.known
@@ -40,8 +44,10 @@ class MoneyIntake:
         """The PnL of a symbol, and with it that of the account."""
         picture = self._picture
         watch = picture.watches.get(pnl.instrument_id)
-        if watch is None or not all(part.is_finite() for part in (pnl.realised, pnl.unrealised, pnl.net)):
-            return picture.notices.refuse(pnl.instrument_id, "a PnL that cannot be was refused", now_ns)
+        if watch is None:
+            return self._judge.refuse(pnl.instrument_id, f"a PnL of {pnl.instrument_id}, which is not traded", now_ns)
+        if not is_sound(pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, pnl.net):
+            return self._judge.refuse(pnl.instrument_id, f"a PnL of {pnl.net}", now_ns)
         watch.take_pnl(pnl, now_ns)
         self._pnl[pnl.instrument_id] = (float(pnl.realised - pnl.fees + pnl.funding), float(pnl.unrealised))
         realised, unrealised = sum(r for r, _ in self._pnl.values()), sum(u for _, u in self._pnl.values())
@@ -51,8 +57,9 @@ class MoneyIntake:
     def take_equity(self, changed: EquityChanged, now_ns: int) -> list[Effect]:
         """The equity: limits follow it, and the day's loss, the drawdown and the breaker of losses are of it."""
         picture = self._picture
-        if not changed.equity.is_finite() or not changed.fees_elsewhere.is_finite():
-            return picture.notices.refuse(ACCOUNT, f"equity {changed.equity} refused", now_ns)
+        if not is_sound(changed.equity, changed.fees_elsewhere):
+            text = f"an equity of {changed.equity} with fees elsewhere of {changed.fees_elsewhere}"
+            return self._judge.refuse(ACCOUNT, text, now_ns)
         account, capital, watch = picture.account, picture.capital, picture.account_watch
         account.equity = changed.equity
         account.equity_ns = min(changed.valued_ns, now_ns)

@@ -7,6 +7,7 @@ from typing import assert_never
 from actors.risk_monitor.judge import Judge
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.picture import Picture
+from actors.risk_monitor.soundness import are_lots, is_sound
 from protocols.arithmetic.sequences import Arrival, StreamNumbers
 from protocols.binance_usdm.errors import CODES
 from protocols.effects import Effect
@@ -18,8 +19,14 @@ from protocols.messages.orders import (
     FundingPaid,
     InstrumentTaken,
     MarginCalled,
+    OrderAccepted,
+    OrderAmended,
+    OrderCanceled,
+    OrderDenied,
+    OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderUnknown,
     RateUsage,
     VenuePosition,
 )
@@ -52,7 +59,11 @@ class OrderIntake:
         picture = self._picture
         view = picture.symbols.get(event.instrument_id)
         if view is None:
-            return picture.notices.refuse(event.instrument_id, "event of a symbol that is not traded", now_ns)
+            text = f"an event of {event.instrument_id}, which is not traded"
+            return self._judge.refuse(event.instrument_id, text, now_ns)
+        if not _is_possible(event):
+            text = f"{type(event).__name__} of {event.client_order_id or event.venue_order_id}"
+            return self._judge.refuse(event.instrument_id, text, now_ns)
         view.orders.apply(event)
         watch = picture.watches[event.instrument_id]
         watch.take_event(event, now_ns)
@@ -70,6 +81,9 @@ class OrderIntake:
         picture = self._picture
         match event:
             case BalanceChanged():
+                if not is_sound(event.balance_change):
+                    text = f"a change of {event.asset} by {event.balance_change}"
+                    return self._judge.refuse(ACCOUNT, text, now_ns)
                 if event.asset in self._margin_assets and picture.capital.transfer(event, now_ns):
                     picture.account_watch.transfer(event.balance_change)
                     picture.breakers.forget_equity()
@@ -100,3 +114,20 @@ class OrderIntake:
                 if arrival is Arrival.ANEW:
                     orders.begin_again()
         return arrival is not Arrival.REPEATED
+
+
+def _is_possible(event: AnyOrderEvent) -> bool:
+    """Whether an order can be so: quantities are not negative, and what has a price has one above nothing."""
+    match event:
+        case OrderAccepted() | OrderAmended():
+            return event.price_ticks > 0 and are_lots(event.quantity_lots, event.filled_lots)
+        case OrderUnknown():
+            return event.price_ticks > 0 and are_lots(event.quantity_lots)
+        case OrderFilled():
+            return event.price_ticks > 0 and are_lots(event.quantity_lots, event.remaining_lots) and is_sound(event.fee)
+        case OrderCanceled() | OrderExpired():
+            return are_lots(event.filled_lots)
+        case OrderRejected() | OrderDenied():
+            return True
+        case _:
+            assert_never(event)

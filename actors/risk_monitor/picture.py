@@ -17,6 +17,7 @@ from actors.risk_monitor.memory import RiskMemory
 from actors.risk_monitor.notices import Notices
 from actors.risk_monitor.open_orders import OpenOrders
 from actors.risk_monitor.snapshot import RiskSnapshot, Showing
+from actors.risk_monitor.soundness import Refusals
 from actors.risk_monitor.symbol_watch import SymbolWatch
 from configs.schema import RiskSettings, Settings
 from protocols.effects import Append, Effect
@@ -40,6 +41,7 @@ class Picture:
         risk = self.risk = settings.risk
         caps = settings.hard_caps
         self.notices = Notices(spec.name)
+        self.refusals = Refusals(i.instrument_id for i in spec.instruments)
         orders = {i.instrument_id: OpenOrders(memory is None) for i in spec.instruments}
         self.symbols = {
             i.instrument_id: SymbolView(i, written_limits(risk, i, caps), orders[i.instrument_id])

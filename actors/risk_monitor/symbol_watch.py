@@ -82,14 +82,14 @@ class SymbolWatch:
         """A new book moves mid, spread, depth, volatility, the gap to the mark and due markouts."""
         bids, asks = top.bids, top.asks
         self.book_ns = now_ns
-        if not bids or not asks or bids[0][0] >= asks[0][0] or asks[0][0] <= 0:
+        if not bids or not asks or not 0 < bids[0][0] < asks[0][0]:
             self.board.put(Indicator.SPREAD_RATIO, math.nan)
             return
         put = self.board.put
         mid = self.mid_ticks = (bids[0][0] + asks[0][0]) / 2
         if self._mid_at_change == 0.0:
             self._mid_at_change = mid
-        self._ewma.observe(mid, top.received_ns)
+        self._ewma.observe(mid, min(top.received_ns, now_ns))
         put(Indicator.VOLATILITY_EWMA, annualised(self._ewma.bps_per_root_second()), self._volatility.is_warm)
         if self._sampled_mid > 0:
             self.open_return = math.log(mid / self._sampled_mid)
@@ -135,9 +135,9 @@ class SymbolWatch:
         self._worst = self._orders.worst_case_lots(lots)
         self._put_exposure()
 
-    def take_feed(self, status: FeedStatus) -> None:
-        """The last sign of life of the feed."""
-        self._confirmed_ns = status.confirmed_ns
+    def take_feed(self, status: FeedStatus, now_ns: int) -> None:
+        """The last sign of life of the feed: never later than now, and a feed that begins anew makes nothing younger."""
+        self._confirmed_ns = max(self._confirmed_ns, min(status.confirmed_ns, now_ns))
 
     def take_pnl(self, pnl: PnlChanged, now_ns: int) -> None:
         """Realised, unrealised and hourly PnL, as shares of equity."""
