@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from actors.risk_monitor.breakers import Breaker, BreakerState
 from actors.risk_monitor.levels import Verdict
-from configs.schema import BreakerSettings, Indicator
+from configs.schema import BreakerSettings
 from protocols.messages.market import BookTop
 from protocols.messages.orders import RateUsage
 from protocols.messages.risk import RiskLevel
@@ -25,11 +25,12 @@ class _SymbolBreakers:
         self.mid = 0.0
         self.has_jumped = False
 
-    def named(self) -> tuple[tuple[str, Indicator, Breaker], ...]:
+    def named(self) -> tuple[tuple[str, str, Breaker], ...]:
+        """Each breaker by its name for people, and the name on file of the number that opens it."""
         return (
-            ("price jumps", Indicator.VOLATILITY_RATIO, self.jumps),
-            ("price gaps", Indicator.VOLATILITY_RATIO, self.gaps),
-            ("liquidity", Indicator.DEPTH_RATIO, self.liquidity),
+            ("price jumps", "price_jump", self.jumps),
+            ("price gaps", "price_gap", self.gaps),
+            ("liquidity", "depth_ratio", self.liquidity),
         )
 
 
@@ -116,14 +117,13 @@ class BreakerBoard:
     def account(self, now_ns: int) -> list[Verdict]:
         """What the account's breakers ask for."""
         self._has_opened = False
-        found = [_verdict("venue API", Indicator.ERROR_RATE, self._api, now_ns)]
-        found.append(_verdict("losses", Indicator.HOURLY_PNL, self._losses, now_ns))
+        found = [_verdict(name, number, breaker, now_ns) for name, number, breaker in self._of_account()]
         return [verdict for verdict in found if verdict is not None]
 
     def symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
         """What a symbol's breakers ask for."""
         named = self._symbols[instrument_id].named()
-        found = [_verdict(name, indicator, breaker, now_ns) for name, indicator, breaker in named]
+        found = [_verdict(name, number, breaker, now_ns) for name, number, breaker in named]
         return [verdict for verdict in found if verdict is not None]
 
     def trial_orders(self, instrument_id: InstrumentId) -> int:
@@ -132,12 +132,20 @@ class BreakerBoard:
         is_trying = any(breaker.state is BreakerState.HALF_OPEN for breaker in breakers)
         return self._settings.trial_orders if is_trying else 0
 
+    def numbers(self) -> dict[str, str]:
+        """Every breaker by its name, and the name on file of the number that opens it."""
+        named = [*self._of_account(), *(named for found in self._symbols.values() for named in found.named())]
+        return {name: number for name, number, _ in named}
+
     def views(self) -> dict[str, str]:
         """State of every breaker that is not closed, with its reason."""
-        named = {"venue API": self._api, "losses": self._losses}
+        named = {name: breaker for name, _, breaker in self._of_account()}
         for instrument_id, found in self._symbols.items():
             named |= {f"{name} {instrument_id}": breaker for name, _, breaker in found.named()}
         return {n: f"{b.state}: {b.reason}" for n, b in named.items() if b.state is not BreakerState.CLOSED}
+
+    def _of_account(self) -> tuple[tuple[str, str, Breaker], ...]:
+        return (("venue API", "api_failures", self._api), ("losses", "loss_share", self._losses))
 
     def _take_depth(self, breaker: Breaker, depth_ratio: float, now_ns: int) -> None:
         """While it is open, what is not back yet keeps it open: two thresholds, so that it does not flutter."""
@@ -157,7 +165,7 @@ class BreakerBoard:
         self._has_opened = self._has_opened or (breaker.state is BreakerState.OPEN and not was_open)
 
 
-def _verdict(name: str, indicator: Indicator, breaker: Breaker, now_ns: int) -> Verdict | None:
+def _verdict(name: str, indicator: str, breaker: Breaker, now_ns: int) -> Verdict | None:
     match breaker.tick(now_ns):
         case BreakerState.OPEN:
             text = f"the breaker of {name} is open: {breaker.reason}"
@@ -169,5 +177,5 @@ def _verdict(name: str, indicator: Indicator, breaker: Breaker, now_ns: int) -> 
             return None
 
 
-def _of(level: RiskLevel, text: str, indicator: Indicator, breaker: Breaker) -> Verdict:
-    return Verdict(level, text, None, indicator.value, breaker.value, breaker.threshold, passing=True)
+def _of(level: RiskLevel, text: str, indicator: str, breaker: Breaker) -> Verdict:
+    return Verdict(level, text, None, indicator, breaker.value, breaker.threshold, passing=True)

@@ -241,7 +241,7 @@ class SymbolWatch:
         put(Indicator.FILL_RATE, flow.fill_rate(now_ns))
         took_s = flow.time_to_fill_s()
         if took_s is not None:
-            put(Indicator.TIME_TO_FILL, took_s)
+            put(Indicator.TIME_TO_FILL, took_s, flow.fills(now_ns) >= ORDERS_JUDGED_MIN)
         behaviour.forget_before(now_ns)
         put(Indicator.CANCEL_RATIO, behaviour.cancel_ratio, behaviour.orders >= guard.cancel_orders_min)
         put(Indicator.UNFILLED_RATIO, behaviour.unfilled_ratio, behaviour.orders >= guard.orders_min)

@@ -94,7 +94,7 @@ def test_a_gap_of_the_price_halts_the_symbol_then_lets_trial_orders_through() ->
     assert "50.0 bps from one book to the next" in market.core.snapshot().symbols["BTCUSDC"].reason
     assert market.level("ETHUSDC") == "NORMAL"
     change = next(one for one in market.changes() if one.after is RiskLevel.HALTED)
-    assert (change.indicator, change.value, change.threshold) == ("volatility_ratio", "50", "40")
+    assert (change.indicator, change.value, change.threshold) == ("price_gap", "50", "40")
     for _ in range(31):
         market.pass_ms(100, mid=502_500)
     assert market.core.snapshot().symbols["BTCUSDC"].state == "ACTIVE"

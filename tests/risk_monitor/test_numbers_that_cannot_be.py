@@ -58,11 +58,13 @@ NOT_USED = {
 }
 """Amounts that the risk monitor reads nowhere: it has its own way to know what they say."""
 
-NEVER_NEGATIVE = {
-    **dict.fromkeys((OrderAccepted, OrderAmended), ("price_ticks", "quantity_lots", "filled_lots")),
+NEVER_NEGATIVE: dict[type[Message], tuple[str, ...]] = {
+    OrderAccepted: ("price_ticks", "quantity_lots", "filled_lots"),
+    OrderAmended: ("price_ticks", "quantity_lots", "filled_lots"),
     OrderUnknown: ("price_ticks", "quantity_lots"),
     OrderFilled: ("price_ticks", "quantity_lots", "remaining_lots"),
-    **dict.fromkeys((OrderCanceled, OrderExpired), ("filled_lots",)),
+    OrderCanceled: ("filled_lots",),
+    OrderExpired: ("filled_lots",),
 }
 
 
@@ -97,7 +99,7 @@ class Poisoned(Market):
 
     def _messages(self) -> list[Message]:
         now_ns, number, seq = self.now_ns, self.number, self.number * 10
-        of = {
+        of: dict[str, Any] = {
             "shard": 0,
             "instrument_id": BTC,
             "client_order_id": f"rm1-5-000-{number}",
@@ -105,8 +107,8 @@ class Poisoned(Market):
             "venue_time_ns": now_ns + VENUE_OFFSET_NS,
             "side": Side.BUY,
         }
-        shape = {"price_ticks": 499_990, "quantity_lots": 3}
-        head = {"shard": 0, "venue_time_ns": now_ns + VENUE_OFFSET_NS}
+        shape: dict[str, Any] = {"price_ticks": 499_990, "quantity_lots": 3}
+        head: dict[str, Any] = {"shard": 0, "venue_time_ns": now_ns + VENUE_OFFSET_NS}
         report = OrderReport(
             **{k: v for k, v in of.items() if k != "shard"},
             **shape,
@@ -162,7 +164,7 @@ class Poisoned(Market):
 
 @functools.cache
 def _calm() -> Poisoned:
-    market = Poisoned()
+    market = Poisoned(indicators={"time_to_fill": {"warning": None, "limit": None}})
     market.venue_adl = {BTC: 1}
     market.venue_maintenance = Decimal(100)
     market.venue_configs = [

@@ -77,6 +77,10 @@ class OrderFlow:
         asked = self._asked.total(now_ns)
         return self._invalid.total(now_ns) / asked if asked else 0.0
 
+    def fills(self, now_ns: int) -> int:
+        """Executions within the window."""
+        return self._fills.total(now_ns)
+
     def fill_rate(self, now_ns: int) -> float:
         """Fills a minute."""
         return self._fills.total(now_ns) * 60e9 / self._window_ns
