@@ -20,6 +20,7 @@ from actors.exchange.authentication import Credential, KeyRing
 from actors.exchange.contracts import Contract
 from actors.exchange.errands import Errands, RestCall, RestReply, WsCall, WsReply
 from actors.exchange.errors import VenueRefusal
+from actors.exchange.fault_acts import FaultActs
 from actors.exchange.fault_plan import ActiveFault, FaultPlan
 from actors.exchange.fault_script import FaultScript
 from actors.exchange.faults import Fault, FaultKind, SocketGroup
@@ -90,6 +91,7 @@ class Exchange:
         self.api = Api(self.venue, KeyRing(credentials), listen_key_salt or str(settings.seed))
         self._way_in, self._way_out = latencies(settings)
         self.faults = FaultPlan(settings.seed)
+        self._acts = FaultActs(self.venue)
         self._replica: ReadReplica | None = None
         self._script = FaultScript(settings.fault_seed) if settings.fault_seed is not None else None
         self._agenda: Agenda[Any] = Agenda()
@@ -175,10 +177,9 @@ class Exchange:
                 self._output.socket_faults.append((fault.kind, fault.sockets))
             case FaultKind.LISTEN_KEY_EXPIRED:
                 self._expire_keys_of(fault.account)
-            case FaultKind.FILTERS_CHANGED:
-                for symbol, market in self.venue.markets.items():
-                    if fault.symbol in ("", symbol):
-                        market.change_filters()
+            case FaultKind.FILTERS_CHANGED | FaultKind.HALTED | FaultKind.ORDERS_WIPED:
+                self._collect()
+                self._acts.begin(fault)
             case FaultKind.OLD_SNAPSHOT:
                 self._errands.old_books = {
                     symbol: market_endpoints.depth_body(market, market_endpoints.DEPTH_LIMIT_MAX, now_ns // NS_PER_MS)
@@ -228,6 +229,8 @@ class Exchange:
         if venue.now_ns < now_ns:
             venue.advance(now_ns)
         self.venue.skew_ms = self.faults.skew_ms(now_ns)
+        if self._acts.any_halt:
+            self._acts.look(halt_in_force=self.faults.has(FaultKind.HALTED, now_ns))
         self._expire_listen_keys()
 
     def collect(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from actors.exchange import faults
 from actors.exchange.errors import VenueRefusal
@@ -179,6 +182,8 @@ class FaultPlan:
                 continue
             if fault.kind is FaultKind.MALFORMED_FRAME:
                 payload = payload[: len(payload) // 2]
+            elif fault.kind is FaultKind.ABSURD_PRICES:
+                payload = _absurd(payload)
             else:
                 return None
         return payload
@@ -241,6 +246,25 @@ class FaultPlan:
                 fate.lag_ns = fault.lag_ms * MS
             case _:
                 fate.old_snapshot = True
+
+
+def _absurd(payload: bytes) -> bytes:
+    """A market frame with prices that cannot be; frames without a price of their own stay."""
+    event = msgspec.json.decode(payload)
+    match event.get("e") if isinstance(event, dict) else None:
+        case "bookTicker":
+            event["b"], event["a"] = event["a"], event["b"]
+        case "depthUpdate" if event["b"] or event["a"]:
+            event["b"].append([_raised((event["b"] or event["a"])[0][0]), "1"])
+        case "aggTrade" | "trade" | "markPriceUpdate":
+            event["p"] = _raised(event["p"])
+        case _:
+            return payload
+    return msgspec.json.encode(event)
+
+
+def _raised(price: str) -> str:
+    return f"{Decimal(price) * 3 / 2:.{len(price.partition('.')[2])}f}"
 
 
 def _shut_out(one: ActiveFault, address: str, now_ns: int) -> VenueRefusal:

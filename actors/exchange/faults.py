@@ -90,8 +90,14 @@ class FaultKind(enum.StrEnum):
     """Market streams stay open and send nothing."""
     MALFORMED_FRAME = "malformed_frame"
     """Frames of market streams are cut in half."""
+    ABSURD_PRICES = "absurd_prices"
+    """Best prices come crossed, diffs with a bid far above the asks; trades and marks are half as high again."""
     FILTERS_CHANGED = "filters_changed"
     """The least notional of the symbol (empty: of each) doubles, or goes back to what it was."""
+    HALTED = "halted"
+    """The symbol (empty: each) does not trade for `duration_ms`, or until it is cleared: orders -4140, cancels go through."""
+    ORDERS_WIPED = "orders_wiped"
+    """Open orders of the account (empty: all) and symbol (empty: each) are gone, and nobody is told; as after a restart that lost them."""
     DISCONNECT = "disconnect"
     """Sockets of the group are closed now, as after 24 hours."""
     HALF_OPEN = "half_open"
@@ -210,11 +216,25 @@ EVENTS = frozenset(
         FaultKind.EVENTS_SILENT,
     }
 )
-STREAMS = frozenset({FaultKind.DEPTH_GAP, FaultKind.MARKET_SILENT, FaultKind.MALFORMED_FRAME})
+STREAMS = frozenset({FaultKind.DEPTH_GAP, FaultKind.MARKET_SILENT, FaultKind.MALFORMED_FRAME, FaultKind.ABSURD_PRICES})
 AT_ONCE = frozenset(
-    {FaultKind.LISTEN_KEY_EXPIRED, FaultKind.FILTERS_CHANGED, FaultKind.DISCONNECT, FaultKind.HALF_OPEN}
+    {
+        FaultKind.LISTEN_KEY_EXPIRED,
+        FaultKind.FILTERS_CHANGED,
+        FaultKind.ORDERS_WIPED,
+        FaultKind.DISCONNECT,
+        FaultKind.HALF_OPEN,
+    }
 )
-LASTING = frozenset({FaultKind.CLOCK_SKEW, FaultKind.READ_LAG, FaultKind.OLD_SNAPSHOT, FaultKind.EVENTS_SILENT})
+LASTING = frozenset(
+    {
+        FaultKind.CLOCK_SKEW,
+        FaultKind.READ_LAG,
+        FaultKind.OLD_SNAPSHOT,
+        FaultKind.EVENTS_SILENT,
+        FaultKind.HALTED,
+    }
+)
 """Kinds that hold for a time and not for a number of strikes; without a duration they last until they are cleared."""
 
 USUAL_CALLS: dict[FaultKind, tuple[CallKind, ...]] = {

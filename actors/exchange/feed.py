@@ -14,6 +14,7 @@ import httpx
 from actors.exchange.contracts import Contract
 from actors.exchange.errors import SourceError
 from actors.exchange.followed_contracts import followed_contracts
+from actors.exchange.followed_listing import CONTRACT_INFO_HEAD, CONTRACT_INFO_STREAM, FollowedListing
 from actors.exchange.following import Follower, Stream
 from actors.exchange.frames import Frame
 from actors.runtime.clock import BootClock
@@ -39,9 +40,20 @@ SILENCE_MS_MAX = 2_000
 """A socket on which not even a pong arrived for so long is given up."""
 LOOK_PERIOD_S = 0.05
 SNAPSHOTS_AT_ONCE_MAX = 4
+LISTING_PERIOD_S = 60.0
+SHUT_S_MAX = 86_400.0
+
 
 TakeFrames = Callable[[list[Frame]], None]
 Say = Callable[[str], None]
+
+
+class _Refused(SourceError):
+    """The followed venue wants silence for so long."""
+
+    def __init__(self, text: str, retry_after_s: float) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
 
 
 class VenueFeed:
@@ -65,6 +77,7 @@ class VenueFeed:
         except DamagedPayload as error:
             raise SourceError(f"{follow.rest_url}: its exchangeInfo cannot be understood: {error}") from None
         self._instruments = listed.instruments
+        self._listing = FollowedListing(self.contracts, FOLLOWED_ACCOUNT)
         self._clock = BootClock()
         self._follower = Follower(listed.instruments)
         self._wires = WireInstruments(listed.instruments)
@@ -88,7 +101,7 @@ class VenueFeed:
         self._rest = RestClient(urls.rest, "", None, self._instruments, self._clock, timeout_ms=REQUEST_TIMEOUT_MS)
         for stream, url in (
             (Stream.PUBLIC, public_url(urls, public_streams(symbols))),
-            (Stream.MARKET, market_url(urls, market_streams(symbols))),
+            (Stream.MARKET, market_url(urls, [*market_streams(symbols), CONTRACT_INFO_STREAM])),
         ):
             socket = ReconnectingWebSocket(
                 url,
@@ -117,6 +130,8 @@ class VenueFeed:
                 + (f"; {errors})" if errors else ")")
             ) from None
 
+        self._keep(self._watch_listing())
+
     async def stop(self) -> None:
         """Close everything."""
         self._closing = True
@@ -142,6 +157,27 @@ class VenueFeed:
                 self._keep(self._snapshot(instrument_id, at_once))
             await asyncio.sleep(LOOK_PERIOD_S)
 
+    async def _watch_listing(self) -> None:
+        """Once a minute: status and bounds of the contracts. An answer that cannot be had or used changes nothing."""
+        wait_s = LISTING_PERIOD_S
+        while True:
+            await asyncio.sleep(wait_s)
+            wait_s = LISTING_PERIOD_S
+            try:
+                body = await asyncio.to_thread(_exchange_info, self._follow)
+                self._listed(self._listing.take_info(body, self._now_ns()))
+            except _Refused as refused:
+                wait_s = max(LISTING_PERIOD_S, refused.retry_after_s)
+                self._follower.silence(self._clock.now_ns() + int(refused.retry_after_s * 1e9))
+            except (SourceError, DamagedPayload) as error:
+                self._say(f"source {self.name}: its contracts were not looked at: {error}")
+
+    def _listed(self, frames: list[Frame]) -> None:
+        for note in self._listing.notes:
+            self._say(f"source {self.name}: {note}")
+        self._listing.notes.clear()
+        self._hand_over(frames)
+
     async def _snapshot(self, instrument_id: InstrumentId, at_once: asyncio.Semaphore) -> None:
         assert self._rest is not None
         async with at_once:
@@ -157,6 +193,9 @@ class VenueFeed:
 
     def _on_frame(self, stream: Stream, decoder: MarketStreamDecoder, payload: bytes, received_ns: int) -> None:
         try:
+            if payload.startswith(CONTRACT_INFO_HEAD):
+                self._listed(self._listing.take_stream(payload, self._now_ns()))
+                return
             event = decoder.decode(payload, received_ns)
         except DamagedPayload as damage:
             self.damaged_frames += 1
@@ -204,6 +243,12 @@ def _exchange_info(follow: FollowSettings) -> bytes:
             "check exchange.follow and the network"
         ) from None
     if answer.status_code != 200:
-        wait = " (too many questions from this address; wait some minutes)" if answer.status_code in (418, 429) else ""
-        raise SourceError(f"{where} answered {answer.status_code}{wait}: it cannot be followed from here now")
+        if answer.status_code in (418, 429):
+            text = answer.headers.get("Retry-After", "")
+            retry_after_s = min(float(text), SHUT_S_MAX) if text.isdecimal() else LISTING_PERIOD_S
+            wait = "too many questions from this address; wait some minutes"
+            raise _Refused(
+                f"{where} answered {answer.status_code} ({wait}): it cannot be followed from here now", retry_after_s
+            )
+        raise SourceError(f"{where} answered {answer.status_code}: it cannot be followed from here now")
     return bytes(body)

@@ -173,7 +173,11 @@ class Follower:
     def snapshot_failed(self, instrument_id: InstrumentId, shut_until_ns: int = 0) -> None:
         """The snapshot asked for does not come; where the venue wants silence, nothing is asked for before that time."""
         self._symbols[instrument_id].asked = False
-        self._shut_until_ns = max(self._shut_until_ns, shut_until_ns)
+        self.silence(shut_until_ns)
+
+    def silence(self, until_ns: int) -> None:
+        """Ask for no snapshot before that time."""
+        self._shut_until_ns = max(self._shut_until_ns, until_ns)
 
     def damaged(self, stream: Stream, now_ns: int) -> list[Frame]:
         """A frame could not be read: whichever symbol it was about, its book cannot be trusted."""

@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
 from actors.exchange.book import Level
+from actors.exchange.brackets import Brackets
+from actors.exchange.contracts import Contract
 
 
 class BookFrame(NamedTuple):
@@ -88,6 +90,15 @@ class ContractFrame(NamedTuple):
     tick_multiple: int
 
 
+class TermsFrame(NamedTuple):
+    """The bounds of a contract change, or its leverage brackets; units and decimals stay. None keeps what is known."""
+
+    symbol: str
+    at_ns: int
+    contract: Contract | None
+    brackets: Brackets | None
+
+
 class StaleFrame(NamedTuple):
     """What was known of a symbol may no longer be true, until its next BookFrame. `disconnected`: the source itself is away."""
 
@@ -97,5 +108,5 @@ class StaleFrame(NamedTuple):
 
 
 Frame: TypeAlias = (
-    BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | SeamFrame | StaleFrame
+    BookFrame | DepthFrame | TickerFrame | PrintFrame | MarkFrame | ContractFrame | TermsFrame | SeamFrame | StaleFrame
 )

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.exchange.accounts import CENT
 from actors.exchange.book import Book, Level
-from actors.exchange.brackets import brackets_of
+from actors.exchange.brackets import Brackets, brackets_of
 from actors.exchange.candle_shapes import candle_event, day_event, mini_day_event
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.frames import MarkFrame
@@ -198,6 +198,28 @@ class Market:
         self.status, self.tick_multiple = status, tick_multiple
         payload = contract_info_payload(self.contract.symbol, status, now_ns // 1_000_000)
         self._publisher.publish_if_wanted("!contractInfo", payload)
+
+    def change_terms(self, contract: Contract | None, brackets: Brackets | None, now_ns: int) -> None:
+        """Other bounds or brackets; brackets are told to whoever follows the contracts. Orders that rest are not asked again."""
+        if contract is not None:
+            self.contract = contract
+            self._notional_min_first = contract.notional_min
+        if brackets is not None:
+            self.brackets = brackets
+            rows = [
+                {
+                    "bs": row.number,
+                    "bnf": int(row.notional_floor),
+                    "bnc": int(row.notional_cap),
+                    "mmr": float(row.maintenance_rate),
+                    "cf": float(row.cumulative),
+                    "mi": after.leverage_max + 1 if after is not None else 1,
+                    "ma": row.leverage_max,
+                }
+                for row, after in zip(brackets.rows, [*brackets.rows[1:], None], strict=True)
+            ]
+            payload = contract_info_payload(self.contract.symbol, self.status, now_ns // 1_000_000, rows)
+            self._publisher.publish_if_wanted("!contractInfo", payload)
 
     def published_levels(self, *, bids: bool, limit: int) -> list[Level]:
         """The best `limit` levels, our orders included."""

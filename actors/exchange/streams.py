@@ -6,7 +6,9 @@ A payload is built only while somebody wants its stream, once for all of them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from actors.exchange.contracts import WireNumbers
 from actors.exchange.matching import Matcher
@@ -148,11 +150,12 @@ def mark_price_payload(symbol: str, mark: str, index: str, rate: str, next_fundi
     )
 
 
-def contract_info_payload(symbol: str, status: str, now_ms: int) -> str:
-    """`!contractInfo` after a change of status or tick."""
+def contract_info_payload(symbol: str, status: str, now_ms: int, brackets: list[dict[str, Any]] | None = None) -> str:
+    """`!contractInfo` after a change of status, tick or brackets; only the last has rows."""
+    rows = "" if brackets is None else f',"bks":{msgspec.json.encode(brackets).decode()}'
     return (
         f'{{"e":"contractInfo","E":{now_ms},"s":"{symbol}","ps":"{symbol}","ct":"PERPETUAL",'
-        f'"dt":{DELIVERY_MS},"ot":{ONBOARD_MS},"cs":"{status}"}}'
+        f'"dt":{DELIVERY_MS},"ot":{ONBOARD_MS},"cs":"{status}"{rows}}}'
     )
 
 

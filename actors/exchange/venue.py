@@ -24,6 +24,7 @@ from actors.exchange.frames import (
     PrintFrame,
     SeamFrame,
     StaleFrame,
+    TermsFrame,
     TickerFrame,
 )
 from actors.exchange.liquidation import Liquidations
@@ -130,6 +131,8 @@ class Venue(VenueState):
                     self._plan_funding(market)
             case ContractFrame():
                 self._change_contract(market, frame)
+            case TermsFrame():
+                market.change_terms(frame.contract, frame.brackets, frame.at_ns)
             case StaleFrame():
                 market.stale = True
             case BookFrame():
@@ -345,6 +348,18 @@ class Venue(VenueState):
         if frame.status == SETTLING:
             self._settlement.delist(market)
             self._publish(market)
+
+    def wipe_orders(self, account: str, symbol: str, reason: str) -> None:
+        """Open orders (an empty name: of each) expire, and their owners are not told; the ledger is."""
+        for owner in self.accounts.values():
+            if account not in ("", owner.name):
+                continue
+            for market in self.markets.values():
+                if symbol in ("", market.contract.symbol):
+                    for order in list(owner.live_orders(market.contract.symbol)):
+                        self._life.expire(order, reason, market)
+                    self._publish(market)
+        self.outcome.events.clear()
 
     def _check_status(self, market: Market, *, reduces: bool) -> None:
         if market.status == CLOSED:

@@ -10,6 +10,7 @@ import typer
 from ops.cli.exchange import recorded_symbols
 from ops.cli.options import FOLLOW_HELP, MODEL_HELP, SCENARIO_NAMES, SHIPPED, parse_follow, parse_symbols
 from ops.cli.outcome import CommandFailed, bad_usage, unconfirmed
+from ops.cli.second_venue import SIMULATED, second_venue
 
 if TYPE_CHECKING:
     from configs.schema import Settings
@@ -35,7 +36,10 @@ def demo(
     source: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A recorded capture, file or folder; else synthetic flow.")
     ] = None,
-    follow: Annotated[str | None, typer.Option(metavar="URL", help="Paper trading: " + FOLLOW_HELP)] = None,
+    follow: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Paper trading: " + FOLLOW_HELP + " `simulated` starts one for it."),
+    ] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME", help="What the synthetic market does: " + SCENARIO_NAMES + ".")
     ] = None,
@@ -59,18 +63,31 @@ def demo(
     if model is None and source is None and follow is None and config is None:
         model = SHIPPED
     file = config or shipped_config(source, follow)
-    settings = demo_settings(file, source, parse_symbols(symbols), shards, speed, seed, scenario, follow, model)
-    if settings.exchange is None:
-        raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
+
+    def run(folder: Path, followed: str | None) -> None:
+        settings = demo_settings(file, source, parse_symbols(symbols), shards, speed, seed, scenario, followed, model)
+        if settings.exchange is None:
+            raise bad_usage(f"{config} has no simulated venue (section exchange): the demo never trades anywhere else.")
+        _run(settings, folder, duration, report, file)
+
+    def run_in(folder: Path) -> None:
+        if follow != SIMULATED:
+            run(folder, follow)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        options = ["--symbols", symbols] if symbols else []
+        with second_venue(folder / "followed.jsonl", options) as address:
+            run(folder, address)
+
     if state is not None:
-        _run(settings, state, duration, report, file)
+        run_in(state)
         return
     import shutil
     import tempfile
 
     folder = Path(tempfile.mkdtemp(prefix="raymaker-demo-"))
     try:
-        _run(settings, folder, duration, report, file)
+        run_in(folder)
     except CommandFailed as failure:
         if not (folder / "logs").is_dir() or not any((folder / "logs").iterdir()):
             shutil.rmtree(folder)

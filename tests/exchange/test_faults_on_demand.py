@@ -14,7 +14,7 @@ from actors.exchange import admin
 from actors.exchange.api import Answer, WsSession
 from actors.exchange.fault_script import LEFT_OUT, FaultScript
 from actors.exchange.faults import Fault, FaultError, FaultKind, decode_fault
-from actors.exchange.ledger import FaultInjected, OrderAccepted, OrderFilled, RequestThrottled
+from actors.exchange.ledger import FaultInjected, OrderAccepted, OrderExpired, OrderFilled, RequestThrottled
 
 ORDER = "/fapi/v1/order"
 
@@ -396,3 +396,42 @@ def test_a_filter_changes_while_running_is_listed_and_held_and_changes_back() ->
     assert Decimal(least_notional(rig)) == 2 * Decimal(before)
     rig.exchange.inject(Fault(kind=FaultKind.FILTERS_CHANGED))
     assert least_notional(rig) == before
+
+
+def test_a_halt_refuses_orders_until_it_is_over_and_lets_cancels_through() -> None:
+    rig = WireRig()
+    place(rig, "before")
+    rig.exchange.inject(Fault(kind=FaultKind.HALTED, duration_ms=2_000))
+    assert body(place(rig))["code"] == -4140
+    assert rig.send("DELETE", ORDER, {"symbol": SYMBOL, "origClientOrderId": "before"}).status == 200
+    assert body(rig.public("/fapi/v1/exchangeInfo"))["symbols"][0]["status"] == "PENDING_TRADING"
+    rig.wait(2_000)
+    assert place(rig).status == 200
+
+
+def test_orders_are_gone_as_after_a_restart_that_lost_them_and_only_the_ledger_says_so() -> None:
+    rig = WireRig()
+    key = body(rig.send("POST", "/fapi/v1/listenKey"))["listenKey"]
+    rig.exchange.open_user_session(key, None)
+    place(rig)
+    told = len(rig.output.user_frames)
+    rig.exchange.inject(Fault(kind=FaultKind.ORDERS_WIPED))
+    rig.wait(1_000)
+    assert len(rig.output.user_frames) == told
+    assert body(rig.send("GET", "/fapi/v1/openOrders", {"symbol": SYMBOL})) == []
+    (expired,) = [record for record in rig.output.records if isinstance(record, OrderExpired)]
+    assert (expired.client_order_id, expired.reason) == ("a", "wiped")
+
+
+def test_absurd_prices_cross_the_book_and_are_half_as_high_again() -> None:
+    rig = WireRig()
+    for stream in ("bookTicker", "depth@100ms", "aggTrade", "markPrice@1s"):
+        rig.exchange.subscribe(f"btcusdc@{stream}")
+    rig.exchange.inject(Fault(kind=FaultKind.ABSURD_PRICES, duration_ms=5_000))
+    rig.apply(rig.market.depth(bids=[(640_000, 7)]), rig.market.bought(640_001, 1))
+    rig.wait(1_100)
+    events = {event["e"]: event for event in (msgspec.json.decode(f.payload) for f in rig.output.stream_frames)}
+    assert (events["bookTicker"]["b"], events["bookTicker"]["a"]) == ("64000.1", "64000.0")
+    assert events["depthUpdate"]["b"] == [["64000.0", "0.007"], ["96000.0", "1"]]
+    assert Decimal(events["aggTrade"]["p"]) == Decimal("96000.2")
+    assert Decimal(events["markPriceUpdate"]["p"]) == Decimal("64000.05") * 3 / 2

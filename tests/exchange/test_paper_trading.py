@@ -16,7 +16,9 @@ from eventually import until
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from actors.exchange.ledger import OrderAccepted, OrderFilled, decode_lines
+from actors.exchange.errors import VenueRefusal
+from actors.exchange.frames import ContractFrame
+from actors.exchange.ledger import ContractChanged, OrderAccepted, OrderFilled, decode_lines
 from actors.exchange.orders import Order, OrderRequest
 from actors.exchange.server import ServerError, VenueServer, demo_credentials
 from configs.schema import ExchangeSettings
@@ -31,6 +33,10 @@ class Watched(VenueServer):
         settings = ExchangeSettings.model_validate({"ledger": str(ledger), "symbols": (SYMBOL,)} | changes)
         super().__init__(settings, demo_credentials(), lambda text: None)
         self.asked: list[tuple[str, str, str, bool]] = []
+
+    def change(self, frame: ContractFrame) -> None:
+        """What its source would say."""
+        self._take_live([frame])
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         keyed = "X-MBX-APIKEY" in request.headers or "signature" in request.query or "listenKey" in request.query
@@ -106,7 +112,10 @@ async def test_our_order_fills_from_a_print_of_the_followed_venue_which_sees_pub
     with (tmp_path / "followed").open("rb") as lines:
         accepted = [record.order_id for record in decode_lines(lines) if isinstance(record, OrderAccepted)]
     assert accepted == [sold.order_id]
-    streams = "streams=btcusdc@depth@100ms/btcusdc@bookTicker", "streams=btcusdc@aggTrade/btcusdc@markPrice@1s"
+    streams = (
+        "streams=btcusdc@depth@100ms/btcusdc@bookTicker",
+        "streams=btcusdc@aggTrade/btcusdc@markPrice@1s/!contractInfo",
+    )
     assert {(method, path) for method, path, _, _ in followed.asked} == {
         ("GET", "/fapi/v1/exchangeInfo"),
         ("GET", "/fapi/v1/depth"),
@@ -150,6 +159,28 @@ async def test_when_the_followed_venue_goes_away_so_does_the_market_and_it_comes
         async with followed_venue(tmp_path / "again", port=followed.port):
             await until(lambda: not market.stale)
             assert (await client.get("/fapi/v1/depth", params={"symbol": SYMBOL})).status_code == 200
+
+
+async def test_a_halt_and_a_delisting_of_the_followed_venue_are_ours_too(tmp_path: Path) -> None:
+    async with (
+        followed_venue(tmp_path / "followed") as followed,
+        paper_venue(tmp_path / "paper", followed.port) as paper,
+    ):
+        market = paper.exchange.venue.markets[SYMBOL]
+        followed.change(ContractFrame(SYMBOL, followed.now_ns(), "PENDING_TRADING", 1))
+        await until(lambda: market.status == "PENDING_TRADING")
+        with pytest.raises(VenueRefusal, match="-4140"):
+            place(paper, "BUY", "MARKET", 0, 10)
+        followed.change(ContractFrame(SYMBOL, followed.now_ns(), "TRADING", 1))
+        await until(lambda: market.status == "TRADING")
+        bought = place(paper, "BUY", "MARKET", 0, 10)
+        assert bought.status == "FILLED"
+        followed.change(ContractFrame(SYMBOL, followed.now_ns(), "CLOSE", 1))
+        await until(lambda: market.status == "CLOSE")
+        assert not paper.exchange.venue.account("main").position(SYMBOL).amount
+    with (tmp_path / "paper").open("rb") as lines:
+        changes = [record.status for record in decode_lines(lines) if isinstance(record, ContractChanged)]
+    assert changes == ["PENDING_TRADING", "TRADING", "SETTLING", "CLOSE"]
 
 
 async def test_a_gap_in_the_followed_diffs_is_mended_with_a_new_snapshot(tmp_path: Path) -> None:

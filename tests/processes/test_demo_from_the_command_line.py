@@ -62,25 +62,19 @@ def test_a_short_demo_quotes_reports_and_exits_with_0(tmp_path: Path) -> None:
     assert processes_on(state) == []
 
 
-def test_a_paper_demo_follows_a_second_venue_and_sends_it_nothing(tmp_path: Path) -> None:
-    ledger, out = tmp_path / "followed.jsonl", tmp_path / "out.json"
-    followed = start("--port", "0", "--ledger", str(ledger), command="exchange")
-    try:
-        assert followed.stdout is not None
-        address = next(line.split()[5] for line in followed.stdout if "listens on" in line)
-        demo = start("--follow", address, "--duration", "8", "--report", str(out))
-        stdout, stderr = demo.communicate(timeout=TIMEOUT_S)
-    finally:
-        followed.send_signal(signal.SIGINT)
-        followed.communicate(timeout=TIMEOUT_S)
+def test_a_paper_demo_follows_a_second_venue_that_it_starts_and_sends_it_nothing(tmp_path: Path) -> None:
+    state, out = tmp_path / "state", tmp_path / "out.json"
+    demo = start("--follow", "simulated", "--duration", "8", "--state", str(state), "--report", str(out))
+    stdout, stderr = demo.communicate(timeout=TIMEOUT_S)
     assert demo.returncode == 0, stderr
-    assert f"source paper {address.removeprefix('http://')}" in stdout
+    assert "source paper 127.0.0.1:" in stdout
     report = json.loads(out.read_text())
     assert all(run["orders"]["accepted"] > 0 for run in report["symbols"].values())
     assert report["live_orders_at_end"] == 0
     assert [name for name in OBLIGATORY if not report["invariants"][name]["held"]] == []
-    kinds = {json.loads(line)["kind"] for line in ledger.read_text().splitlines()}
+    kinds = {json.loads(line)["kind"] for line in (state / "followed.jsonl").read_text().splitlines()}
     assert kinds == {"VenueStarted", "SymbolListed", "TopSampled"}
+    assert processes_on(state) == []
 
 
 def test_an_interrupted_demo_on_a_recording_takes_changed_settings_cancels_its_orders_and_exits_with_0(
