@@ -14,7 +14,7 @@ from protocols.messages.control import ActorStatus, SystemStatus
 
 Inject = Callable[[Row, Live, list[ActorStatus], Told], None]
 
-PROXIED = (Injection.NETWORK, Injection.KILL_IN_FLIGHT, Injection.NO_FILES, Injection.ASKED)
+PROXIED = (Injection.NETWORK, Injection.OUTLAST, Injection.KILL_IN_FLIGHT, Injection.NO_FILES, Injection.ASKED)
 """Injections that need the proxy between us and the venue."""
 
 NOTES = ("blocked", "hogged", "died", "leaking")
@@ -36,6 +36,7 @@ _INJECTIONS: dict[Injection, Inject] = {
     Injection.SECOND_START: commands_hurt.start_again,
     Injection.VENUE: network_hurt.venue,
     Injection.NETWORK: network_hurt.network,
+    Injection.OUTLAST: network_hurt.outlast,
     Injection.NODE: node_hurt.node,
     Injection.KILL_IN_FLIGHT: network_hurt.kill_in_flight,
     Injection.NO_FILES: network_hurt.no_files,

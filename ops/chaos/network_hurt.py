@@ -14,7 +14,9 @@ from ops.chaos import faults
 from ops.chaos.death_rows import ANSWERS
 from ops.chaos.following import Touched, touched_by
 from ops.chaos.live import Live, Told, later, verdict
+from ops.chaos.measuring import first_alert
 from ops.chaos.network_rows import NEW_ORDER
+from ops.chaos.process_hurt import lift
 from ops.chaos.proxy.notes import Note
 from ops.chaos.proxy.rules import Effect, Rule, Toward, Way, held
 from ops.chaos.rows import Network, Row
@@ -27,6 +29,7 @@ IN_FLIGHT = 3
 IN_FLIGHT_S_MAX = 20.0
 RELEASED_AFTER_S = 0.5
 FEW_FILES_S = 4.0
+STOPPED_S_MAX = 30.0
 WEBHOOK_DOWN_S = 8.0
 DELIVERED_S_MAX = 25.0
 ADMIN = "/raymaker/faults"
@@ -87,6 +90,19 @@ def apply(wanted: Network, live: Live, told: Told) -> None:
     told.scene = msgspec.structs.replace(told.scene, touched=touched_by(meddled, began.t))
     if told.scene.touched:
         told.notes.append(f"touched: {', '.join(sorted({each.label for each in told.scene.touched}))}")
+
+
+def outlast(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """The fault stays until everything has stopped; then it ends, and a person resumes."""
+    assert row.network is not None
+    apply(row.network, live, told)
+    stopped = live.wait(
+        STOPPED_S_MAX, lambda: first_alert(live.alerts(), row.alerts, (), told.scene.fault_ns) is not None
+    )
+    told.checks.append(verdict("the stop", stopped, f"no emergency stop within {STOPPED_S_MAX:.0f} s"))
+    told.checks.append(verdict("the stop file", live.state.stop_file.exists(), "there is none"))
+    live.proxy.rules()
+    lift(live, told)
 
 
 def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:

@@ -31,13 +31,24 @@ CANCEL = "order.cancel\n"
 FILL = '"x":\\s*"TRADE"'
 ORDER_EVENT = "^ORDER_TRADE_UPDATE\n"
 
+GIVEN_UP_MS, CLOCK_AGE_MS, SAMPLED_MS = 4_000, 3_000, 500
+IMPATIENT: dict[str, object] = {
+    "order_manager": {
+        "reconnect_ms_max": GIVEN_UP_MS,
+        "clock_doubt_ms_max": GIVEN_UP_MS,
+        "clock_age_ms_max": CLOCK_AGE_MS,
+    },
+    "market_data": {"clock_sample_period_ms": SAMPLED_MS},
+}
+"""Settings of the rows in which waiting is given up: seconds, not the minutes of the defaults."""
+
 LOST = (AlertCode.USER_STREAM_LOST,)
 RESET_FEED_S = 0.5
 
 
 def network_rows(settings: Settings) -> tuple[Row, ...]:
     """The rows, with the bounds that follow from the settings."""
-    return (*_streams(settings), *_user_events(), *_orders(settings), *_damage())
+    return (*_streams(settings), *_user_events(), *_orders(settings), *_damage(), *_given_up())
 
 
 def _streams(settings: Settings) -> tuple[Row, ...]:
@@ -191,6 +202,39 @@ def _damage() -> tuple[Row, ...]:
             Bounds(detected_s=1.0, quoting_s=QUOTING_S),
             told,
         ),
+    )
+
+
+def _given_up() -> tuple[Row, ...]:
+    """Doubts that do not pass by themselves: an emergency stop, until a person resumes."""
+    stopped_s = GIVEN_UP_MS / 1_000 + HANG_S
+    aged_s = CLOCK_AGE_MS / 1_000
+    away = Network(rules=held(Way.PRIVATE), reset=(Way.PRIVATE,))
+    no_time = Network(rules=(Rule(way=Way.REST, effect=Effect.DROP, match="^GET /fapi/v1/time\n"),))
+    return tuple(
+        Row(
+            key=key,
+            fault=fault,
+            injection=Injection.OUTLAST,
+            bounds=bounds,
+            safe=Safe.EMPTY,
+            alerts=(AlertCode.EMERGENCY_STOP,),
+            network=network,
+        )
+        for key, fault, network, bounds in (
+            (
+                "30c",
+                f"the private sockets stay away for longer than is waited ({GIVEN_UP_MS / 1_000:g} s here): stop; then resume",
+                away,
+                Bounds(detected_s=stopped_s, safe_s=HANG_S, quoting_s=QUOTING_S),
+            ),
+            (
+                "47b",
+                f"the venue's time is not known for {(CLOCK_AGE_MS + GIVEN_UP_MS) / 1_000:g} s: stop; then resume",
+                no_time,
+                Bounds(detected_s=aged_s + stopped_s, safe_s=aged_s + stopped_s + HANG_S, quoting_s=QUOTING_S),
+            ),
+        )
     )
 
 

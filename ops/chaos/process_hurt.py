@@ -88,7 +88,7 @@ def full_disk(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> N
         lambda: first_alert(live.alerts(), (AlertCode.EMERGENCY_STOP,), (), told.scene.fault_ns) is not None,
     )
     told.checks.append(verdict("the stop", stopped, f"no emergency stop within {STOPPED_S_MAX:.0f} s"))
-    _lift(live, told)
+    lift(live, told)
     told.checks.append(verdict("the process", not is_alive(victims[0].pid), f"{victims[0].name} lived on"))
 
 
@@ -116,7 +116,7 @@ def kill_always(row: Row, live: Live, victims: list[ActorStatus], told: Told) ->
             live.wait(0.05)
     told.notes.append(f"killed {killed} times in {seconds_after(told.scene):.1f} s")
     told.checks.append(verdict("given up", _given_up(live, told), "the shard was not HALTED"))
-    _lift(live, told)
+    lift(live, told)
 
 
 def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
@@ -127,10 +127,10 @@ def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> No
         given_up = live.wait(LOOP_S_MAX, lambda: _given_up(live, told))
     told.notes.append(f"given up after {seconds_after(told.scene):.1f} s" if given_up else "never given up")
     told.checks.append(verdict("given up", given_up, "the shard was not HALTED"))
-    _lift(live, told)
+    lift(live, told)
 
 
-def _lift(live: Live, told: Told) -> None:
+def lift(live: Live, told: Told) -> None:
     """A person lifts the halt, some time after the book of quotes was seen empty."""
     live.wait(HALTED_S)
     resumed_t = time.time_ns()

@@ -23,6 +23,7 @@ class Injection(enum.StrEnum):
     SECOND_START = "second start"
     VENUE = "venue killed and restarted"
     NETWORK = "what the proxy does to the bytes"
+    OUTLAST = "what the proxy does to the bytes, until everything of ours has stopped"
     KILL_IN_FLIGHT = "SIGKILL while the proxy holds answers or requests"
     DIE_AT = "SIGKILL from inside at a point of the journal"
     KILL_ALWAYS = "SIGKILL of every new process of the role"

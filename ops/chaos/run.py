@@ -22,6 +22,7 @@ from ops.chaos.injections import PROXIED, inject
 from ops.chaos.live import AGAIN_S, STEADY_S, Live, Told, alerts_of, verdict
 from ops.chaos.matrix import rows
 from ops.chaos.measuring import RaisedAlert
+from ops.chaos.network_rows import IMPATIENT
 from ops.chaos.observing import Figures, check_alerted, check_quoting_again, observe, shut_s
 from ops.chaos.proxy.handle import ProxyFailed
 from ops.chaos.rows import Injection, Row
@@ -90,6 +91,8 @@ def _changes(wanted: Sequence[Row], stage: Stage) -> dict[str, object]:
     kinds = {row.injection for row in wanted}
     if Injection.STOP in kinds:
         changes |= LIMITS
+    if Injection.OUTLAST in kinds:
+        changes |= IMPATIENT
     if Injection.LEAK in kinds:
         changes |= {"supervision": {"memory_mb_max": LEAK_MB_MAX}}
     if Injection.WEBHOOK in kinds:

@@ -21,6 +21,7 @@ from ops.chaos.measuring import first_alert, quotes_now
 from ops.chaos.nemesis import RETURN_S_MAX, Nemesis, Stroke, Struck, check_came_back
 from ops.chaos.proxy.handle import ProxyFailed
 from ops.chaos.rows import Row
+from ops.chaos.run import THROTTLE_MS
 from ops.chaos.stage import Stage, StageFailed, chaos_settings
 from ops.chaos.stranger import is_strangers
 from ops.chaos.timeline import StrokeAt, timeline_of
@@ -131,7 +132,7 @@ def play_for(seconds: float, folder: Path, seed: int) -> RowRun:
     with Stage(folder, seed) as stage:
         stage.start_venue()
         stage.start_proxy()
-        settings = prepare(stage.settings({}), stage.state)
+        settings = prepare(stage.settings({"alerting": {"throttle_ms": THROTTLE_MS}}), stage.state)
         live = Live(stage, settings, launch(settings, stage.state, _silent))
         strokes = Strokes(live, Nemesis(known, seed), known)
         told = Told(scene=live.scene(known["1"], ()), checks=[], notes=[])

@@ -12,6 +12,7 @@ TOGETHER: tuple[tuple[str, ...], ...] = (
     ("29", "60", "31", "34", "32", "60b", "33", "57", "30b", "44", "44b"),
     ("41", "43", "41c", "43b", "47", "50", "48", "42", "45", "41b", "65"),
     ("56", "56b"),
+    ("30c", "47b"),
     ("19", "20", "17"),
 )
 """Rows that leave a whole system behind, in the order in which none disturbs the measuring of the next: what an actor tells once in a
