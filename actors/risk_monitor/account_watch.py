@@ -49,17 +49,23 @@ class AccountWatch:
         self._put_correlated()
 
     def revalue(self) -> None:
-        """A position, a mark or an order moved: everything that sums over symbols."""
+        """A position or a mark moved: everything that sums over symbols."""
         watches, put = self._watches, self.board.put
         exposures = [watch.exposure for watch in watches]
         if self.limit > 0:
             put(Indicator.GROSS_EXPOSURE, gross_exposure(exposures) / self.limit)
             put(Indicator.NET_EXPOSURE, net_exposure(exposures) / self.limit)
             put(Indicator.CONCENTRATION, largest_exposure(exposures) / self.limit)
-            put(Indicator.WORST_LONG, sum([watch.worst_long for watch in watches]) / self.limit)
-            put(Indicator.WORST_SHORT, sum([watch.worst_short for watch in watches]) / self.limit)
+        self.put_worst()
         self._covariance.hold(exposures)
         self._put_correlated()
+
+    def put_worst(self) -> None:
+        """An order or a position moved: the worst cases of all symbols together."""
+        if self.limit > 0:
+            put, watches = self.board.put, self._watches
+            put(Indicator.WORST_LONG, sum([watch.worst_long for watch in watches]) / self.limit)
+            put(Indicator.WORST_SHORT, sum([watch.worst_short for watch in watches]) / self.limit)
 
     def _put_correlated(self) -> None:
         """What depends on how the symbols move together."""

@@ -67,6 +67,7 @@ class OrderIntake:
         view.orders.apply(event)
         watch = picture.watches[event.instrument_id]
         watch.take_event(event, now_ns)
+        picture.account_watch.put_worst()
         kind = CODES.get(event.venue_code) if isinstance(event, OrderRejected) else None
         if kind is RefusalKind.STOP_SYMBOL or kind is RefusalKind.OUR_FAULT:
             picture.lookout.rules.hasten_listing(now_ns)
