@@ -37,13 +37,18 @@ def main(arguments: list[str]) -> int:
         return BAD_USAGE
     symbols = tuple(arguments[1:]) or settings.symbols
     with DirectVenue(settings.venue.rest_url, keys, settings.venue.request_timeout_ms) as venue:
-        cleared = cancel_everything(venue, symbols, settings.order_manager, say=print)
+        cleared = cancel_everything(venue, symbols, settings.order_manager, say=_say)
         print(cleared.text)
         if not cleared.clear or not is_closing:
             return CLEAR if cleared.clear else NOT_CLEAR
-        flattened = flatten(venue, symbols, settings, say=print)
+        flattened = flatten(venue, symbols, settings, say=_say)
     print(flattened.text)
     return CLEAR if flattened.flat else NOT_CLEAR
+
+
+def _say(line: str) -> None:
+    """At once: the supervisor hears each line as it comes."""
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -278,6 +278,12 @@ class VenueFlattened(Message, frozen=True, kw_only=True):
     text: str
 
 
+class FlattenRefused(Message, frozen=True, kw_only=True):
+    """The venue refused a slice, and the arm goes on: a person is to hear of it now."""
+
+    text: str
+
+
 class CommandGiven(Message, frozen=True, kw_only=True):
     """Somebody asks; the answer goes out as `GiveAnswer` with the same `ask_id`."""
 
@@ -415,6 +421,7 @@ SupervisorOutcome = (
     | HeadSilent
     | VenueCleared
     | VenueFlattened
+    | FlattenRefused
     | CommandGiven
     | ChangeConsidered
 )

@@ -27,6 +27,7 @@ from actors.supervisor.commands import (
     EpochAllocated,
     EpochRefused,
     FindChildren,
+    FlattenRefused,
     HeadSilent,
     NodeBeaten,
     NodeLatched,
@@ -194,6 +195,8 @@ class SupervisorCore:
                 self._nodes.note_seen(message)
             case HeadSilent():
                 self._nodes.note_silent(message)
+            case FlattenRefused(text=text):
+                self._halting.note_refused(text)
             case VenueFlattened():
                 self._halting.note_flattened(message)
             case VenueCleared():

@@ -35,6 +35,7 @@ from actors.supervisor.commands import (
     EpochAllocated,
     EpochRefused,
     FindChildren,
+    FlattenRefused,
     FlattenVenue,
     FoundChild,
     GiveAnswer,
@@ -70,6 +71,8 @@ NAME_POLL_S = 0.005
 BEAT_TIMEOUT_S = 2.0
 LOOK_TIMEOUT_S = 1.0
 OUTPUT_BYTES_MAX = 2_000
+ALERT = "ALERT "
+"""How a line of the arm begins that a person is to hear of at once (ops/flatten.py)."""
 
 
 class ChildGateway:
@@ -365,12 +368,18 @@ class ChildGateway:
         self._deliver(VenueCleared(shard=request.shard, cleared=cleared, text=text or "no open order is left"))
 
     async def _flatten(self, request: FlattenVenue) -> None:
-        flat, text = await _run_arm(self._flatten_arm, request.wait_ms)
+        flat, text = await _run_arm(self._flatten_arm, request.wait_ms, self._hear_arm)
         self._deliver(VenueFlattened(flat=flat, text=text or "no position is left"))
 
+    def _hear_arm(self, line: str) -> None:
+        if line.startswith(ALERT):
+            self._deliver(FlattenRefused(text=line.removeprefix(ALERT)))
 
-async def _run_arm(command: tuple[str, ...], wait_ms: int) -> tuple[bool, str]:
-    """Whether the arm confirmed what it is for, and the end of what it said."""
+
+async def _run_arm(
+    command: tuple[str, ...], wait_ms: int, hear: Callable[[str], None] = lambda line: None
+) -> tuple[bool, str]:
+    """Whether the arm confirmed what it is for, and the end of what it said; `hear` is told each line as it comes."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -381,9 +390,20 @@ async def _run_arm(command: tuple[str, ...], wait_ms: int) -> tuple[bool, str]:
     except OSError as error:
         return False, f"the stop arm cannot run: {error}"
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), wait_ms / 1_000)
+        output = await asyncio.wait_for(_listen(process, hear), wait_ms / 1_000)
     except TimeoutError:
         process.kill()
         await process.wait()
         return False, f"the stop arm did not end within {wait_ms} ms"
-    return process.returncode == 0, output[-OUTPUT_BYTES_MAX:].decode(errors="replace").strip()
+    return process.returncode == 0, output.strip()
+
+
+async def _listen(process: asyncio.subprocess.Process, hear: Callable[[str], None]) -> str:
+    assert process.stdout is not None
+    output = ""
+    async for line in process.stdout:
+        text = line.decode(errors="replace")
+        hear(text.rstrip())
+        output = (output + text)[-OUTPUT_BYTES_MAX:]
+    await process.wait()
+    return output

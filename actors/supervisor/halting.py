@@ -88,6 +88,10 @@ class Halting:
         if self._state.desired.stopped and self._state.desired.flatten_owed:
             self._state.request(FlattenVenue(wait_ms=FLATTEN_WAIT_MS))
 
+    def note_refused(self, text: str) -> None:
+        """A slice was refused; the arm goes on."""
+        self._state.alert(AlertCode.EMERGENCY_STOP, Severity.WARNING, "flatten", text)
+
     def note_flattened(self, message: VenueFlattened) -> None:
         """The arm has ended. It is not run again: a person reads what is left."""
         state = self._state

@@ -57,6 +57,14 @@ def test_the_end_is_told_and_nothing_is_owed_any_more() -> None:
     assert not world.desired.flatten_owed
 
 
+def test_a_refused_slice_is_an_alert_and_the_arm_goes_on() -> None:
+    world = SupervisedWorld(CLOSES)
+    world.ask(STOP)
+    world.give(c.FlattenRefused(text="a slice was refused (-1015): too many"))
+    assert told(world) == [(AlertCode.EMERGENCY_STOP, Severity.WARNING, "a slice was refused (-1015): too many")]
+    assert world.desired.flatten_owed
+
+
 def test_a_supervisor_that_died_meanwhile_begins_again() -> None:
     world = SupervisedWorld(CLOSES)
     world.ask(STOP)

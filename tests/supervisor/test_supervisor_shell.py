@@ -16,6 +16,7 @@ from actors.supervisor.actor import SupervisorActor, SupervisorError
 from actors.supervisor.commands import (
     ClearVenue,
     Desired,
+    FlattenRefused,
     FlattenVenue,
     StopLatch,
     SupervisorOutcome,
@@ -119,6 +120,20 @@ async def test_the_flatten_arm_says_how_it_ended(state: StateDir) -> None:
     gateway = ChildGateway(state, "", (), arm, 1.0, outcome.set_result, lambda ask_id, answer: None)
     gateway.carry_out(FlattenVenue(wait_ms=10_000))
     assert await asyncio.wait_for(outcome, 20) == VenueFlattened(flat=False, text="BTCUSDC: 0.010 is left")
+
+
+async def test_a_refused_slice_is_told_while_the_flatten_arm_goes_on(state: StateDir) -> None:
+    heard: asyncio.Queue[SupervisorOutcome] = asyncio.Queue()
+    script = "import time; print('ALERT BTCUSDC: a slice was refused (-1015): too many', flush=True); time.sleep(60)"
+    gateway = ChildGateway(
+        state, "", (), (sys.executable, "-c", script), 1.0, heard.put_nowait, lambda ask_id, answer: None
+    )
+    gateway.carry_out(FlattenVenue(wait_ms=5_000))
+    refused = FlattenRefused(text="BTCUSDC: a slice was refused (-1015): too many")
+    assert await asyncio.wait_for(heard.get(), 4) == refused
+    assert await asyncio.wait_for(heard.get(), 20) == VenueFlattened(
+        flat=False, text="the stop arm did not end within 5000 ms"
+    )
 
 
 async def test_without_a_stop_arm_the_answer_says_what_to_do(state: StateDir) -> None:
