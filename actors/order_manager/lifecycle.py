@@ -73,6 +73,8 @@ class Lifecycle:
         self._unexplained_ns: dict[InstrumentId, int] = {}
         self._look_again_ns: dict[InstrumentId, int] = {}
         self._demands: dict[InstrumentId, int] = {}
+        self._last_words: set[InstrumentId] = set()
+        """Symbols that a drain has cleared and whose last comparison has not ended yet."""
         self.reconciled: dict[InstrumentId, ReconciledNote] = {}
         """The newest comparison of each symbol."""
         self._older: Clearance | None = None
@@ -131,7 +133,7 @@ class Lifecycle:
         shard.outbox.alert(AlertCode.RESUMED, Severity.INFO, shard.spec.name, reason, now_ns)
 
     def drain(self, now_ns: int) -> None:
-        """Withdraw everything and confirm that it is gone."""
+        """Withdraw everything, confirm that it is gone, and agree with the venue on what it has left behind."""
         shard = self._shard
         if self.phase in (Phase.DRAINING, Phase.DISARMING, Phase.STOPPED):
             return
@@ -263,7 +265,10 @@ class Lifecycle:
                     for instrument_id in shard.symbols:
                         shard.countdown.disarm(instrument_id, now_ns)
                 self.phase = Phase.DISARMING
-        elif self.phase is Phase.DISARMING and not self._is_disarming():
+                self._last_words = set(shard.symbols)
+                for sync in shard.syncs.values():
+                    sync.begin(Cause.DRAIN, now_ns)
+        elif self.phase is Phase.DISARMING and not self._is_disarming() and not self._last_words:
             self.phase = Phase.STOPPED
 
     def _is_disarming(self) -> bool:
@@ -330,6 +335,7 @@ class Lifecycle:
                 shard.symbols[instrument_id].synchronised = False
             agreement = sync.finish(now_ns)
             if agreement is not None:
+                self._last_words.discard(instrument_id)
                 self._agreed(symbol, agreement.cause, agreement.differences, agreement.adopted, now_ns)
                 self._note(symbol, agreement, now_ns)
                 shard.outbox.append(

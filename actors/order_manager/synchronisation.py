@@ -47,6 +47,7 @@ class Cause(enum.StrEnum):
     AUDIT = "audit"
     DEMAND = "demand"
     DOUBT = "doubt"
+    DRAIN = "drain"
 
 
 class Stage(enum.StrEnum):
@@ -176,7 +177,7 @@ class Synchronisation:
                 if order.state is not OrderState.UNKNOWN:
                     self.differences.append(f"{order.client_order_id} is not among the venue's open orders")
                 self._suspects.add(self.instrument_id, order, now_ns, at_once=True)
-        if self.cause not in (Cause.AUDIT, Cause.DEMAND):
+        if self.cause not in (Cause.AUDIT, Cause.DEMAND, Cause.DRAIN):
             self.stage = Stage.SUSPECTS
         elif self.cause is Cause.AUDIT and now_ns - self._fills_read_ns < self.fills_every_ns:
             self.stage = Stage.POSITION

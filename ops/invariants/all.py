@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ops.invariants import bounds, journals, positions, telling
-from ops.invariants.history import History, Verdict
+from collections.abc import Sequence
+
+from ops.invariants import bounds, journals, money, positions, telling
+from ops.invariants.history import VIOLATIONS_SHOWN_MAX, History, Verdict
 from ops.invariants.referee import Referee
 
 NAMES = tuple(f"I{number}" for number in range(1, 16))
@@ -26,7 +28,20 @@ def check_all(history: History, referee: Referee | None = None) -> tuple[Verdict
         verdicts.append(bounds.check_bounds_held(history))
     if history.raised is not None and history.told is not None:
         verdicts.append(telling.check_incidents_are_told(history))
-    return tuple(sorted(verdicts, key=lambda verdict: NAMES.index(verdict.name)))
+    if history.claimed_wallets is not None:
+        verdicts.append(money.check_wallets_agree(history))
+    return tuple(_together(name, verdicts) for name in NAMES if any(verdict.name == name for verdict in verdicts))
+
+
+def _together(name: str, verdicts: Sequence[Verdict]) -> Verdict:
+    """All verdicts on one invariant as one."""
+    own = [verdict for verdict in verdicts if verdict.name == name]
+    return Verdict(
+        name=name,
+        held=all(verdict.held for verdict in own),
+        checked=sum(verdict.checked for verdict in own),
+        violations=tuple(text for verdict in own for text in verdict.violations)[:VIOLATIONS_SHOWN_MAX],
+    )
 
 
 def _show(referee: Referee, history: History) -> None:

@@ -35,7 +35,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `journals` maps a shard to its records in order; `claimed_positions` is what inventory says at the end.
+    """One run. `journals` maps a shard to its records in order; `claimed_positions` and `claimed_wallets` (by asset; None where nobody
+    looked) are what inventory says at the end.
 
     `lost` are the records of journals that are no more, by shard. `stops` are the emergency stops as (shut, lifted) in the venue's time;
     lifted is 0 for one that still holds. What follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert
@@ -49,6 +50,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     install: str
     lost: dict[int, tuple[Message, ...]] = {}
     claimed_positions: dict[str, int] = {}
+    claimed_wallets: dict[str, Decimal] | None = None
     stops: tuple[tuple[int, int], ...] = ()
     copied: tuple[Message, ...] | None = None
     raised: tuple[Alert, ...] | None = None

@@ -19,7 +19,7 @@ from actors.exchange.ledger import (
 from ops.invariants.history import Checker, Findings, History, Scene, Verdict, signed
 from ops.invariants.units import Units
 from protocols.envelope import Message
-from protocols.messages.journal import AmendIntended, EpochBegan, GateChanged, OrderIntended, PositionAdopted
+from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import Instrument, symbol_of
 
@@ -30,8 +30,6 @@ MOTION_NS = 12_000_000_000
 def check_positions_agree(history: History) -> Verdict:
     """I3 at rest: opening record + all trades in our journals = the venue's position = what inventory claims.
 
-    An order manager that ended before its last recovery is not at rest: its next start books what happened meanwhile.
-
     In motion: no symbol has quoted on while its position differed from the venue's for longer than a comparison takes.
     """
     findings = Findings("I3")
@@ -39,12 +37,11 @@ def check_positions_agree(history: History) -> Verdict:
     for record in history.ledger:
         if isinstance(record, OrderFilled | SeamClosed):
             venue[record.symbol] = record.position_after
-    journaled, recovering = _journaled_positions(history), _recovering(history)
+    journaled = _journaled_positions(history)
     for symbol, instrument in sorted(history.instruments.items()):
         at_venue = venue.get(symbol, Decimal(0))
         ours = journaled.get(symbol, Decimal(0))
-        if symbol not in recovering:
-            findings.check(ours == at_venue, f"{symbol}: journals say {ours}, the venue {at_venue}")
+        findings.check(ours == at_venue, f"{symbol}: journals say {ours}, the venue {at_venue}")
         if symbol in history.claimed_positions:
             claimed = instrument.quantity(history.claimed_positions[symbol])
             findings.check(claimed == at_venue, f"{symbol}: inventory says {claimed}, the venue {at_venue}")
@@ -54,18 +51,6 @@ def check_positions_agree(history: History) -> Verdict:
             f"{seen.symbol}: quoted on for {seen.lasted_ns / 1e9:.1f} s with {seen.ours} lots where the venue had {seen.theirs}",
         )
     return findings.verdict()
-
-
-def _recovering(history: History) -> set[str]:
-    """Symbols whose order manager began its last life without ending its recovery: that adopts the venue's position."""
-    found: set[str] = set()
-    for records in history.journals.values():
-        began = max((at for at, record in enumerate(records) if isinstance(record, EpochBegan)), default=-1)
-        if began >= 0:
-            adopted = {record.instrument_id for record in records[began:] if isinstance(record, PositionAdopted)}
-            shown = {record.instrument_id for record in records if isinstance(record, GateChanged)}
-            found |= {symbol_of(instrument_id) for instrument_id in shown - adopted}
-    return found
 
 
 def _journaled_positions(history: History) -> dict[str, Decimal]:

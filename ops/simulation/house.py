@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,6 @@ KEY_CHECK_NS = 1_000_000_000
 DRAIN_LOOK_NS = 250_000_000
 RESTART_S = 0.2
 JOURNAL_RESTART_S = 0.5
-ON_ITS_WAY_NS = 500_000_000
-"""An alert so young may be on its way yet when a run ends."""
-
 LINK_BACK_NS = 20_000_000
 STOP_REASON = "a person stopped"
 
@@ -101,7 +99,8 @@ class House:
             by_wire=by_wire,
         )
         self.alerts: Counter[AlertCode] = Counter()
-        self._raised: list[Alert] = []
+        self.raised: list[Alert] = []
+        """Every alert that an actor has raised."""
         self.stops: list[tuple[int, int]] = []
         """Every emergency stop so far as (shut, lifted) in the venue's time; 0 for one that holds."""
         self.journal_lost: Callable[[int], None] = lambda shard: None
@@ -292,11 +291,6 @@ class House:
 
     def history(self) -> History:
         """What the invariants look at."""
-        positions: dict[str, int] = {}
-        inventory = self.world.core_of("inventory")
-        if isinstance(inventory, InventoryCore):
-            snapshot = msgspec.to_builtins(inventory.snapshot())
-            positions = {symbol: row["position_lots"] for symbol, row in snapshot["symbols"].items()}
         return History(
             ledger=tuple(self.venue.ledger),
             journals={
@@ -307,12 +301,27 @@ class House:
             instruments={instrument.symbol: instrument for instrument in self.venue.instruments},
             lost={self.specs[name].shard: tuple(records) for name, records in self._lost.items()},
             install=self.settings.install,
-            claimed_positions=positions,
+            claimed_positions=self.claimed_positions(),
+            claimed_wallets=self.claimed_wallets(),
             stops=tuple(self.stops),
             copied=tuple(self.world.journal_of("inventory")),
-            raised=tuple(alert for alert in self._raised if alert.raised_ns < self.world.now_ns - ON_ITS_WAY_NS),
+            raised=tuple(self.raised),
             told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
         )
+
+    def claimed_positions(self) -> dict[str, int]:
+        """Inventory's position of each symbol (signed lots); nothing while it is away."""
+        inventory = self.world.core_of("inventory")
+        if not isinstance(inventory, InventoryCore):
+            return {}
+        return {symbol: view.position_lots for symbol, view in inventory.snapshot().symbols.items()}
+
+    def claimed_wallets(self) -> dict[str, Decimal]:
+        """Inventory's balance of each asset; nothing while it is away."""
+        inventory = self.world.core_of("inventory")
+        if not isinstance(inventory, InventoryCore):
+            return {}
+        return {asset: Decimal(balance) for asset, balance in inventory.snapshot().wallets.items()}
 
     def from_journal(self, name: str, times: int) -> bytes:
         """The checkpoint of an order manager made from its journal, read so many times in a row."""
@@ -421,7 +430,7 @@ class House:
     def _observe(self, name: str, body: Message) -> None:
         if isinstance(body, Alert):
             self.alerts[body.code] += 1
-            self._raised.append(body)
+            self.raised.append(body)
 
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from actors.order_manager.core import OrderManagerCore
-from actors.risk_monitor.core import RiskMonitorCore
-from configs.schema import Indicator
+from ops.invariants.money import check_wallets_agree
+from ops.simulation.held_back import is_halted, waits_for_a_person
 from ops.simulation.house import House
-from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain
 
 STEADY_S = 3.0
@@ -18,32 +17,13 @@ DRAIN_S = 15.0
 LAST_WORDS_S = 3.0
 """What is on its way after the drain arrives within this."""
 
+REST_S = 17.0
+"""Inventory asks for balances every 10 s, gives a difference 2 s, and looks at it every 2 s; an answer may be late."""
+
+ON_ITS_WAY_NS = 500_000_000
+"""An alert so young may not have arrived yet."""
+
 LOOK_S = 1.0
-
-_HALT_ALERTS = frozenset(
-    {
-        AlertCode.ORDER_ZOMBIE,
-        AlertCode.BAD_DATA,
-        AlertCode.LIMIT_BREACHED,
-        AlertCode.DAILY_LOSS,
-        AlertCode.KEY_REFUSED,
-        AlertCode.MARGIN_CALL,
-    }
-)
-
-_LASTING = (
-    Indicator.HOURLY_PNL.value,
-    Indicator.DAILY_LOSS.value,
-    Indicator.DRAWDOWN.value,
-    Indicator.INVALID_RATIO.value,
-    "the day's loss",
-    "the drawdown",
-    "the breaker of losses is open",
-)
-"""How the reasons of levels begin that rightly last longer than a run: losses, and windows of ten minutes."""
-
-_ACCEPT = "then resume to accept it"
-"""How they end where a person has to look at a difference of the account."""
 
 
 def replayed_twice(house: House) -> list[str]:
@@ -104,6 +84,27 @@ class Observation:
         else:
             self.violations.append(f"END: not drained after {took_s:g} s: {', '.join(left)}")
         house.run_s(LAST_WORDS_S)
+        self._rest(max(faults_s - took_s, 0.0) + REST_S)
+
+    def _rest(self, bound_s: float) -> None:
+        """Wait until nothing is on its way any more: what is judged then is all that there is. Positions agree before that (I3)."""
+        house = self._house
+        for symbol, lots in house.claimed_positions().items():
+            at_venue = house.venue.position_lots(symbol)
+            if lots != at_venue:
+                self.violations.append(
+                    f"I3: {symbol}: after the drain inventory says {lots} lots, the venue {at_venue}"
+                )
+        while bound_s > 0 and not self._is_at_rest():
+            house.run_s(LOOK_S)
+            bound_s -= LOOK_S
+
+    def _is_at_rest(self) -> bool:
+        """Whether no alert is on its way, and inventory lives and has found what it has to find in its wallets."""
+        house = self._house
+        young_ns = house.world.now_ns - ON_ITS_WAY_NS
+        verdict = check_wallets_agree(house.history())
+        return verdict.held and bool(house.claimed_positions()) and all(a.raised_ns < young_ns for a in house.raised)
 
     def _not_stopped(self) -> list[str]:
         found = []
@@ -122,17 +123,8 @@ class Observation:
                 idle[name] = "it is dead"
                 continue
             for symbol, view in core.snapshot().symbols.items():
-                is_halted = bool(view.halted) and bool(_HALT_ALERTS & self._house.alerts.keys())
                 resting = self._house.venue.resting(symbol)
-                if not is_halted and not (view.gate_open and resting) and not self._waits_for_a_person(symbol):
+                is_held = is_halted(self._house, symbol, view) or waits_for_a_person(self._house, symbol, view)
+                if not is_held and not (view.gate_open and resting):
                     idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {resting} orders rest at the venue"
         return idle
-
-    def _waits_for_a_person(self, symbol: str) -> bool:
-        """Whether the risk monitor holds the symbol back, and has said so, for what rightly lasts or for what a person has to accept."""
-        core = self._house.world.core_of("risk_monitor")
-        if not isinstance(core, RiskMonitorCore) or AlertCode.LEVEL_CHANGED not in self._house.alerts:
-            return False
-        seen = core.snapshot()
-        reasons = (seen.reason, seen.symbols[symbol].reason)
-        return any(reason.startswith(_LASTING) or reason.endswith(_ACCEPT) for reason in reasons)

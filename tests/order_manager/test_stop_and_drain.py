@@ -13,10 +13,12 @@ from actors.order_manager.countdown import Countdown
 from configs.schema import OrderManagerSettings
 from protocols.messages.alerts import AlertCode
 from protocols.messages.control import ActorState, Drain, EmergencyStop, PullQuotes, Resume, ShardHalted, StopFileSeen
+from protocols.messages.journal import PositionAdopted, Reconciled
 from protocols.messages.market import VenueClock
+from protocols.messages.orders import OrderFilled
 from protocols.messages.risk import LeaseRequest
 from protocols.values import Side
-from protocols.venue import CancelAll, CancelOrder, OrderStatus, PlaceOrder, QueryOpenOrders, SetCountdown
+from protocols.venue import CancelAll, CancelOrder, OrderStatus, PlaceOrder, QueryFills, QueryOpenOrders, SetCountdown
 
 BIDS, ASKS = [(MID - 5, 10)], [(MID + 5, 10)]
 
@@ -27,7 +29,7 @@ def quoting(**changes: object) -> Rig:
     return rig
 
 
-def test_a_drain_cancels_everything_confirms_twice_and_disarms():
+def test_a_drain_cancels_everything_confirms_twice_disarms_and_compares_once_more():
     rig = quoting()
     rig.give(Drain())
     assert rig.venue.open() == []
@@ -36,8 +38,22 @@ def test_a_drain_cancels_everything_confirms_twice_and_disarms():
     rig.run(1_000)
     assert rig.core.state is ActorState.STOPPED
     assert rig.core.snapshot().clear
-    assert len(rig.venue.of(QueryOpenOrders)) - before == 2
+    assert len(rig.venue.of(QueryOpenOrders)) - before == 3
     assert rig.venue.countdowns == {BTC: 0}
+    assert rig.records(Reconciled)[-1].cause == "drain BTCUSDC"
+
+
+def test_a_drain_does_not_end_before_it_has_booked_what_the_private_stream_left_out():
+    rig = quoting(audit_period_ms=600_000)
+    rig.venue.trade_elsewhere(Side.BUY, 3)
+    rig.venue.answer = lambda request: "lost" if isinstance(request, QueryFills) else None
+    rig.give(Drain())
+    rig.run(3_000)
+    assert rig.core.state is ActorState.DRAINING
+    rig.venue.answer = lambda request: None
+    rig.run(6_000)
+    assert rig.core.state is ActorState.STOPPED
+    assert (rig.shown().position_lots, len(rig.records(OrderFilled))) == (3, 1)
 
 
 def test_a_drain_with_a_submit_in_doubt_looks_again_after_its_deadline():
@@ -103,6 +119,7 @@ def test_a_drain_during_recovery_waits_for_earlier_sends():
     rig.run(2_500)
     assert rig.core.state is ActorState.STOPPED
     assert rig.now_ns - START_NS >= 4 * SECOND
+    assert [record.position_lots for record in rig.records(PositionAdopted)] == [0]
 
 
 def test_an_emergency_stop_clears_the_whole_symbol_and_is_latched():

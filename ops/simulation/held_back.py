@@ -1,0 +1,85 @@
+"""Why a symbol may rightly not quote though every fault is over: halted, or held back by risk, with the reason in force and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actors.order_manager.gate import GateReason
+from actors.order_manager.snapshot import SymbolView
+from actors.risk_monitor.core import RiskMonitorCore
+from actors.risk_monitor.latches import ACCOUNT
+from actors.risk_monitor.snapshot import IndicatorView, RiskSnapshot
+from configs.schema import Indicator
+from ops.simulation.house import House
+from protocols.messages.alerts import Alert, AlertCode
+from protocols.messages.risk import RiskLevel, TradingState
+
+_HALT_ALERTS = frozenset(
+    {
+        AlertCode.ACCOUNT_DIFFERS,
+        AlertCode.BAD_DATA,
+        AlertCode.KEY_REFUSED,
+        AlertCode.LIMIT_BREACHED,
+        AlertCode.ORDER_ZOMBIE,
+    }
+)
+
+_STATES = {
+    RiskLevel.RESTRICTED: TradingState.REDUCING,
+    RiskLevel.HALTED: TradingState.HALTED,
+    RiskLevel.EMERGENCY: TradingState.HALTED,
+}
+"""Levels at which nothing may rest that adds, and what the order manager must have made of them."""
+
+_LASTING = (Indicator.HOURLY_PNL, Indicator.DAILY_LOSS, Indicator.DRAWDOWN, Indicator.INVALID_RATIO)
+"""Indicators that rightly hold longer than a run: losses, and windows of ten minutes."""
+
+_ENDS_WITH_ITS_CAUSE = ("the day's loss went beyond its limit", "the breaker of losses is open: ")
+"""How reasons begin that are judged anew each time, and gone when they hold no longer."""
+
+_LATCHED = "the drawdown of "
+
+_ACCEPT = "then resume to accept it"
+"""How reasons end where a person has to look at a difference of the account."""
+
+
+def is_halted(house: House, symbol: str, view: SymbolView) -> bool:
+    """Whether the order manager has halted the symbol, for a reason that it has told in these words."""
+    if not view.halted or GateReason.SYMBOL_HALTED.value not in view.gate_reasons or view.gate_open:
+        return False
+    return any(
+        alert.code in _HALT_ALERTS and alert.subject == symbol and alert.text.startswith(view.halted)
+        for alert in house.raised
+    )
+
+
+def waits_for_a_person(house: House, symbol: str, view: SymbolView) -> bool:
+    """Whether the risk monitor holds the symbol back for what rightly lasts, or for what a person has to accept.
+
+    The level must be in force at the order manager, told by an alert as it now is, and what its reason names must hold now.
+    """
+    core = house.world.core_of("risk_monitor")
+    if not isinstance(core, RiskMonitorCore):
+        return False
+    seen = core.snapshot()
+    own = seen.symbols[symbol]
+    states = {level.value: state.value for level, state in _STATES.items()}
+    if view.trading_state != states.get(own.level):
+        return False
+    about, indicators = (ACCOUNT, seen.indicators) if own.reason == seen.reason else (symbol, own.indicators)
+    return _is_told(house.raised, about, own.level) and _holds(own.reason, indicators, seen)
+
+
+def _is_told(raised: list[Alert], subject: str, level: str) -> bool:
+    """Whether the newest word on the level of the subject names this one."""
+    told = [alert.text for alert in raised if alert.code is AlertCode.LEVEL_CHANGED and alert.subject == subject]
+    return bool(told) and f"-> {level}:" in told[-1]
+
+
+def _holds(reason: str, indicators: Mapping[str, IndicatorView], seen: RiskSnapshot) -> bool:
+    if reason.endswith(_ACCEPT) or reason.startswith(_ENDS_WITH_ITS_CAUSE):
+        return True
+    if reason.startswith(_LATCHED):
+        return reason in seen.latches.values()
+    shown = [indicators.get(indicator.value) for indicator in _LASTING if reason.startswith(indicator.value)]
+    return any(one is not None and one.beyond in ("warning", "limit") for one in shown)
