@@ -59,8 +59,10 @@ class Agreement:
     def meet(self, book: SymbolBook, instrument: Instrument, word: PositionAdopted) -> PositionAdopted | None:
         """Compare at a place of the stream where its order manager had agreed with the venue; returns the position if ours is another.
 
-        Nothing can be under way there, so no patience is due.
+        Nothing can be under way there, so no patience is due. The word holds at that place only: its time is of our clock, and an execution
+        of just before it may follow in the stream. What the venue said earlier is settled by it.
         """
+        self._word = None
         self._agreed()
         is_ours = book.adopted and instrument.quantity(word.position_lots) == book.average.quantity
         return None if is_ours else word

@@ -136,8 +136,8 @@ class AccountBooks:
         if not ours.is_whole(quantity):
             return None
         told = msgspec.structs.replace(event, position_lots=ours.exact_lots(quantity))
-        self.hear(told)
         if told.agreed_trade_id is None:
+            self.hear(told)
             return None
         word = msgspec.structs.replace(adoption(told), trade_id_last=told.agreed_trade_id)
         return self.agreements[event.instrument_id].meet(self.books[event.instrument_id], ours, word)

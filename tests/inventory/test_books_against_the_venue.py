@@ -178,6 +178,16 @@ def test_where_an_order_manager_agreed_with_the_venue_no_difference_is_waited_fo
     assert inventory.lots() == (3, True)
 
 
+def test_an_agreement_says_nothing_of_the_execution_that_follows_it_in_the_stream() -> None:
+    inventory = Driver().with_wallet("1000")
+    at_ns = START_NS + VENUE_OFFSET_NS + 5 * S
+    agreed = venue_position(1, 0, "0", venue_time_ns=at_ns + 5 * MS)
+    inventory.tell(msgspec.structs.replace(agreed, agreed_trade_id=99))
+    inventory.tell(fill(2, Side.BUY, 2, 500_000, venue_time_ns=at_ns))
+    assert alert_codes(inventory.wait(5)) == []
+    assert inventory.lots() == (2, True)
+
+
 def test_missed_events_are_made_good_at_the_next_agreement_however_busy_the_market_is() -> None:
     inventory = Driver().with_wallet()
     at_ns = START_NS + VENUE_OFFSET_NS
