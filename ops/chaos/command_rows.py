@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from ops.chaos.rows import DEAD_HEAD, DIED, DIRECT, HANG_S, HUNG, NO_HEAD, NOTICED_S, Bounds, Injection, Row, Safe
+from ops.chaos.rows import (
+    DEAD_HEAD,
+    DIED,
+    DIRECT,
+    HANG_S,
+    HUNG,
+    NO_HEAD,
+    NOTICED_S,
+    QUOTING_S,
+    Bounds,
+    Injection,
+    Row,
+    Safe,
+)
 from protocols.messages.alerts import AlertCode
 
 HEADLESS_S = 11.0
 """The venue's countdown has cleared what rests no later than this; the command is sure of Ray's end about as soon."""
+
+REREAD_S = 2.0
+"""An edit of the file is seen this soon."""
 
 SHUT_S, CLEAR_S = 0.2, 2.0
 FORCED_S = 3.0
@@ -84,5 +100,20 @@ COMMAND_ROWS: tuple[Row, ...] = (
         injection=Injection.SECOND_START,
         safe=Safe.NONE,
         bounds=Bounds(detected_s=1.0),
+    ),
+    Row(
+        key="59",
+        fault="the configuration's file is edited into garbage, then put right",
+        injection=Injection.BAD_SETTINGS,
+        alerts=(AlertCode.SETTINGS_REFUSED,),
+        safe=Safe.TENDED,
+        bounds=Bounds(detected_s=REREAD_S, quoting_s=QUOTING_S),
+    ),
+    Row(
+        key="61",
+        fault="20 sockets ask for the metrics and never read, for 8 s",
+        injection=Injection.SLOW_SCRAPE,
+        safe=Safe.TENDED,
+        bounds=Bounds(quoting_s=QUOTING_S),
     ),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 
+import httpx
 import msgspec
 
 from actors.runtime.ray_cluster import is_alive
@@ -17,6 +20,8 @@ from protocols.messages.control import ActorStatus
 STOPPED_S = 3.0
 """How long an emergency stop is held before it is lifted: longer than recvWindow and the clock's error."""
 
+EDITED_S = 3.0
+SCRAPERS, SCRAPED_S = 20, 8.0
 FLATTEN = "--flatten"
 BEGIN_S_MAX = 30.0
 HEAD_BACK_S_MAX = 40.0
@@ -87,6 +92,29 @@ def start_again(row: Row, live: Live, victims: list[ActorStatus], told: Told) ->
     told.detected_s = round(seconds_after(told.scene), 3)
     told.checks.append(verdict("the refusal", code == 2 and "running on" in output, f"exit code {code}: {output}"))
     told.notes.append(output.strip().splitlines()[-1] if output.strip() else "it said nothing")
+
+
+def edit_badly(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """What is read again on every edit cannot be understood for a while."""
+    file = live.stage.config
+    good = file.read_bytes()
+    told.scene = later(told.scene, time.time_ns() - told.scene.fault_t)
+    file.write_bytes(good[: len(good) // 2])
+    live.wait(EDITED_S)
+    file.write_bytes(good)
+
+
+def scrape_slowly(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
+    """Many ask, and nobody takes the answer; one who does read gets one all the same."""
+    url = httpx.URL(status_of(live.client).metrics_url)
+    request = f"GET {url.path} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode()
+    with contextlib.ExitStack() as held:
+        for _ in range(SCRAPERS):
+            scraper = held.enter_context(socket.create_connection((url.host, url.port or 80)))
+            scraper.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            scraper.sendall(request)
+        live.wait(SCRAPED_S)
+        told.checks.append(verdict("a scrape", httpx.get(str(url), trust_env=False).is_success, "no answer"))
 
 
 def _resume(live: Live, told: Told) -> None:

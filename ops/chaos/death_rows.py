@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from configs.schema import Settings
 from ops.chaos.rows import (
     BOOK_S,
+    DAMAGED,
     DIED,
     EVERYBODY,
     NEW_START_S,
@@ -56,6 +59,16 @@ def death_rows(settings: Settings) -> tuple[Row, ...]:
             Injection.NO_START,
             "order_manager",
             fenced_s,
+        ),
+        msgspec.structs.replace(
+            _looping(
+                "55",
+                "order manager SIGKILL, and the middle of its journal is overwritten; then moved away by hand",
+                Injection.NO_START,
+                "order_manager",
+                fenced_s,
+            ),
+            variant=DAMAGED,
         ),
         _webhook("60", "webhook answers 500 for 8 s while strategy is killed", "failing"),
         _webhook("60b", "webhook hangs for 8 s while strategy is killed", "hanging"),

@@ -84,6 +84,15 @@ def fill_disk(pid: int) -> None:
     psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (FILE_BYTES_MAX, psutil.RLIM_INFINITY))
 
 
+def overwrite_middle(file: Path) -> int:
+    """The middle half of a file is zeros, as after a bad disk; how many bytes."""
+    size = file.stat().st_size
+    with file.open("r+b") as sink:
+        sink.seek(size // 4)
+        sink.write(bytes(size // 2))
+    return size // 2
+
+
 def cut_in_half(folder: Path) -> int:
     """Every file of a folder loses its second half, as on a damaged disk; how many there are."""
     files = [file for file in folder.rglob("*") if file.is_file()]

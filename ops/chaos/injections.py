@@ -34,6 +34,8 @@ _INJECTIONS: dict[Injection, Inject] = {
     Injection.STOP: commands_hurt.stop,
     Injection.STOP_HURT: commands_hurt.stop_hurt,
     Injection.SECOND_START: commands_hurt.start_again,
+    Injection.BAD_SETTINGS: commands_hurt.edit_badly,
+    Injection.SLOW_SCRAPE: commands_hurt.scrape_slowly,
     Injection.VENUE: network_hurt.venue,
     Injection.NETWORK: network_hurt.network,
     Injection.OUTLAST: network_hurt.outlast,

@@ -16,7 +16,7 @@ MINIMUM = (1, 2, 3, 5, 6, 9, 13, 14, 16, 17, 19, 23, 25, 27, 28, 29, 33, 36, 37,
 
 _ELSEWHERE = "not on live processes: played in simulation, or in tests of its own"
 NOT_RUN = {
-    **dict.fromkeys(("35", "40", "46", "49", "52", "53", "55", "59", "61", "63"), _ELSEWHERE),
+    **dict.fromkeys(("52", "53", "63"), _ELSEWHERE),
     "62": "there is no such sink: nothing is written but to the state directory and the webhook",
     "64": "no version adopts the actors of another one: stop, install, start",
 }

@@ -19,7 +19,7 @@ from ops.chaos.network_rows import NEW_ORDER
 from ops.chaos.process_hurt import lift
 from ops.chaos.proxy.notes import Note
 from ops.chaos.proxy.rules import Effect, Rule, Toward, Way, held
-from ops.chaos.rows import Network, Row
+from ops.chaos.rows import RESUMED, Network, Row
 from ops.chaos.stranger import Stranger, StrangerRefused
 from ops.chaos.webhook import Mood
 from protocols.messages.control import ActorStatus
@@ -113,6 +113,8 @@ def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
     with httpx.Client(base_url=live.stage.venue_url, timeout=ADMIN_S_MAX, trust_env=False) as admin:
         answer = admin.post(ADMIN, json=row.asked)
         told.checks.append(verdict("the fault", answer.status_code == 200, answer.text))
+        if row.network.reset:
+            live.proxy.reset(*row.network.reset)
         number, wanted = answer.json().get("number", 0), int(str(row.asked.get("count", 1)))
 
         def struck() -> bool:
@@ -127,6 +129,8 @@ def asked(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
             # The venue knows that it struck before its answer has passed the proxy, whose note has the instant.
             live.wait(ANSWERED_S_MAX, lambda: bool(_refused(live, began_t)))
     notes = [note for note in live.proxy.notes() if note.t >= began_t]
+    if row.variant == RESUMED:
+        lift(live, told)
     refused = _refused(live, began_t)
     if refused:
         told.scene = later(told.scene, refused[0].t - told.scene.fault_t)

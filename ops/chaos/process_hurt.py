@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
+from pathlib import Path
 
 import msgspec
 import psutil
 
+from actors.runtime.journal_reading import segments
 from actors.runtime.ray_cluster import is_alive
 from actors.supervisor.memory import KILL_SHARE
 from ops.chaos import faults
 from ops.chaos.live import Live, Told, ended, later, seconds_after, verdict
 from ops.chaos.measuring import first_alert
-from ops.chaos.rows import Row
+from ops.chaos.rows import DAMAGED, Row
 from ops.chaos.want_rows import LEAK_MB_PER_S
 from ops.launch import status_of
 from protocols.messages.alerts import AlertCode
@@ -120,14 +123,37 @@ def kill_always(row: Row, live: Live, victims: list[ActorStatus], told: Told) ->
 
 
 def no_start(row: Row, live: Live, victims: list[ActorStatus], told: Told) -> None:
-    """The order manager dies, and what replaces it cannot have the journal."""
-    lock_file = live.state.journal(0).with_suffix(".lock")
+    """The order manager dies, and what replaces it cannot have the journal, or cannot read it."""
+    journal = live.state.journal(0)
     faults.kill([victims[0].pid])
-    with faults.locked(lock_file):
-        given_up = live.wait(LOOP_S_MAX, lambda: _given_up(live, told))
+    with faults.locked(journal.with_suffix(".lock")):
+        if row.variant == DAMAGED:
+            put_by = journal.parent / f"aside-{journal.stem}-0"  # where the history of a run finds it
+            _copy(journal, put_by)
+            told.notes.append(
+                f"{faults.overwrite_middle(segments(journal)[-1]):,} bytes of its journal are overwritten"
+            )
+        else:
+            _await_given_up(live, told)
+    if row.variant == DAMAGED:
+        _await_given_up(live, told)
+        damaged = journal.parent / "damaged"
+        damaged.mkdir()
+        for file in journal.parent.glob(f"{journal.stem}.*"):
+            file.rename(damaged / file.name)
+    lift(live, told)
+
+
+def _copy(journal: Path, folder: Path) -> None:
+    folder.mkdir()
+    for file in journal.parent.glob(f"{journal.stem}.*"):
+        shutil.copy2(file, folder)
+
+
+def _await_given_up(live: Live, told: Told) -> None:
+    given_up = live.wait(LOOP_S_MAX, lambda: _given_up(live, told))
     told.notes.append(f"given up after {seconds_after(told.scene):.1f} s" if given_up else "never given up")
     told.checks.append(verdict("given up", given_up, "the shard was not HALTED"))
-    lift(live, told)
 
 
 def lift(live: Live, told: Told) -> None:

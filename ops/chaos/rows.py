@@ -21,6 +21,8 @@ class Injection(enum.StrEnum):
     INTERRUPT = "SIGINT to the command"
     STOP = "emergency stop"
     SECOND_START = "second start"
+    BAD_SETTINGS = "an edit of the configuration that cannot be"
+    SLOW_SCRAPE = "metrics asked for and never read"
     VENUE = "venue killed and restarted"
     NETWORK = "what the proxy does to the bytes"
     OUTLAST = "what the proxy does to the bytes, until everything of ours has stopped"
@@ -43,6 +45,12 @@ class Injection(enum.StrEnum):
 
 NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
 """Variants of commands: of a system whose head is away, whose head dies, and of the stop that needs neither."""
+
+RESUMED = "resumed"
+"""Variant of a fault after which a person has to resume."""
+
+DAMAGED = "damaged"
+"""Variant of an order manager that cannot start: its journal is no journal any more."""
 
 STORE, HOME = "gcs", "home"
 """Variants of a total death: of Ray's store, which takes everything with it, and of the first of two nodes."""

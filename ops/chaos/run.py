@@ -103,7 +103,7 @@ def _changes(wanted: Sequence[Row], stage: Stage) -> dict[str, object]:
 
 
 def _hurt(wanted: Sequence[Row], stage: Stage, settings: Settings) -> tuple[list[_Played], Ending]:
-    client = launch(settings, stage.state, _silent)
+    client = launch(settings, stage.state, _silent, config_file=str(stage.config))
     live = Live(stage, settings, client)
     played: list[_Played] = []
     try:

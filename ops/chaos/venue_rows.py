@@ -5,13 +5,31 @@ from __future__ import annotations
 from actors.order_manager.event_watch import EVENT_NS_MAX
 from configs.schema import Settings
 from ops.chaos.network_rows import SOME_ORDERS, SPELL_S
-from ops.chaos.rows import HANG_S, OTHER_S, QUOTING_S, Bounds, Injection, Network, Row, Safe, countdown_s, resolved_s
+from ops.chaos.proxy.rules import Way
+from ops.chaos.rows import (
+    BOOK_S,
+    HANG_S,
+    OTHER_S,
+    QUOTING_S,
+    RESUMED,
+    Bounds,
+    Injection,
+    Network,
+    Row,
+    Safe,
+    countdown_s,
+    resolved_s,
+)
 from protocols.messages.alerts import AlertCode
 
 THROTTLED_S = 5
 BANNED_S = 20
 MINUTE_S = 60.0
 SKEW_MS = 5_000
+LIE_S = 4.0
+LISTED_S = 10.0
+"""The listing is looked at this often while something is wrong with it."""
+
 TOLD_S = 1.0
 """From the answer that refuses to the alert."""
 
@@ -94,7 +112,59 @@ def venue_rows(settings: Settings) -> tuple[Row, ...]:
             watch_s=40.0,
             lasts_s=SPELL_S,
         ),
+        *_lies(settings),
         *_OTHERS,
+    )
+
+
+def _lies(settings: Settings) -> tuple[Row, ...]:
+    """What the venue says is absurd, or it refuses what it took before."""
+    lasts = {"duration_ms": round(LIE_S * 1_000)}
+    return (
+        _asked(
+            "35",
+            f"best prices crossed, trades and marks half as high again, for {LIE_S:.0f} s",
+            {"kind": "absurd_prices", **lasts},
+            Safe.EMPTY,
+            Bounds(detected_s=TOLD_S, safe_s=BOOK_S, quoting_s=LIE_S + 2 * QUOTING_S),
+            (AlertCode.BAD_DATA, AlertCode.FEED_GAP, AlertCode.FEED_LOST, AlertCode.FEED_STALE),
+            lasts_s=LIE_S,
+        ),
+        _asked(
+            "40",
+            f"{SOME_ORDERS} orders are filled while their cancels are on their way",
+            {"kind": "cancel_fill_race", "count": SOME_ORDERS},
+            Safe.TENDED,
+            Bounds(quoting_s=2 * QUOTING_S),
+            reset=(Way.MARKET,),
+        ),
+        _asked(
+            "45b",
+            "every open order is wiped out, and nobody is told",
+            {"kind": "orders_wiped"},
+            Safe.TENDED,
+            Bounds(quoting_s=2 * QUOTING_S),
+        ),
+        _asked(
+            "46",
+            f"trading is halted for {LIE_S:.0f} s",
+            {"kind": "halted", **lasts},
+            Safe.EMPTY,
+            Bounds(detected_s=OTHER_S, safe_s=2 * OTHER_S, quoting_s=LIE_S + LISTED_S + QUOTING_S),
+            (AlertCode.BAD_DATA, AlertCode.ACCOUNT_DIFFERS),
+            lasts_s=LIE_S,
+            watch_s=40.0,
+        ),
+        _asked(
+            "49",
+            f"our key is refused for {LIE_S:.0f} s: HALTED; then resume",
+            {"kind": "key_rejected", **lasts},
+            Safe.EMPTY,
+            Bounds(detected_s=TOLD_S, safe_s=countdown_s(settings), quoting_s=2 * QUOTING_S),
+            (AlertCode.KEY_REFUSED,),
+            lasts_s=LIE_S,
+            variant=RESUMED,
+        ),
     )
 
 
@@ -138,6 +208,8 @@ def _asked(
     watch_s: float = 25.0,
     lasts_s: float = 0.0,
     quotes_again: bool = True,
+    variant: str = "",
+    reset: tuple[Way, ...] = (),
 ) -> Row:
     return Row(
         key=key,
@@ -149,5 +221,6 @@ def _asked(
         asked=asked,
         quotes_again=quotes_again,
         watch_s=watch_s,
-        network=Network(for_s=lasts_s),
+        variant=variant,
+        network=Network(reset=reset, for_s=lasts_s),
     )
