@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 TOGETHER: tuple[tuple[str, ...], ...] = (
     ("1", "2", "5", "6", "7", "8", "9", "9b", "10", "11", "27", "59", "61"),
-    ("3", "3b", "4", "4b", "4c", "58", "12", "12b"),
+    ("3", "3b", "4", "4b", "4c", "58", "12", "12b", "55"),
     ("13", "13b", "14", "14b", "14c", "15", "15b", "26", "26b", "54"),
     ("28", "30", "36", "36b", "36c", "37", "37b", "38", "39", "39b", "44c"),
     ("29", "60", "31", "34", "32", "60b", "33", "57", "30b", "44", "44b"),
     ("41", "43", "41c", "43b", "47", "50", "48", "42", "45", "41b", "65"),
-    ("40", "35", "45b", "46", "49"),
+    ("40", "35", "45b", "46", "49", "43c"),
     ("56", "56b"),
     ("30c", "47b"),
-    ("19", "20", "17"),
+    ("19", "20", "51b", "17"),
 )
 """Rows that leave a whole system behind, in the order in which none disturbs the measuring of the next: what an actor tells once in a
 while is not looked for twice in a row, and what leaves a mark (a stranger's order, a shard that has moved to another node) comes last.
