@@ -15,13 +15,13 @@ from typing import IO
 
 from actors.exchange.ledger import LedgerRecord, decode
 from actors.exchange.server import DEMO_KEY, DEMO_SECRET
-from actors.runtime.precedence import REAL_TIME_PRIORITY
 from actors.runtime.state_dir import StateDir
 from configs.cluster_secret import VARIABLE, keep_cluster_secret
 from configs.keys import write_key_file
 from configs.loading import load_settings, with_changes
 from configs.schema import Settings
 from ops.chaos.flights import RECORDED
+from ops.chaos.precedence import serve_first
 from ops.chaos.proxy.handle import Proxy
 from ops.chaos.webhook import LocalWebhook
 
@@ -141,7 +141,7 @@ class Stage:
             said = self._log.read_bytes()[told:].decode(errors="replace")
             if "listens on http://" in said:
                 self._port = int(said.partition("listens on http://")[2].split()[0].rpartition(":")[2])
-                _serve_first(self._venue.pid)
+                serve_first(self._venue.pid)
                 return
             time.sleep(0.02)
         raise StageFailed(f"the venue did not listen: {self._log.read_text(errors='replace')[-500:]}")
@@ -196,13 +196,6 @@ class Stage:
 def chaos_settings() -> Settings:
     """What every row runs with, the venue's addresses excepted: the demo's configuration."""
     return load_settings(ROOT / "configs" / "demo.yaml", {})
-
-
-def _serve_first(pid: int) -> None:
-    """The venue stands for machines of its own: what we do on this one, in real time too, must not make its countdown late."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):  # it ended meanwhile, or real time is not permitted
-            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(REAL_TIME_PRIORITY))
 
 
 def _free_ray_port() -> int:

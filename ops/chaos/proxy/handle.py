@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from ops.chaos.precedence import serve_first
 from ops.chaos.proxy.notes import Note, read_notes
 from ops.chaos.proxy.relay import Command, Done
 from ops.chaos.proxy.rules import Rule, Way
@@ -43,6 +44,7 @@ class Proxy:
                 start_new_session=True,
             )
         self.port = self._answer().port
+        serve_first(self._process.pid)
 
     def rules(self, *rules: Rule) -> Done:
         """Put these rules in the place of all others; without any, everything passes."""
