@@ -320,7 +320,9 @@ class AccountRules:
         if report.instrument is None:
             return [f"the filters of {symbol} cannot be understood ({report.text}): take it out of symbols"]
         if msgspec.structs.replace(report.instrument, version=own.version) != own:
-            return [f"the tick or lot of {symbol} was changed: restart the system, which converts what it holds"]
+            return [
+                f"the tick or lot of {symbol} was changed: restart the system (raymaker down, then up), which converts what it holds"
+            ]
         return []
 
 

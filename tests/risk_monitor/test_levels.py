@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from account_samples import BTC, ETH, MS, START_NS, S, alert_codes, position, published, settings
+from account_samples import BTC, ETH, MS, START_NS, S, alert_codes, equity, position, published, settings
 from hypothesis import given
 from hypothesis import strategies as st
-from risk_monitor_rig import Driver, states
+from risk_monitor_rig import QUIET_HOUR, Driver, states
 
 from actors.risk_monitor.levels import NORMAL, Permissions, Standing, Verdict, worst
 from protocols.effects import ShutNode
@@ -92,6 +92,33 @@ def test_a_higher_level_never_allows_more(one: RiskLevel, other: RiskLevel, size
     assert states.index(less.state) >= states.index(more.state)
     assert less.size_factor_bps <= more.size_factor_bps
     assert less.spread_factor_bps >= more.spread_factor_bps
+
+
+def rank(*told: Any, **risk_settings: Any) -> tuple[int, int]:
+    """Ranks of the account and of BTC after what was told, all at one moment."""
+    risk = Driver(**risk_settings).healthy()
+    risk.ask()
+    risk.tell(*told)
+    lease = risk.ask()
+    return lease.level.rank, lease.limits[0].level.rank
+
+
+@given(st.integers(0, 450), st.integers(0, 900), st.sampled_from((1, -1)))
+def test_a_larger_position_never_gives_a_lower_level(lots: int, more: int, sign: int) -> None:
+    less, larger = rank(position(sign * lots)), rank(position(sign * (lots + more)))
+    assert larger[0] >= less[0] and larger[1] >= less[1]
+
+
+@given(st.integers(-1_000, 101_000), st.integers(0, 60_000))
+def test_a_greater_loss_never_gives_a_lower_level(amount: int, more: int) -> None:
+    less, greater = rank(equity(str(amount))), rank(equity(str(amount - more)))
+    assert greater[0] >= less[0] and greater[1] >= less[1]
+
+
+def test_the_limits_that_are_judged_in_exact_decimals_are_met_to_the_lot_and_the_cent() -> None:
+    assert [rank(position(lots))[1] for lots in (190, 191, 200, 201)] == [0, 1, 1, 2]
+    amounts = ("99300.00", "99299.99", "99000.00", "98999.99", "50000.00", "49999.99")
+    assert [rank(equity(amount), **QUIET_HOUR)[0] for amount in amounts] == [0, 1, 1, 3, 3, 4]
 
 
 def hold(subject: str, level: RiskLevel | None) -> HoldLevel:
