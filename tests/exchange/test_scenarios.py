@@ -128,6 +128,14 @@ def test_volatility_jumps() -> None:
     assert volatility(between("volatility-jump", 0, 20)) > 3 * volatility(between("volatility-jump", -20, 0))
 
 
+def test_orders_that_excite_each_other_do_not_run_away_in_a_volatile_market() -> None:
+    found = frames("volatility-jump", model="shipped")
+    wild_ns = START_NS + int(QUIET_S * SECOND_NS)
+    calm = [frame for frame in found if frame.at_ns < wild_ns]
+    wild = [frame for frame in found if wild_ns <= frame.at_ns < wild_ns + 30 * SECOND_NS]
+    assert len(wild) / 30 < 10 * len(calm) / QUIET_S
+
+
 def depth_lots(found: list[Frame]) -> int:
     (last,) = [frame for frame in found if isinstance(frame, TickerFrame)][-1:]
     return last.bid_lots + last.ask_lots
