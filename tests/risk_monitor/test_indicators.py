@@ -87,7 +87,7 @@ def test_every_indicator_of_the_catalogue_is_shown_once_it_can_be_known() -> Non
 
 
 @pytest.mark.parametrize(
-    ("half", "lots", "indicator"), [(10, 100, "spread_ratio"), (1, 10, "depth_ratio"), (30, 100, "spread_ratio")]
+    ("half", "lots", "indicator"), [(10, 100, "spread_ratio"), (1, 5, "depth_ratio"), (30, 100, "spread_ratio")]
 )
 def test_a_book_that_is_not_as_usual_is_cautioned_at_once(half: int, lots: int, indicator: str) -> None:
     market = Market().calm()
