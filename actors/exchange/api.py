@@ -7,7 +7,7 @@ A request passes in two steps, because time lies between them: `admit` at the ve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -33,8 +33,7 @@ PARAMETERS_MAX = 200
 TIMESTAMP_DIGITS_MAX = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestRequest:
+class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP request as it arrived. `raw_query` and `raw_body` are undecoded, for the signature covers them so."""
 
     method: str
@@ -45,8 +44,7 @@ class RestRequest:
     address: str = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class DirectRequest:
+class DirectRequest(msgspec.Struct, frozen=True):
     """A request of a host in the same process: its parameters were never a text, so there is nothing to decode or to have signed."""
 
     method: str
@@ -67,19 +65,17 @@ class WsSession:
     return_rate_limits: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An HTTP answer; `body` is JSON. One that is `cut` is none: the connection is reset instead."""
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     content_type: str = "application/json"
     cut: bool = False
 
 
-@dataclass(slots=True)
-class Admitted:
+class Admitted(msgspec.Struct):
     """A request that was let in, on its way to the engine."""
 
     route: Route

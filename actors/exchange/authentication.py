@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+import msgspec
+
 from actors.exchange.errors import VenueRefusal, mandatory
 
 RECV_WINDOW_MS = 5_000
@@ -91,8 +93,7 @@ def check_ws_signature(credential: Credential, params: Mapping[str, Any]) -> Non
         raise VenueRefusal(-1022, "Signature for this request is not valid.")
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True):
     """A signed request's own time and window."""
 
     timestamp_ms: int

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from actors.exchange.accounts import Account
 from actors.exchange.authentication import Credential, KeyRing, Timing
@@ -34,15 +36,14 @@ class Desk:
     listen_keys: ListenKeys
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One request that was let in."""
 
     params: Mapping[str, str]
     credential: Credential | None
     timing: Timing | None
-    order_counts: tuple[int, int] | None = field(default=None)
-    as_it_was: Mapping[str, Account] | None = field(default=None)
+    order_counts: tuple[int, int] | None = None
+    as_it_was: Mapping[str, Account] | None = None
     """Accounts of a while ago, when the answer is to lag behind."""
 
     def account(self, desk: Desk) -> Account:

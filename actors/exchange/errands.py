@@ -6,7 +6,6 @@ Time lies between the steps: `receive_*` lets a request in and plans its executi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -28,8 +27,7 @@ HTML_403 = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RestCall:
+class RestCall(msgspec.Struct, frozen=True):
     """An HTTP request that was let in; its answer goes out under `ticket`."""
 
     ticket: int
@@ -37,8 +35,7 @@ class RestCall:
     fate: Fate
 
 
-@dataclass(frozen=True, slots=True)
-class WsCall:
+class WsCall(msgspec.Struct, frozen=True):
     """A WebSocket API request that was let in."""
 
     connection: int
@@ -52,8 +49,7 @@ class WsCall:
 ErrandCall = RestCall | WsCall
 
 
-@dataclass(frozen=True, slots=True)
-class WsReply:
+class WsReply(msgspec.Struct, frozen=True):
     """A frame for a WebSocket API connection; one that is `cut` closes it instead."""
 
     connection: int
@@ -61,8 +57,7 @@ class WsReply:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RestReply:
+class RestReply(msgspec.Struct, frozen=True):
     """An answer to an HTTP request."""
 
     ticket: int

@@ -45,8 +45,7 @@ class Asked:
     reduces: bool = False
 
 
-@dataclass(slots=True)
-class Fate:
+class Fate(msgspec.Struct):
     """What becomes of one request.
 
     A `refusal` stands for not done. A `mask` hides the answer to what was done (or, with `lost`, was not). The rest adds up.

@@ -111,6 +111,8 @@ class Market:
         self._trade_id = trade_id
         self._reference = ReferencePrices(contract)
         self._last_mid = Decimal(0)
+        self._mid_of = 0
+        """Best bid plus best ask that the last mid is of."""
         self._top: tuple[int, int, int, int] | None = None
         self._feeds: dict[str, DepthFeed] = {}
         self._partial_id = 0
@@ -146,8 +148,9 @@ class Market:
     def mid_price(self) -> Decimal:
         """The mid of the recorded book (the last known one when a side is empty)."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
-        if bid is not None and ask is not None:
-            self._last_mid = (self.contract.price(bid + ask) / 2).quantize(CENT, ROUND_HALF_UP)
+        if bid is not None and ask is not None and bid + ask != self._mid_of:
+            self._mid_of = bid + ask
+            self._last_mid = (self.contract.price(self._mid_of) / 2).quantize(CENT, ROUND_HALF_UP)
         return self._last_mid
 
     @property

@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 LIVE = ("NEW", "PARTIALLY_FILLED")
 FALLS_REMEMBERED_MAX = 16
 FORCED_NAMES = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
@@ -71,8 +73,7 @@ class Order:
         return self.status in LIVE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A new order whose parameters have been read and passed the filters. `price_ticks` is 0 for a market order."""
 
     symbol: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -23,8 +22,7 @@ class UserEvent(NamedTuple):
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastFill:
+class LastFill(msgspec.Struct, frozen=True, kw_only=True):
     """The execution that an order event tells of."""
 
     lots: int

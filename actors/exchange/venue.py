@@ -7,8 +7,9 @@ it leaves. Requests are plain method calls that raise `VenueRefusal`; the wire a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import assert_never
+
+import msgspec
 
 from actors.exchange import errors, ledger
 from actors.exchange.accounts import Account, worst_quantity
@@ -44,8 +45,7 @@ CATCH_UP_NS_MAX = 1_000_000_000
 AMENDMENTS_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Timer:
+class _Timer(msgspec.Struct, frozen=True):
     kind: str
     account: str = ""
     symbol: str = ""

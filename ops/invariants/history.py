@@ -163,16 +163,20 @@ class Checker:
     """
 
     name = ""
+    ledger_kinds: tuple[type, ...] = ()
+    """Records of the ledger that it looks at."""
+    journal_kinds: tuple[type, ...] = ()
+    """Records of the journals that it looks at."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.findings = Findings(self.name, scene.instant)
 
     def ledger(self, record: LedgerRecord) -> None:
-        """Take the next record of the venue's ledger."""
+        """Take the next record of the venue's ledger, of a kind that it looks at."""
 
     def journal(self, shard: int, record: Message) -> None:
-        """Take the next record of a shard's journal."""
+        """Take the next record of a shard's journal, of a kind that it looks at."""
 
     def journal_lost(self, shard: int) -> None:
         """The journal of a shard is no more; what comes now is another one."""

@@ -8,8 +8,8 @@ from ops.invariants.history import Checker, Findings, History, Scene, Verdict
 from ops.invariants.positions import JournaledPositions
 from protocols.arithmetic.sequences import era_of
 from protocols.envelope import Message
-from protocols.messages.journal import AmendIntended, OrderIntended
-from protocols.messages.orders import AnyAccountEvent, InstrumentTaken, OrderEvent
+from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
+from protocols.messages.orders import AnyAccountEvent, InstrumentTaken, OrderEvent, OrderFilled
 
 Numbered = OrderEvent | AnyAccountEvent
 """What an order manager tells under a number."""
@@ -40,6 +40,7 @@ class UnitsHold(Checker):
     """
 
     name = "I15"
+    journal_kinds = (InstrumentTaken, PositionAdopted, OrderFilled, OrderIntended, AmendIntended)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

@@ -14,6 +14,8 @@ class OneIntentOneOrder(Checker):
     """I1: an intent is accepted at most once, every id is intended at most once, and so is every request."""
 
     name = "I1"
+    ledger_kinds = (OrderAccepted,)
+    journal_kinds = (OrderIntended,)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -46,6 +48,7 @@ class NoOlderEpoch(Checker):
     """I5: per symbol, after the first accepted order of an epoch none of an older epoch is accepted."""
 
     name = "I5"
+    ledger_kinds = (OrderAccepted,)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -72,6 +75,7 @@ class EveryQuoteHadAReason(Checker):
     """
 
     name = "I7"
+    journal_kinds = (GateChanged, OrderIntended, AmendIntended)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -101,6 +105,8 @@ class NoOrphan(Checker):
     """I8: every order with our prefix that the venue accepts is an intent in a journal by then."""
 
     name = "I8"
+    ledger_kinds = (OrderAccepted,)
+    journal_kinds = (OrderIntended,)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

@@ -20,6 +20,7 @@ from ops.invariants.history import Checker, Findings, History, Scene, Verdict, s
 from ops.invariants.units import Units
 from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, OrderIntended, PositionAdopted
+from protocols.messages.orders import InstrumentTaken
 from protocols.messages.orders import OrderFilled as FillEvent
 from protocols.values import Instrument, symbol_of
 
@@ -109,6 +110,8 @@ class LimitsHeld(Checker):
     """
 
     name = "I6"
+    ledger_kinds = (OrderAccepted, OrderAmended, OrderFilled, OrderCanceled, OrderExpired, SeamClosed)
+    journal_kinds = (OrderIntended, AmendIntended, FillEvent, PositionAdopted)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -174,7 +177,8 @@ class VenueExposure:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._positions: dict[str, Decimal] = defaultdict(Decimal)
-        self._live: dict[int, tuple[str, str, Decimal]] = {}
+        self._resting: dict[tuple[str, str], dict[int, Decimal]] = defaultdict(dict)
+        """What our orders still ask for, by symbol and side."""
         self._quantities: dict[int, Decimal] = {}
         self._strangers: dict[str, list[tuple[int, Decimal]]] = defaultdict(list)
 
@@ -182,10 +186,10 @@ class VenueExposure:
         """Take the next record."""
         match record:
             case OrderAccepted() if self._scene.is_ours(record.client_order_id):
-                self._live[record.order_id] = (record.symbol, record.side, record.quantity)
+                self._resting[record.symbol, record.side][record.order_id] = record.quantity
                 self._quantities[record.order_id] = record.quantity
-            case OrderAmended() if record.order_id in self._live:
-                self._live[record.order_id] = (record.symbol, record.side, record.quantity - record.executed)
+            case OrderAmended() if record.order_id in self._resting[record.symbol, record.side]:
+                self._resting[record.symbol, record.side][record.order_id] = record.quantity - record.executed
                 self._quantities[record.order_id] = record.quantity
             case OrderFilled():
                 self._positions[record.symbol] = record.position_after
@@ -194,11 +198,11 @@ class VenueExposure:
                     self._strangers[record.symbol].append(traded)
                 remaining = self._quantities.get(record.order_id, record.executed) - record.executed
                 if remaining > 0:
-                    self._live[record.order_id] = (record.symbol, record.side, remaining)
+                    self._resting[record.symbol, record.side][record.order_id] = remaining
                 else:
-                    self._live.pop(record.order_id, None)
+                    self._resting[record.symbol, record.side].pop(record.order_id, None)
             case OrderCanceled() | OrderExpired():
-                self._live.pop(record.order_id, None)
+                self._resting[record.symbol, record.side].pop(record.order_id, None)
             case SeamClosed():
                 self._positions[record.symbol] = record.position_after
             case _:
@@ -206,7 +210,7 @@ class VenueExposure:
 
     def worst_case(self, symbol: str, side: str, heard: Heard) -> Decimal:
         """How far the position could go towards `side`, as a positive number; what was not heard of is left out."""
-        resting = sum((q for s, d, q in self._live.values() if s == symbol and d == side), Decimal(0))
+        resting = sum(self._resting[symbol, side].values(), Decimal(0))
         unheard = sum((q for trade_id, q in self._strangers[symbol] if not heard.has(trade_id)), Decimal(0))
         return signed(side, self._positions[symbol] - unheard) + resting
 
@@ -218,6 +222,8 @@ class CountedOnce(Checker):
     """
 
     name = "I13"
+    ledger_kinds = (OrderFilled,)
+    journal_kinds = (InstrumentTaken, FillEvent)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

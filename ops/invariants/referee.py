@@ -22,17 +22,13 @@ CHECKERS: tuple[type[Checker], ...] = (
 """What ledger and journals alone can show."""
 
 
-def _overrides(checker: Checker, method: str) -> bool:
-    return getattr(type(checker), method) is not getattr(Checker, method)
-
-
 class Referee:
     """Takes the records of a run in the order of events, each once."""
 
     def __init__(self, scene: Scene) -> None:
         self._checkers = [kind(scene) for kind in CHECKERS]
-        self._of_ledger = [checker for checker in self._checkers if _overrides(checker, "ledger")]
-        self._of_journal = [checker for checker in self._checkers if _overrides(checker, "journal")]
+        self._of_ledger: dict[type, list[Checker]] = {}
+        self._of_journal: dict[type, list[Checker]] = {}
 
     @property
     def is_content(self) -> bool:
@@ -41,12 +37,22 @@ class Referee:
 
     def ledger(self, record: LedgerRecord) -> None:
         """Take the next record of the venue's ledger."""
-        for checker in self._of_ledger:
+        kind = type(record)
+        lookers = self._of_ledger.get(kind)
+        if lookers is None:
+            lookers = [checker for checker in self._checkers if issubclass(kind, checker.ledger_kinds)]
+            self._of_ledger[kind] = lookers
+        for checker in lookers:
             checker.ledger(record)
 
     def journal(self, shard: int, record: Message) -> None:
         """Take the next record of a shard's journal."""
-        for checker in self._of_journal:
+        kind = type(record)
+        lookers = self._of_journal.get(kind)
+        if lookers is None:
+            lookers = [checker for checker in self._checkers if issubclass(kind, checker.journal_kinds)]
+            self._of_journal[kind] = lookers
+        for checker in lookers:
             checker.journal(shard, record)
 
     def journal_lost(self, shard: int) -> None:

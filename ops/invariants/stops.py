@@ -46,6 +46,8 @@ class NothingAfterShut(Checker):
     """I2: no intent while the gate is stopped; no order accepted later than its window, or than its window after an emergency stop."""
 
     name = "I2"
+    ledger_kinds = (OrderAccepted,)
+    journal_kinds = (EpochBegan, GateChanged, OrderIntended, AmendIntended)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -87,6 +89,7 @@ class RetryAfterObeyed(Checker):
     """I10: no address sends inside a window that a 429 has told it, and no ban is ever earned."""
 
     name = "I10"
+    ledger_kinds = (FaultInjected, RequestThrottled)
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -121,6 +124,8 @@ class CountdownGuards(Checker):
     """I14: an order of ours is accepted only under an armed countdown of its symbol, none is left without, none outlives it."""
 
     name = "I14"
+    ledger_kinds = (object,)
+    """All of them: each moves its clock."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from actors.exchange.api import Answer, DirectRequest, RestRequest
 from actors.exchange.authentication import hmac_credential
 from actors.exchange.contracts import Contract
@@ -90,8 +92,7 @@ class _Private:
     events: EventWatch = field(default_factory=EventWatch)
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     actor: str
     epoch: int
     request: VenueRequest
