@@ -27,6 +27,9 @@ PENDING_CANCEL_NS = 1_000_000_000
 DENIED_WAIT_NS = 250_000_000
 """A level that was denied is tried again after this at the earliest."""
 
+TOLD_BEHIND_A_SHUT_GATE = (GateReason.STOPPED, GateReason.USER_STREAM)
+"""Reasons that are journaled when they come or go although the gate is shut already for another."""
+
 _WAITS_FOR_CANCELS = {
     DenialCode.POSITION,
     DenialCode.NOTIONAL,
@@ -87,8 +90,8 @@ class Quoter:
     def _note_gate(self, symbol: Symbol, reasons: tuple[GateReason, ...], now_ns: int) -> None:
         is_open = not reasons
         if symbol.gate_reasons is not reasons and symbol.gate_reasons != reasons:
-            stop_changed = (GateReason.STOPPED in reasons) != (GateReason.STOPPED in symbol.gate_reasons)
-            if symbol.gate_open != is_open or stop_changed or not symbol.gate_was_told:
+            is_other = any((each in reasons) != (each in symbol.gate_reasons) for each in TOLD_BEHIND_A_SHUT_GATE)
+            if symbol.gate_open != is_open or is_other or not symbol.gate_was_told:
                 self._shard.outbox.append(
                     GateChanged(
                         instrument_id=symbol.instrument_id,

@@ -23,8 +23,8 @@ OrderEnds = orders.OrderCanceled | orders.OrderExpired | orders.OrderFilled
 EVENT_NS = 250_000_000
 """An event that left the venue so shortly before a comparison began may be on its way still."""
 
-MUTE_NS = 5_000_000_000
-"""A private stream that was lost may have been mute for so long before that was noticed."""
+MUTE_NS = 6_000_000_000
+"""A private stream that was lost may have been mute for so long before that was noticed: five seconds, and the lateness of a loop."""
 
 NO_STREAM = "USER_STREAM"
 """Among the reasons of a shut gate: there is no private stream."""

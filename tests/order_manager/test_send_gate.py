@@ -412,6 +412,19 @@ def test_a_stop_is_journaled_also_where_the_gate_was_shut_already():
     assert told[-3:] == [(False, False), (False, True), (False, False)]
 
 
+def test_a_private_stream_that_is_lost_behind_a_shut_gate_is_journaled_when_it_goes_and_comes():
+    rig = Rig().come_up()
+    rig.want([(MID - 5, 10)], [])
+    rig.feed_on = False
+    rig.run(1_000)
+    rig.give(StreamChanged(stream="private", up=False, changed_ns=rig.now_ns, reason="reset"))
+    rig.run(100)
+    rig.give(StreamChanged(stream="private", up=True, changed_ns=rig.now_ns))
+    rig.run(1_000)
+    told = [(record.open, "USER_STREAM" in record.reason) for record in rig.records(GateChanged)]
+    assert told[-3:] == [(False, False), (False, True), (False, False)]
+
+
 def throttled(request_id: int, until_ns: int, *, orders_only: bool) -> Throttled:
     return Throttled(
         request_id=request_id,
