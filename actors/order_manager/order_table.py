@@ -11,6 +11,7 @@ import msgspec
 
 from actors.order_manager.orders import STATE_OF, Amendment, Order, OrderState
 from actors.order_manager.outbox import Outbox
+from protocols.messages.journal import FilledAmidAmendment
 from protocols.messages.orders import (
     OrderAccepted,
     OrderAmended,
@@ -471,6 +472,8 @@ class OrderTable:
         order.in_doubt = False
         order.cancel_wanted = False
         order.cancel_request_id = 0
+        if order.state is OrderState.FILLED and order.most_lots > order.booked_lots:
+            self._outbox.append(FilledAmidAmendment(client_order_id=order.client_order_id))
         order.amendment = None
         del self.live[order.client_order_id]
         self.finished[order.client_order_id] = order

@@ -7,7 +7,7 @@ from actors.order_manager.shard import Shard
 from actors.order_manager.units import count_in
 from protocols.client_order_id import parse_client_order_id
 from protocols.envelope import Message
-from protocols.messages.journal import AmendIntended, OrderIntended, OrderNotSent, PositionAdopted
+from protocols.messages.journal import AmendIntended, FilledAmidAmendment, OrderIntended, OrderNotSent, PositionAdopted
 from protocols.messages.orders import (
     AnyAccountEvent,
     InstrumentTaken,
@@ -42,6 +42,8 @@ class Restorer:
                 self._amend_intended(record)
             case OrderNotSent():
                 self._not_sent(record)
+            case FilledAmidAmendment():
+                self._filled_amid_amendment(record)
             case PositionAdopted():
                 self._adopted(record)
             case InstrumentTaken():
@@ -116,6 +118,14 @@ class Restorer:
                 symbol.table.touch()
             else:
                 symbol.table.refuse(order, OrderState.DENIED)
+
+    def _filled_amid_amendment(self, record: FilledAmidAmendment) -> None:
+        for symbol in self._shard.symbols.values():
+            order = symbol.table.live.get(record.client_order_id)
+            if order is not None:
+                order.amendment, order.lots = None, order.booked_lots
+                order.move(OrderState.FILLED)
+                symbol.table.settle(order)
 
     def _adopted(self, record: PositionAdopted) -> None:
         symbol = self._shard.symbols.get(record.instrument_id)

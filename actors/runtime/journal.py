@@ -50,6 +50,7 @@ AnyRecord = (
     | records.AmendIntended
     | records.OrderWritten
     | records.OrderNotSent
+    | records.FilledAmidAmendment
     | records.PositionAdopted
     | records.GateChanged
     | records.LimitsChanged

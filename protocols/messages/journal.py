@@ -95,6 +95,12 @@ class OrderNotSent(Message, frozen=True, kw_only=True):
     amendment: bool = False
 
 
+class FilledAmidAmendment(Message, frozen=True, kw_only=True):
+    """An order was filled, by the venue's word and in full, while an amendment of it to more was unanswered: that can have no effect now."""
+
+    client_order_id: str
+
+
 class PositionAdopted(Message, frozen=True, kw_only=True):
     """Position taken from the venue at recovery; the opening record of what follows."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from order_manager_rig import MID, Rig
+from order_manager_rig import MID, SECOND, Rig
 
 from actors.risk_monitor.open_orders import OpenOrders
 from actors.strategy.own_orders import OwnOrders
+from protocols.messages.journal import FilledAmidAmendment
 from protocols.messages.orders import OrderEvent
 from protocols.values import Side
-from protocols.venue import AmendOrder, ExecutionKind, OrderStatus, OrderUpdate, RefusalKind, Refused, Usage
+from protocols.venue import AmendOrder, ExecutionKind, OrderStatus, OrderUpdate, QueryOrder, RefusalKind, Refused, Usage
 
 BID = MID - 5
 
@@ -89,3 +90,22 @@ def test_its_readers_agree_with_the_venue(end: Callable[[Rig, str], OrderUpdate]
     assert picture(rig) == at_the_venue(rig) == ({}, {})
     assert rig.states() == {}
     assert rig.shown().position_lots == order.filled_lots
+
+
+def test_one_that_filled_amid_an_amendment_is_asked_for_at_no_later_restart() -> None:
+    old = Rig(order_age_ms_min=0).come_up()
+    old.want([(BID, 10)], [])
+    (order,) = old.venue.open()
+    old.venue.answer = lambda request: "lost" if isinstance(request, AmendOrder) else None
+    old.want([(MID - 50, 20)], [])
+    old.give(filled(old, order.client_order_id))
+    journal = list(old.journal)
+    assert FilledAmidAmendment(client_order_id=order.client_order_id) in journal
+    for epoch in (8, 9):
+        old.venue.answer = lambda request: None
+        new = Rig(journal=list(journal), venue=old.venue, epoch=epoch, now_ns=old.now_ns + epoch * SECOND)
+        assert order.client_order_id not in new.states()
+        new.come_up()
+        assert order.client_order_id not in [request.client_order_id for request in old.venue.of(QueryOrder)]
+        journal = list(new.journal)
+    assert journal.count(FilledAmidAmendment(client_order_id=order.client_order_id)) == 1
