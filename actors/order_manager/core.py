@@ -345,6 +345,7 @@ class OrderManagerCore:
             return
         self._shard.instruments[symbol.instrument_id] = message.instrument
         symbol.take_instrument(message.instrument)
+        symbol.shut_until_ns = symbol.faults_in_a_row = 0
         self._name_units(symbol, now_ns)
         self._shard.outbox.log(LogLevel.WARNING, f"{symbol.name}: filters of version {message.instrument.version} hold")
         self._work([symbol])

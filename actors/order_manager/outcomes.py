@@ -50,6 +50,12 @@ _VENUE_FAULTS = frozenset(
 )
 """Refusals that say something of the venue or of our way to it, not of the order."""
 
+_FILTER_CODES = frozenset((-1111, -4002, -4004, -4005, -4013, -4014, -4023, -4164))
+"""A price, quantity or notional that the venue's filters do not allow: ours are old, or wrong."""
+
+FILTERS_DOUBTED_NS = 5_000_000_000
+"""How long a symbol is not quoted after such a refusal, unless new filters come before: several orders may be refused at once."""
+
 _NOT_TRADING_CODES = frozenset((-1122, -4140, -4141, -5024))
 
 NOT_TRADING_NS = 10_000_000_000
@@ -374,10 +380,8 @@ class Outcomes:
                 shard.outbox.alert(AlertCode.CLOCK_UNTRUSTED, Severity.WARNING, subject, text, now_ns)
             case RefusalKind.OUR_FAULT:
                 shard.outbox.alert(AlertCode.BAD_DATA, Severity.WARNING, subject, text, now_ns)
-                if symbol is not None:
-                    symbol.faults_in_a_row += 1
-                    if symbol.faults_in_a_row >= FAULTS_IN_A_ROW_MAX:
-                        shard.halt(symbol, AlertCode.BAD_DATA, text, now_ns)
+                if symbol is not None and now_ns >= symbol.shut_until_ns:
+                    self._our_fault(symbol, refused.venue_code in _FILTER_CODES, text, now_ns)
             case RefusalKind.STOP_SYMBOL if symbol is not None and refused.venue_code in _NOT_TRADING_CODES:
                 # The risk monitor looks at the listing, and its lease says when the symbol trades again.
                 symbol.shut_until_ns = now_ns + NOT_TRADING_NS
@@ -392,6 +396,14 @@ class Outcomes:
                     shard.halt(each, AlertCode.KEY_REFUSED, text, now_ns)
             case _:
                 shard.outbox.log_sometimes(f"refused {refused.kind.value}", subject, f"{subject}: {text}", now_ns)
+
+    def _our_fault(self, symbol: Symbol, is_of_filters: bool, text: str, now_ns: int) -> None:
+        """Several in a row halt the symbol. Where filters are in doubt the next one comes when there was time to read them anew."""
+        symbol.faults_in_a_row += 1
+        if symbol.faults_in_a_row >= FAULTS_IN_A_ROW_MAX:
+            self._shard.halt(symbol, AlertCode.BAD_DATA, text, now_ns)
+        elif is_of_filters:
+            symbol.shut_until_ns = now_ns + FILTERS_DOUBTED_NS
 
     def _throttled(self, outcome: Throttled, now_ns: int) -> None:
         shard = self._shard

@@ -9,6 +9,7 @@ import msgspec
 
 from ops.simulation.faults import MARKETS, Cast, Fault, FaultKind
 from ops.simulation.market_faults import length_ms
+from ops.simulation.venue_acts import Bound
 from protocols.binance_usdm.errors import CODES
 
 FAULTS_MIN, FAULTS_MAX = 3, 8
@@ -135,6 +136,11 @@ def _forbidden(chance: random.Random, cast: Cast) -> Fault:
     return _fault((victim,), chance.randint(50, 500), share=round(chance.uniform(0.3, 1.0), 2), size_ms=wait_ms)
 
 
+def _filters_changed(chance: random.Random, cast: Cast) -> Fault:
+    bound = chance.choice(tuple(Bound))
+    return _fault((), chance.randint(1_000, 8_000) if bound is Bound.TICK else 0, count=int(bound))
+
+
 _ASKS = ("order_manager", "order_manager", "inventory", "market_data")
 _OM = ("order_manager",)
 _MD = ("market_data",)
@@ -198,7 +204,7 @@ _DRAWS: dict[FaultKind, _Draw] = {
     FaultKind.FOREIGN_TRADE: lambda chance, cast: _fault(count=chance.choice((-1, 1)) * chance.randint(1, 3)),
     FaultKind.FOREIGN_ORDER: lambda chance, cast: _fault((), chance.randint(100, 9_000), count=chance.choice((-1, 1))),
     FaultKind.SYMBOL_HALTED: _venue((1_000, 8_000)),
-    FaultKind.FILTERS_CHANGED: lambda chance, cast: _fault(),
+    FaultKind.FILTERS_CHANGED: _filters_changed,
     FaultKind.FEES_CHANGED: _venue((1_000, 10_000)),
     FaultKind.FUNDING_SPIKE: lambda chance, cast: _fault(
         (), 1_000, size_ms=chance.randint(200, 4_000), count=chance.choice((-1, 1))

@@ -88,7 +88,8 @@ class FaultKind(enum.StrEnum):
     SYMBOL_HALTED = "symbol_halted"
     """The first symbol does not trade for a while."""
     FILTERS_CHANGED = "filters_changed"
-    """The least notional of each symbol doubles, or goes back to what it was."""
+    """The least notional of each symbol doubles, its largest quantity or its price bands shrink, or what was changed goes back; or the
+    first symbol's tick is ten times as large for a while."""
     FEES_CHANGED = "fees_changed"
     FUNDING_SPIKE = "funding_spike"
     MARGIN_CALL = "margin_call"
@@ -117,7 +118,6 @@ VENUES_OWN = frozenset(
         FaultKind.EVENTS_SILENT,
         FaultKind.MARKET_SILENT,
         FaultKind.MALFORMED_FRAME,
-        FaultKind.FILTERS_CHANGED,
     }
 )
 
@@ -126,8 +126,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fault. `at_ms` counts from the end of the warm-up; what the other fields mean depends on the kind.
 
     `actors` are the victims (for a link writer and reader); `share` is how often a wire fault strikes, or how much of a message's effects
-    are carried out; `size_ms` a longest delay, a wait, or the step of a clock; `count` a number of messages or frames; `code` an error
-    of the venue; `done` whether it had done what it gives no clear answer to.
+    are carried out; `size_ms` a longest delay, a wait, or the step of a clock; `count` a number of messages or frames, or a filter; `code`
+    an error of the venue; `done` whether it had done what it gives no clear answer to.
     """
 
     kind: FaultKind
@@ -157,6 +157,9 @@ PERSON_MS = 4_000
 
 FIREWALL_MS = 300_000
 """What is waited for where the firewall names no time."""
+
+LISTING_MS = 12_000
+"""A listing that differs is looked at again within this, and found as it was."""
 
 _WAITS_BY_SIZE = frozenset(
     {
@@ -200,6 +203,7 @@ _WAITS_MS = {
     FaultKind.THROTTLED_BARE: 60_000,
     FaultKind.ORDERS_THROTTLED: 10_000,
     FaultKind.FORBIDDEN: FIREWALL_MS,
+    FaultKind.FILTERS_CHANGED: LISTING_MS,
     **dict.fromkeys(LOOKED_AT, PERSON_MS),
     **{kind: MARKET_STEP_MS + PERSON_MS * (kind in LOOKED_AT) for kind in MARKETS},
 }

@@ -12,7 +12,11 @@ from actors.runtime.world_links import LinkTrouble
 from ops.simulation.faults import LOOKED_AT, MARKETS, VENUES_OWN, Fault, FaultKind
 from ops.simulation.house import House
 from ops.simulation.market_faults import phases_of
+from ops.simulation.venue_acts import Bound
 from ops.simulation.wire_faults import Rule, WireTrouble
+
+COARSE = 10
+"""So many times larger is a tick that has changed."""
 
 _MS = 1_000_000
 
@@ -119,6 +123,8 @@ def inject(house: House, fault: Fault) -> None:
             world.at(world.now_ns + fault.lasts_ms * _MS, venue.acts.change_fees, Decimal(1))
         case FaultKind.FUNDING_SPIKE:
             venue.acts.spike_funding(fault.count, fault.size_ms * _MS)
+        case FaultKind.FILTERS_CHANGED:
+            _change_filters(house, Bound(fault.count), fault.lasts_ms * _MS)
         case FaultKind.MARGIN_CALL:
             venue.acts.call_margin()
         case FaultKind.LIQUIDATED:
@@ -133,6 +139,16 @@ def inject(house: House, fault: Fault) -> None:
             if fault.kind is FaultKind.BANNED:
                 venue.note_ban(fault.actors[0])
             venue.faults.add(_on_the_wire(fault, world.now_ns))
+
+
+def _change_filters(house: House, bound: Bound, lasts_ns: int) -> None:
+    """A bound stays as it is now; a tick is back after a while, for there is nobody who would start the system anew."""
+    acts = house.venue.acts
+    if bound is Bound.TICK:
+        acts.change_tick(COARSE)
+        house.world.at(house.world.now_ns + lasts_ns, acts.change_tick, 1)
+    else:
+        acts.change_bound(bound)
 
 
 def _of_the_venue(fault: Fault) -> VenueFault:

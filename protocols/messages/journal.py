@@ -96,7 +96,7 @@ class OrderNotSent(Message, frozen=True, kw_only=True):
 
 
 class FilledAmidAmendment(Message, frozen=True, kw_only=True):
-    """An order was filled, by the venue's word and in full, while an amendment of it to more was unanswered: that can have no effect now."""
+    """An order was filled, by the venue's word and in full, while an amendment to more was unanswered, which can have no effect now."""
 
     client_order_id: str
 

@@ -16,7 +16,7 @@ from protocols.messages.alerts import AlertCode
 from protocols.messages.orders import InstrumentTaken, OrderFilled
 from protocols.messages.risk import InstrumentChanged
 from protocols.values import Side
-from protocols.venue import PlaceOrder
+from protocols.venue import PlaceOrder, RefusalKind, Refused, Usage
 
 FINER = {"version": 2, "tick_size": Decimal("0.01"), "lot_size": Decimal("0.0001")}
 COARSER = {"version": 2, "lot_size": Decimal("0.002")}
@@ -184,3 +184,45 @@ def test_other_units_are_never_taken_while_running():
     rig.give(changed(lot_size=Decimal("0.0001")))
     assert len(rig.records(InstrumentTaken)) == 1
     assert len(rig.venue.open()) == 1
+
+
+def refusing_for_filters(rig: Rig) -> None:
+    rig.venue.answer = lambda request: (
+        Refused(
+            request_id=request.request_id,
+            received_ns=rig.now_ns,
+            usage=Usage(),
+            kind=RefusalKind.OUR_FAULT,
+            venue_code=-4005,
+            text="Quantity greater than max quantity.",
+        )
+        if isinstance(request, PlaceOrder)
+        else None
+    )
+
+
+LADDER = [(MID - 5 - 40 * level, 10) for level in range(7)]
+
+
+def test_a_whole_ladder_that_old_filters_let_through_waits_for_new_ones_and_does_not_halt() -> None:
+    rig = Rig().come_up()
+    refusing_for_filters(rig)
+    rig.want(LADDER, [])
+    rig.run(4_000)
+    assert ("SYMBOL_HALTED" in rig.shown().gate_reasons, rig.shown().halted) == (True, "")
+    assert len(rig.venue.of(PlaceOrder)) == len(LADDER)
+    rig.venue.answer = lambda request: None
+    rig.give(changed(quantity_lots_max=50))
+    rig.version = 2
+    rig.want(LADDER, [])
+    assert len(rig.venue.open()) == len(LADDER)
+
+
+def test_refusals_for_filters_that_no_new_ones_explain_halt_after_some() -> None:
+    rig = Rig().come_up()
+    refusing_for_filters(rig)
+    rig.want([(MID - 5, 10)], [])
+    rig.run(19_000)
+    assert rig.shown().halted == ""
+    rig.run(3_000)
+    assert (len(rig.venue.of(PlaceOrder)), bool(rig.shown().halted)) == (5, True)

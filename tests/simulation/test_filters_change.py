@@ -13,6 +13,8 @@ from actors.risk_monitor.core import RiskMonitorCore
 from configs.loading import load_settings
 from ops.invariants.all import check_all
 from ops.simulation.house import House
+from ops.simulation.venue_acts import Bound
+from protocols.messages.alerts import AlertCode
 from protocols.messages.control import Drain
 from protocols.messages.journal import OrderIntended
 from protocols.messages.orders import InstrumentTaken
@@ -76,4 +78,54 @@ def test_whoever_restarts_after_it_learns_the_filters_in_force(victim: str) -> N
     assert all(view.gate_open for view in manager.snapshot().symbols.values())
     taken = [r for r in house.world.journal_of("order_manager-0") if isinstance(r, InstrumentTaken)]
     assert taken[-1].instrument.version == 2
+    all_held(house)
+
+
+def resting_lots(house: House) -> dict[str, int]:
+    """By symbol the largest order of ours that rests at the venue."""
+    account = house.venue.exchange.venue.account("main")
+    return {
+        symbol: max((order.remaining_lots for order in account.live_orders(symbol)), default=0)
+        for symbol in house.settings.symbols
+    }
+
+
+def test_no_order_is_larger_than_a_largest_quantity_that_shrank() -> None:
+    house = quoting_house(43)
+    before = resting_lots(house)
+    house.venue.acts.change_bound(Bound.QUANTITY_MAX)
+    house.run_s(8)
+    bounds = {
+        symbol: market.contract.quantity_lots_max for symbol, market in house.venue.exchange.venue.markets.items()
+    }
+    after = resting_lots(house)
+    assert all(before[symbol] > bounds[symbol] >= after[symbol] > 0 for symbol in house.settings.symbols)
+    all_held(house)
+
+
+def test_quotes_go_on_within_price_bands_that_shrank() -> None:
+    house = quoting_house(44)
+    house.venue.acts.change_bound(Bound.PRICE_BAND)
+    house.run_s(8)
+    assert set(versions(house).values()) == {2}
+    assert all(lots > 0 for lots in resting_lots(house).values())
+    all_held(house)
+
+
+def test_a_tick_that_changes_halts_its_symbol_until_it_is_back_and_no_other() -> None:
+    house = quoting_house(45)
+    house.venue.acts.change_tick(10)
+    house.run_s(14)
+    changed, other = house.settings.symbols
+    lots = resting_lots(house)
+    assert (lots[changed], lots[other] > 0) == (0, True)
+    core = house.world.core_of("risk_monitor")
+    assert isinstance(core, RiskMonitorCore)
+    assert core.snapshot().symbols[changed].level == RiskLevel.HALTED
+    assert any(
+        a.code is AlertCode.LEVEL_CHANGED and a.subject == changed and "-> HALTED" in a.text for a in house.raised
+    )
+    house.venue.acts.change_tick(1)
+    house.run_s(30)
+    assert resting_lots(house)[changed] > 0
     all_held(house)
