@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ops.invariants import bounds, journals, money, positions, telling
+from ops.invariants import bounds, journals, money, orders, positions, telling
 from ops.invariants.history import VIOLATIONS_SHOWN_MAX, History, Verdict
 from ops.invariants.referee import Referee
 
@@ -28,6 +28,8 @@ def check_all(history: History, referee: Referee | None = None) -> tuple[Verdict
         verdicts.append(bounds.check_bounds_held(history))
     if history.raised is not None and history.told is not None:
         verdicts.append(telling.check_incidents_are_told(history))
+    if history.untended is not None:
+        verdicts.append(orders.check_every_order_is_tended(history))
     if history.claimed_wallets is not None:
         verdicts.append(money.check_wallets_agree(history))
     return tuple(_together(name, verdicts) for name in NAMES if any(verdict.name == name for verdict in verdicts))

@@ -34,6 +34,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     lasted_ns: int
 
 
+class Untended(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of ours that rested at the venue while its symbol quoted and its order manager did not know it, and for how long."""
+
+    symbol: str
+    client_order_id: str
+    lasted_ns: int
+
+
 class History(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `journals` maps a shard to its records in order; `claimed_positions` and `claimed_wallets` (by asset; None where nobody
     looked) are what inventory says at the end.
@@ -41,7 +49,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     `lost` are the records of journals that are no more, by shard. `stops` are the emergency stops as (shut, lifted) in the venue's time;
     lifted is 0 for one that still holds. What follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert
     of an actor and `told` those that alerting has recorded, `peaks` the highest count of each queue with its bound, `differences` how
-    long each symbol quoted on a position that was not the venue's.
+    long each symbol quoted on a position that was not the venue's, `untended` the orders that nobody knew of.
     """
 
     ledger: tuple[LedgerRecord, ...]
@@ -57,6 +65,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     told: tuple[Alert, ...] | None = None
     peaks: dict[str, tuple[int, int]] | None = None
     differences: tuple[Difference, ...] | None = None
+    untended: tuple[Untended, ...] | None = None
 
     def scene(self) -> Scene:
         """What checks must know before the records."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from actors.exchange.ledger import LedgerRecord, OrderAccepted
-from ops.invariants.history import Checker, Scene
+from ops.invariants.history import Checker, Findings, History, Scene, Verdict
 from protocols.envelope import Message
 from protocols.messages.journal import AmendIntended, GateChanged, OrderIntended
 
@@ -122,3 +122,18 @@ class NoOrphan(Checker):
     def journal(self, shard: int, record: Message) -> None:
         if isinstance(record, OrderIntended):
             self._intended.add(record.client_order_id)
+
+
+ORPHAN_NS = 12_000_000_000
+"""An order that its order manager has lost is found by comparison within 10 s (the audit), and ended within 2 s more."""
+
+
+def check_every_order_is_tended(history: History) -> Verdict:
+    """I8 in motion: no order of ours outlives a comparison beside an order manager that quotes and does not know it."""
+    findings = Findings("I8")
+    for seen in history.untended or ():
+        findings.check(
+            seen.lasted_ns <= ORPHAN_NS,
+            f"{seen.symbol}: {seen.client_order_id} rested for {seen.lasted_ns / 1e9:.1f} s and was in no table of ours",
+        )
+    return findings.verdict()

@@ -16,6 +16,12 @@ from ops.simulation.seeds import Case, SeedResult
 FAILED_SEEDS_MAX = 100
 """So many failed seeds are named."""
 
+AVERAGES_MIN = {"messages": 3_000, "accepted": 100, "fills": 10, "faults": 3}
+"""What a seed has on average, at least."""
+
+AVERAGED_SEEDS = 400
+"""From so many seeds on, of all kinds of faults, a run fails when its averages are below."""
+
 ALL_FAULTS = "all"
 """Stands for every kind of fault."""
 
@@ -49,9 +55,19 @@ class SeedTotals:
         self._history.update(result.history.encode())
 
     def missing(self) -> list[str]:
-        """Faults that were never injected and invariants that were never checked; a proof that lacks them proves less than it says."""
+        """Faults that were never injected, invariants that were never checked, and seeds too thin on average: a proof with such a lack
+        proves less than it says."""
         absent = [f"fault {kind.value} was never injected" for kind in self._kinds if not self._injected[kind.value]]
-        return absent + [f"invariant {name} was never checked" for name in NAMES if not self._checked[name]]
+        absent += [f"invariant {name} was never checked" for name in NAMES if not self._checked[name]]
+        if self.seeds < AVERAGED_SEEDS or set(self._kinds) != set(FaultKind):
+            return absent
+        sums = {**self._sums, "faults": self._injected.total()}
+        thin = {name: sums.get(name, 0) / self.seeds for name in AVERAGES_MIN}
+        return absent + [
+            f"{name} of a seed: {average:.1f} on average, at least {AVERAGES_MIN[name]} wanted"
+            for name, average in thin.items()
+            if average < AVERAGES_MIN[name]
+        ]
 
     @property
     def honest_seeds(self) -> int:

@@ -220,6 +220,11 @@ class VenuePort:
         account = self.exchange.venue.accounts.get(ACCOUNT)
         return len(account.live_orders(symbol)) if account is not None else 0
 
+    def resting_ids(self, symbol: str) -> list[str]:
+        """The client order ids of what rests at the venue on a symbol."""
+        account = self.exchange.venue.accounts.get(ACCOUNT)
+        return [order.client_order_id for order in account.live_orders(symbol)] if account is not None else []
+
     def clear_faults(self) -> None:
         """End everything that is wrong with the wire and with the venue."""
         self.faults.clear()

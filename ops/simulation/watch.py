@@ -1,5 +1,5 @@
-"""Looks at a house all through a run: at every record of the ledger and of the journals as it comes, how full everything is (I11), and how
-long positions differ while symbols quote (I3 in motion)."""
+"""Looks at a house all through a run: at every record of the ledger and of the journals as it comes, how full everything is (I11), how
+long positions differ while symbols quote (I3 in motion), and how long orders rest that nobody knows (I8 in motion)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 
 from actors.order_manager.core import OrderManagerCore
 from actors.runtime.timers import TIMERS_MAX
-from ops.invariants.history import Difference, History, Scene
+from ops.invariants.history import Difference, History, Scene, Untended
 from ops.invariants.referee import Referee
 from ops.simulation.house import SECOND_NS, START_NS, House
 from protocols.envelope import Message
@@ -29,9 +29,11 @@ class Watch:
         self._peaks: dict[str, tuple[int, int]] = {}
         self._since_ns: dict[str, int] = {}
         self._differences: dict[str, Difference] = {}
+        self._untended_since_ns: dict[str, dict[str, int]] = {}
+        self._untended: dict[str, Untended] = {}
         instruments = {one.symbol: one for one in house.venue.instruments}
-        scene = Scene(instruments, settings.install, house.stops, self._instant)
-        self.referee = Referee(scene)
+        self._scene = Scene(instruments, settings.install, house.stops, self._instant)
+        self.referee = Referee(self._scene)
         self._shards = {name: house.specs[name].shard for name in house.order_managers}
         house.world.journal_observers.append(self._journaled)
         house.venue.recorded = self.referee.ledger
@@ -50,6 +52,7 @@ class Watch:
             history,
             peaks=dict(self._peaks),
             differences=tuple(self._differences[name] for name in sorted(self._differences)),
+            untended=tuple(self._untended[name] for name in sorted(self._untended)),
         )
 
     def _journaled(self, name: str, record: Message) -> None:
@@ -76,7 +79,9 @@ class Watch:
         self._note(f"requests in flight of {name}", seen.requests_in_flight, self._bounds["requests in flight"])
         self._note(f"live orders of {name}", len(seen.orders), self._bounds["live orders"])
         now_ns = self._house.world.now_ns
+        known = {order.client_order_id for order in seen.orders}
         for symbol, view in seen.symbols.items():
+            self._look_for_untended(symbol, known, quotes=view.gate_open)
             theirs = self._house.venue.position_lots(symbol)
             if not view.gate_open or view.position_lots == theirs:
                 self._since_ns.pop(symbol, None)
@@ -86,6 +91,20 @@ class Watch:
             if worst is None or worst.lasted_ns < lasted_ns:
                 ours = view.position_lots
                 self._differences[symbol] = Difference(symbol=symbol, ours=ours, theirs=theirs, lasted_ns=lasted_ns)
+
+    def _look_for_untended(self, symbol: str, known: set[str], *, quotes: bool) -> None:
+        """Orders of ours that rest and are in no table, while the symbol quotes."""
+        now_ns = self._house.world.now_ns
+        resting = self._house.venue.resting_ids(symbol) if quotes else []
+        lost = {name for name in resting if name not in known and self._scene.is_ours(name)}
+        since = self._untended_since_ns.setdefault(symbol, {})
+        for name in [name for name in since if name not in lost]:
+            del since[name]
+        for name in lost:
+            lasted_ns = now_ns - since.setdefault(name, now_ns)
+            worst = self._untended.get(symbol)
+            if worst is None or worst.lasted_ns < lasted_ns:
+                self._untended[symbol] = Untended(symbol=symbol, client_order_id=name, lasted_ns=lasted_ns)
 
     def _note(self, name: str, count: int, bound: int) -> None:
         if count > self._peaks.get(name, (-1, 0))[0]:

@@ -16,7 +16,7 @@ from actors.exchange.ledger import (
     RequestThrottled,
 )
 from ops.invariants.all import check_all
-from ops.invariants.history import Difference, History
+from ops.invariants.history import Difference, History, Untended
 from ops.report import build_report
 from protocols.arithmetic.sequences import era_begins_after
 from protocols.client_order_id import ClientOrderId
@@ -340,6 +340,21 @@ def test_a_position_that_differs_for_longer_than_a_comparison_takes_breaks_i3() 
     )
     assert broken(msgspec.structs.replace(run, differences=(short,))) == set()
     assert broken(msgspec.structs.replace(run, differences=(short, long))) == {"I3"}
+
+
+def test_an_order_that_rests_in_no_table_for_longer_than_a_comparison_takes_breaks_i8() -> None:
+    ledger, journal = sound_run()
+    for lasted_ns, names in ((11 * SECOND_NS, set()), (13 * SECOND_NS, {"I8"})):
+        lost = Untended(symbol="BTCUSDC", client_order_id=order_id(1), lasted_ns=lasted_ns)
+        run = msgspec.structs.replace(history(ledger, journal, BTCUSDC=10), untended=(lost,))
+        assert broken(run) == names
+
+
+def test_a_wallet_that_is_not_the_venues_breaks_i13() -> None:
+    ledger, journal = sound_run()
+    for claimed, names in (("99999.9872", set()), ("100000", {"I13"})):
+        run = msgspec.structs.replace(history(ledger, journal, BTCUSDC=10), claimed_wallets={"USDC": Decimal(claimed)})
+        assert broken(run) == names
 
 
 def test_a_queue_above_its_bound_breaks_i11() -> None:

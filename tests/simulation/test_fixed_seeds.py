@@ -33,8 +33,9 @@ from protocols.effects import Effect
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 
-FIXED = (1, 7, 20, 77, 414, 2008, 2066, 2123, 2126, 4027, 4080, 5000)
-"""414: a symbol halted by the risk monitor's own look comes down level by level; 20 and 5000 send signed bytes."""
+FIXED = (1, 7, 20, 77, 414, 2008, 2066, 2123, 2126, 4027, 4080, 5000, 1_000_496)
+"""414: a symbol halted by the risk monitor's own look comes down level by level; 20 and 5000 send signed bytes; 1,000,496: words of the
+private stream are shuffled within a millisecond."""
 
 
 def settings() -> Settings:
@@ -161,6 +162,19 @@ def test_a_run_that_left_a_fault_or_an_invariant_out_fails_once_each_must_have_h
         *(f"fault {kind.value} was never injected" for kind in kinds),
         "invariant I2 was never checked",
     ]
+
+
+def test_a_long_run_of_thin_seeds_fails() -> None:
+    totals = SeedTotals()
+    for _ in range(400):
+        totals.add(failure(broken=""))
+    assert totals.missing()[-4:] == [
+        "messages of a seed: 10.0 on average, at least 3000 wanted",
+        "accepted of a seed: 3.0 on average, at least 100 wanted",
+        "fills of a seed: 1.0 on average, at least 10 wanted",
+        "faults of a seed: 0.0 on average, at least 3 wanted",
+    ]
+    assert not totals.passed
 
 
 def test_a_core_that_raises_is_a_failed_seed_and_not_the_end_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
