@@ -183,9 +183,15 @@ def _risk_rows(risk: RiskCost, breach: BreachCost) -> list[Row]:
             "printed",
         ),
         (
-            "breach to quotes withdrawn at the venue, p99",
+            "breach of a level to quotes withdrawn at the venue, p99",
             f"{WITHDRAWN_P99_MS_MAX:g} ms, printed",
             f"{breach.p99_ms:.1f} ms (p50 {breach.p50_ms:.1f}, {breach.breaches} breaches)",
+            "printed",
+        ),
+        (
+            "a foreign fill beyond the position limit to the quotes that would raise it withdrawn, p99",
+            f"{WITHDRAWN_P99_MS_MAX:g} ms, printed",
+            f"{breach.limit_p99_ms:.1f} ms (p50 {breach.limit_p50_ms:.1f}, {breach.limit_breaches} breaches)",
             "printed",
         ),
     ]
