@@ -104,8 +104,8 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         _scenario(
             "volatility-jump",
-            "eight times the volatility from one moment to the next, for 30 s",
-            Phase("wild", 30, volatility_factor=8, trade_factor=3, depth_factor=0.5),
+            "twenty times the volatility from one moment to the next, for 30 s",
+            Phase("wild", 30, volatility_factor=20, trade_factor=3, depth_factor=0.5),
         ),
         _scenario(
             "liquidity-gone",

@@ -22,7 +22,7 @@ from actors.exchange.exchange import Exchange, UserFrame
 from actors.exchange.frames import Frame
 from actors.exchange.ledger import FaultInjected, LedgerRecord, RequestThrottled
 from actors.exchange.orders import Order
-from actors.exchange.scenarios import Phase
+from actors.exchange.scenarios import SCENARIOS, Phase
 from actors.exchange.synthetic import Flow
 from actors.exchange.synthetic_market import SyntheticMarket
 from actors.exchange.user_stream import listen_key_expired
@@ -153,7 +153,7 @@ class VenuePort:
         self._wires = _wires_of(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
         self._users = UserStreamDecoder(self._wires)
-        self._market = SyntheticMarket(self.contracts, self.settings.seed, self.flow)
+        self._market = SyntheticMarket(self.contracts, self.settings.seed, self.flow, SCENARIOS[self.settings.scenario])
         self._frames = self._market.frames(now_ns)
         self._next = next(self._frames)
         self._schedule()
