@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ops.chaos.rows import Injection, Row
+from ops.chaos.rows import TRADES, Injection, Row
 from ops.invariants.history import Findings, Verdict
 
 PAUSE_S_MAX = 6.0
@@ -41,8 +41,9 @@ SURVIVED = frozenset(
 
 
 def is_survived(row: Row) -> bool:
-    """Whether a row can be one of many on the same system, which has one node."""
-    return row.injection in SURVIVED and not row.needs_two_nodes
+    """Whether a row can be one of many on the same system, which has one node and is left alone by everybody afterwards."""
+    leaves_a_mark = row.injection is Injection.STRANGER and row.variant == TRADES
+    return row.injection in SURVIVED and row.quotes_again and not row.needs_two_nodes and not leaves_a_mark
 
 
 class Stroke(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,9 @@ class Injection(enum.StrEnum):
 NO_HEAD, DEAD_HEAD, DIRECT = "no head", "dead head", "direct"
 """Variants of commands: of a system whose head is away, whose head dies, and of the stop that needs neither."""
 
+TRADES = "trades"
+"""Variant of a stranger that leaves an order behind: a symbol on which it rests is not quoted by a new order manager."""
+
 RESUMED = "resumed"
 """Variant of a fault after which a person has to resume."""
 
