@@ -28,8 +28,8 @@ from ops.chaos.systems import dealt
 from ops.chaos.verdicts import Began, Judged, Outcome, RowRun, checked_in_all, judge, judge_run_for, not_run, passed
 from ops.machine import commit, machine
 
-ROW_S_MAX, SYSTEM_S_MAX = 120.0, 120.0
-"""What a row and a system may take at most: the process of one that takes longer is ended."""
+SILENT_S_MAX = 240.0
+"""A system starts, a row is played, or a system ends within this; the process of one that says nothing for longer is killed."""
 
 SEED = 1
 KEY = "for"
@@ -82,7 +82,8 @@ def run_rows(keys: Sequence[str], keep: bool, say: Callable[[str], None], alone:
         else:
             shutil.rmtree(folder, ignore_errors=True)
         yield from judged
-        if rest := group[len(runs) :]:
+        told = {run.key for run in runs}
+        if rest := tuple(key for key in group if key not in told):
             left.insert(0, rest)
 
 
@@ -149,21 +150,25 @@ def write_markdown(path: Path, judged: Sequence[Judged], took_s: float) -> None:
 
 
 def _in_a_process(group: Sequence[Row], folder: Path, say: Callable[[str], None]) -> list[RowRun]:
-    """What became of the rows of one system, up to the one after which it could not go on; at least of the first."""
+    """What became of the rows of one system, up to the one after which it could not go on; of one row at least.
+
+    Where the process itself ends without a word on them, the row that it was at has failed, and the others are to be played again.
+    """
     command = [sys.executable, "-m", "ops.chaos.run", ",".join(row.key for row in group), str(folder), str(SEED)]
     runs: list[RowRun] = []
-    begun = [group[0]]
+    last = group[0]
     with (folder / "row.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
-        overdue = threading.Timer(SYSTEM_S_MAX + ROW_S_MAX * len(group), process.kill)
-        overdue.start()
+        overdue = _ending(process)
         assert process.stdout is not None
         try:
             for line in process.stdout:
+                overdue.cancel()
+                overdue = _ending(process)
                 match _told_by(line):
                     case Began(key=key):
-                        begun.append(next(row for row in group if row.key == key))
-                        say(f"row {key}: {begun[-1].fault}")
+                        last = next(row for row in group if row.key == key)
+                        say(f"row {key}: {last.fault}")
                     case RowRun() as run:
                         runs.append(run)
                     case None:
@@ -177,9 +182,15 @@ def _in_a_process(group: Sequence[Row], folder: Path, say: Callable[[str], None]
     if not runs:
         said = (folder / "row.log").read_text(errors="replace").strip().splitlines()
         failure = f"its process ended with {process.returncode}: {said[-1] if said else 'it said nothing'}"
-        played = [row.key for row in group[: group.index(begun[-1]) + 1]]
-        runs = [RowRun(key=key, failures=(failure,)) for key in played]
+        runs = [RowRun(key=last.key, failures=(failure,))]
     return runs
+
+
+def _ending(process: subprocess.Popen[bytes]) -> threading.Timer:
+    """Kills it unless it says something before."""
+    overdue = threading.Timer(SILENT_S_MAX, process.kill)
+    overdue.start()
+    return overdue
 
 
 def _told_by(line: bytes) -> Began | RowRun | None:
