@@ -62,7 +62,7 @@ def page_of(*runs: RowRun) -> str:
 
 def test_seconds_are_counted_from_the_fault() -> None:
     seen = timeline()
-    assert (seen.from_s, seen.to_s, seen.over_s, seen.back_s) == (-4.0, 6.0, 1.0, None)
+    assert (seen.from_s, seen.to_s, seen.over_s, seen.back_s) == (-4.0, 5.4, 1.0, None)
     assert seen.quotes == {
         BTC: (QuotesAt(-4.0, 1, 1), QuotesAt(0.2, 0, 1), QuotesAt(0.4, 0, 0), QuotesAt(3.0, 1, 0), QuotesAt(3.5, 1, 1))
     }
