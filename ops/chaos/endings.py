@@ -18,6 +18,9 @@ from ops.chaos.rows import DEAD_HEAD, HOME, NO_HEAD, STORE, Row
 from ops.chaos.stage import Stage, StageFailed
 from ops.launch import Ending, clear_away, launch, wait_until_quoting
 
+START_S_MAX = 90.0
+"""From the command to steady quotes, at most."""
+
 CLEARED_LOOK_S = 0.1
 HEADLESS_FOR_S = 4.0
 
@@ -27,7 +30,7 @@ def interrupted(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Endin
     live = Live(stage, settings)
     up = stage.raymaker("up", "--config", str(stage.config), "--state", str(stage.state.path))
     try:
-        live.await_quotes()
+        live.await_quotes(patience_s=START_S_MAX)
         if row.variant == NO_HEAD:
             _take_the_head(stage)
         told = Told(scene=live.scene(row, ()), checks=[], notes=[])

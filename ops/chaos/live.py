@@ -156,14 +156,14 @@ class Live:
             time.sleep(min(TOUCH_LOOK_S, left))
         return held
 
-    def await_quotes(self, steady_s: float = STEADY_S) -> None:
+    def await_quotes(self, steady_s: float = STEADY_S, patience_s: float = QUOTES_S_MAX) -> None:
         """Return when every symbol has rested on both sides, `steady_s` more are over, and they do so now.
 
         Raises:
-            StageFailed: that did not happen within QUOTES_S_MAX.
+            StageFailed: that did not happen within `patience_s`.
         """
         symbols = self.settings.symbols
-        deadline = time.monotonic() + QUOTES_S_MAX
+        deadline = time.monotonic() + patience_s
         first_s: float | None = None
         while True:
             if first_s is None and quoting_again_t(self.ledger(), self.is_ours, symbols, 0) is not None:
@@ -175,7 +175,7 @@ class Live:
             else:
                 time.sleep(LOOK_S)
             if time.monotonic() > deadline:
-                raise StageFailed(f"no steady quotes on both sides of every symbol within {QUOTES_S_MAX:.0f} s")
+                raise StageFailed(f"no steady quotes on both sides of every symbol within {patience_s:.0f} s")
 
     def watch(self, row: Row, scene: Scene) -> Scene:
         """Look at the files until everything was seen and SETTLE_S more are over, at most `watch_s`; the scene then."""
