@@ -33,6 +33,9 @@ UNEXPLAINED_NS = 2_000_000_000
 FOREIGN_RETRY_NS = 5_000_000_000
 """A symbol on which somebody else's orders rest is looked at again after this."""
 
+LAST_COMPARISON_NS_MAX = 3_000_000_000
+"""A drain that has taken every order off the venue waits for its last comparison no longer: the next start makes it again."""
+
 KEY_DOUBT_NS = 3_000_000_000
 """A private stream that stays down for so long may be held down by a dead key: its owner is asked for one, again and again."""
 
@@ -75,6 +78,7 @@ class Lifecycle:
         self._demands: dict[InstrumentId, int] = {}
         self._last_words: set[InstrumentId] = set()
         """Symbols that a drain has cleared and whose last comparison has not ended yet."""
+        self._cleared_ns = 0
         self.reconciled: dict[InstrumentId, ReconciledNote] = {}
         """The newest comparison of each symbol."""
         self._older: Clearance | None = None
@@ -265,11 +269,22 @@ class Lifecycle:
                     for instrument_id in shard.symbols:
                         shard.countdown.disarm(instrument_id, now_ns)
                 self.phase = Phase.DISARMING
-                self._last_words = set(shard.symbols)
+                self._last_words, self._cleared_ns = set(shard.symbols), now_ns
                 for sync in shard.syncs.values():
                     sync.begin(Cause.DRAIN, now_ns)
-        elif self.phase is Phase.DISARMING and not self._is_disarming() and not self._last_words:
+        elif self.phase is Phase.DISARMING and not self._is_disarming() and self._has_agreed(now_ns):
             self.phase = Phase.STOPPED
+
+    def _has_agreed(self, now_ns: int) -> bool:
+        """Whether the last comparison of every symbol has ended, or is waited for no longer."""
+        if self._last_words and now_ns - self._cleared_ns < LAST_COMPARISON_NS_MAX:
+            return False
+        for instrument_id in self._last_words:
+            text = "stopped before executions and position agreed with the venue: the next start books what is missing"
+            name = self._shard.symbols[instrument_id].name
+            self._shard.outbox.alert(AlertCode.POSITION_MISMATCH, Severity.WARNING, name, text, now_ns)
+        self._last_words = set()
+        return True
 
     def _is_disarming(self) -> bool:
         return any(request.purpose is Purpose.COUNTDOWN for request in self._shard.desk.in_flight.values())

@@ -18,7 +18,7 @@ LAST_WORDS_S = 3.0
 """What is on its way after the drain arrives within this."""
 
 REST_S = 17.0
-"""Inventory asks for balances every 10 s, gives a difference 2 s, and looks at it every 2 s; an answer may be late."""
+"""Inventory asks for positions and balances every 10 s, gives a difference 2 s, and looks at it every 2 s; an answer may be late."""
 
 ON_ITS_WAY_NS = 500_000_000
 """An alert so young may not have arrived yet."""
@@ -87,24 +87,22 @@ class Observation:
         self._rest(max(faults_s - took_s, 0.0) + REST_S)
 
     def _rest(self, bound_s: float) -> None:
-        """Wait until nothing is on its way any more: what is judged then is all that there is. Positions agree before that (I3)."""
-        house = self._house
-        for symbol, lots in house.claimed_positions().items():
-            at_venue = house.venue.position_lots(symbol)
-            if lots != at_venue:
-                self.violations.append(
-                    f"I3: {symbol}: after the drain inventory says {lots} lots, the venue {at_venue}"
-                )
+        """Wait until nothing is on its way any more: what is judged then is all that there is."""
         while bound_s > 0 and not self._is_at_rest():
-            house.run_s(LOOK_S)
+            self._house.run_s(LOOK_S)
             bound_s -= LOOK_S
 
     def _is_at_rest(self) -> bool:
-        """Whether no alert is on its way, and inventory lives and has found what it has to find in its wallets."""
+        """Whether no alert is on its way, and inventory lives and has found what it has to find in positions and wallets."""
         house = self._house
         young_ns = house.world.now_ns - ON_ITS_WAY_NS
-        verdict = check_wallets_agree(house.history())
-        return verdict.held and bool(house.claimed_positions()) and all(a.raised_ns < young_ns for a in house.raised)
+        claimed = house.claimed_positions()
+        return (
+            bool(claimed)
+            and all(lots == house.venue.position_lots(symbol) for symbol, lots in claimed.items())
+            and all(alert.raised_ns < young_ns for alert in house.raised)
+            and check_wallets_agree(house.history()).held
+        )
 
     def _not_stopped(self) -> list[str]:
         found = []

@@ -46,14 +46,29 @@ def test_a_drain_cancels_everything_confirms_twice_disarms_and_compares_once_mor
 def test_a_drain_does_not_end_before_it_has_booked_what_the_private_stream_left_out():
     rig = quoting(audit_period_ms=600_000)
     rig.venue.trade_elsewhere(Side.BUY, 3)
-    rig.venue.answer = lambda request: "lost" if isinstance(request, QueryFills) else None
+    rig.venue.answer = lambda request: unknown(request, rig.now_ns) if isinstance(request, QueryFills) else None
+    rig.give(Drain())
+    rig.run(2_000)
+    assert rig.core.state is ActorState.DRAINING
+    rig.venue.answer = lambda request: None
+    rig.run(1_000)
+    assert rig.core.state is ActorState.STOPPED
+    assert (rig.shown().position_lots, len(rig.records(OrderFilled))) == (3, 1)
+    assert [alert.text for alert in rig.alerts(AlertCode.POSITION_MISMATCH)] == [
+        "trade 1 was missed by the private stream"
+    ]
+
+
+def test_a_drain_waits_three_seconds_for_that_and_says_what_it_leaves():
+    rig = quoting(audit_period_ms=600_000)
+    rig.venue.answer = lambda request: unknown(request, rig.now_ns) if isinstance(request, QueryFills) else None
     rig.give(Drain())
     rig.run(3_000)
     assert rig.core.state is ActorState.DRAINING
-    rig.venue.answer = lambda request: None
-    rig.run(6_000)
+    rig.run(1_000)
     assert rig.core.state is ActorState.STOPPED
-    assert (rig.shown().position_lots, len(rig.records(OrderFilled))) == (3, 1)
+    (alert,) = rig.alerts(AlertCode.POSITION_MISMATCH)
+    assert alert.text.startswith("stopped before executions and position agreed")
 
 
 def test_a_drain_with_a_submit_in_doubt_looks_again_after_its_deadline():
