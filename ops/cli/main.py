@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from actors.runtime.precedence import go_first
 from actors.runtime.shut import write_stop_file
 
 EMERGENCY_STOP = "emergency-stop"
@@ -16,6 +17,8 @@ EMERGENCY_STOP = "emergency-stop"
 def main() -> None:
     """Run the command of the command line."""
     shut_first(sys.argv[1:], os.environ.get("RAYMAKER_STATE") or "state")
+    if sys.argv[1:2] == [EMERGENCY_STOP]:
+        go_first()
     from ops.cli.app import app
 
     code: int | str | None = 1
