@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from actors.exchange.fault_acts import WIPED
 from actors.exchange.ledger import (
     LedgerRecord,
     OrderAccepted,
@@ -36,13 +37,15 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
     `found`: updates that an order manager missed though it lived and heard its private stream. Not among them, and told apart:
     `caught_up`, what the venue did while no order manager lived or its private stream was away (nobody could hear of it, and the gate is
     shut until it is caught up), `raced`, what it did while the comparison ran, or so shortly before that the event cannot have been there,
-    and `doubted`, what the journal held already and was asked about because of another request without an answer.
+    `doubted`, what the journal held already and was asked about because of another request without an answer, and `withheld`, what the
+    faults themselves kept from us though the stream lived: events that were dropped or damaged, orders that vanished without a word.
     """
 
     found: int
     caught_up: int
     raced: int
     doubted: int
+    withheld: int
     comparisons: int
     things: int
 
@@ -57,14 +60,23 @@ class Differences(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"{self.found} differences in {self.comparisons:,} comparisons, {self.rate:.3%} of {self.things:,} orders, amendments "
             f"and fills; besides {self.caught_up} caught up of what happened without an order manager or its private stream, "
-            f"{self.raced} of what happened while the comparison ran or just before it, {self.doubted} that the journal held already"
+            f"{self.raced} of what happened while the comparison ran or just before it, {self.doubted} that the journal held already, "
+            f"{self.withheld} that a fault withheld by itself"
         )
 
 
-def differences(ledger: Sequence[LedgerRecord], journals: Mapping[int, Sequence[Message]]) -> Differences:
-    """Count what every comparison of the run found; `journals` by shard, each in its order."""
+def differences(
+    ledger: Sequence[LedgerRecord], journals: Mapping[int, Sequence[Message]], withheld: Iterable[str] = ()
+) -> Differences:
+    """Count what every comparison of the run found.
+
+    Args:
+        journals: by shard, each in its order.
+        withheld: orders by id, and `trade N`, whose event a fault kept from us.
+    """
     happened_t = dict(_happened(ledger))
-    counts = {"found": 0, "caught_up": 0, "raced": 0, "doubted": 0}
+    unsaid = {*withheld, *(r.client_order_id for r in ledger if isinstance(r, OrderExpired) and r.reason == WIPED)}
+    counts = {"found": 0, "caught_up": 0, "raced": 0, "doubted": 0, "withheld": 0}
     comparisons = 0
     for records in journals.values():
         deaf, journaled = _deaf_spells(records), _Journaled()
@@ -76,7 +88,8 @@ def differences(ledger: Sequence[LedgerRecord], journals: Mapping[int, Sequence[
                     thing = _thing(text)
                     did_t = happened_t.get(thing)
                     is_known = did_t is not None and journaled.before(_began_t(record), thing, did_t)
-                    counts["doubted" if is_known else _kind(record, did_t, deaf)] += 1
+                    kind = "doubted" if is_known else _kind(record, did_t, deaf)
+                    counts["withheld" if kind == "found" and thing in unsaid else kind] += 1
     things = sum(isinstance(record, OrderAccepted | OrderAmended | OrderFilled) for record in ledger)
     return Differences(**counts, comparisons=comparisons, things=things)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,8 @@ from ops.chaos.matrix import rows
 from ops.chaos.measuring import first_alert, quotes_now
 from ops.chaos.nemesis import RETURN_S_MAX, Nemesis, Stroke, Struck, check_came_back
 from ops.chaos.proxy.handle import ProxyFailed
+from ops.chaos.proxy.notes import Note
+from ops.chaos.proxy.rules import Effect, Way
 from ops.chaos.rows import Row
 from ops.chaos.run import THROTTLE_MS
 from ops.chaos.stage import Stage, StageFailed, chaos_settings
@@ -145,10 +148,17 @@ def play_for(seconds: float, folder: Path, seed: int) -> RowRun:
         finally:
             live.proxy.rules()
             ending = shut_down(live.client, stage.state, settings, _silent)
-    return _run_of(stage, told, strokes, ending)
+        withheld = _withheld(live.proxy.notes())
+    return _run_of(stage, told, strokes, ending, withheld)
 
 
-def _run_of(stage: Stage, told: Told, strokes: Strokes, ending: Ending) -> RowRun:
+def _withheld(notes: Sequence[Note]) -> set[str]:
+    """The orders and trades of events that the proxy dropped or damaged."""
+    lost = [note for note in notes if note.way is Way.PRIVATE and note.effect in (Effect.DROP, Effect.DAMAGE)]
+    return {note.order for note in lost} | {f"trade {note.trade_id}" for note in lost if note.trade_id}
+
+
+def _run_of(stage: Stage, told: Told, strokes: Strokes, ending: Ending, withheld: set[str]) -> RowRun:
     history = read_history(stage.state, stage.ledger)
     left = len(live_order_ids(record for record in history.ledger if not is_strangers(record)))
     timeline = timeline_of(told.scene, history, alerts_of(stage.state))
@@ -163,7 +173,7 @@ def _run_of(stage: Stage, told: Told, strokes: Strokes, ending: Ending) -> RowRu
         ),
         notes=(
             f"{len(strokes.struck)} strokes",
-            differences(history.ledger, history.journals).text,
+            differences(history.ledger, history.journals, withheld).text,
         ),
         timeline=msgspec.structs.replace(timeline, strokes=marks, alerts=()),
     )

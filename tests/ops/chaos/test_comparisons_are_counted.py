@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from faulty_ledger import GONE_AND_BACK, filled
 
-from actors.exchange.ledger import OrderCanceled
+from actors.exchange.fault_acts import WIPED
+from actors.exchange.ledger import OrderCanceled, OrderExpired
 from ops.chaos.comparing import EVENT_NS, MUTE_NS, Differences, differences
 from protocols.envelope import Message
 from protocols.messages import orders
@@ -108,4 +109,25 @@ def test_the_rate_is_of_everything_that_could_differ() -> None:
     assert found.text.startswith(
         "2 differences in 2 comparisons, 40.000% of 5 orders, amendments and fills; besides 0 caught up"
     )
-    assert Differences(found=0, caught_up=0, raced=0, doubted=0, comparisons=0, things=0).rate == 0.0
+    assert Differences(found=0, caught_up=0, raced=0, doubted=0, withheld=0, comparisons=0, things=0).rate == 0.0
+
+
+def test_what_a_fault_kept_from_us_by_itself_is_told_apart() -> None:
+    ledger = (*LEDGER, filled(9, 1, 1))
+    missed = (compared(MISSING), compared("trade 1 was missed by the private stream"))
+    dropped = differences(ledger, {0: missed}, withheld=("trade 1", ""))
+    assert (dropped.found, dropped.withheld) == (1, 1)
+    canceled = LEDGER[-1]
+    assert isinstance(canceled, OrderCanceled)
+    wiped = OrderExpired(
+        t=canceled.t,
+        account=canceled.account,
+        symbol=canceled.symbol,
+        order_id=canceled.order_id,
+        client_order_id=canceled.client_order_id,
+        side=canceled.side,
+        executed=canceled.executed,
+        reason=WIPED,
+    )
+    vanished = differences((*LEDGER[:-1], wiped), {0: (compared(MISSING),)})
+    assert (vanished.found, vanished.withheld) == (0, 1)
