@@ -395,14 +395,17 @@ class Lifecycle:
                     venue_time_ns=venue_ns,
                 )
             )
-        shard.outbox.event(
-            VenuePosition,
-            instrument_id=symbol.instrument_id,
-            position_lots=symbol.table.position_lots,
-            entry_price=entry_price,
-            venue_time_ns=venue_ns,
-            agreed_trade_id=symbol.table.trade_id_last,
-        )
+        place = symbol.table.position_lots, symbol.table.trade_id_last
+        if adopted or cause is Cause.RECOVERY or place != symbol.agreed:
+            symbol.agreed = place
+            shard.outbox.event(
+                VenuePosition,
+                instrument_id=symbol.instrument_id,
+                position_lots=symbol.table.position_lots,
+                entry_price=entry_price,
+                venue_time_ns=venue_ns,
+                agreed_trade_id=symbol.table.trade_id_last,
+            )
         if differences:
             shard.outbox.alert(
                 AlertCode.POSITION_MISMATCH, Severity.WARNING, symbol.name, "; ".join(differences[:5]), now_ns

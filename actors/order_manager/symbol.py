@@ -74,6 +74,8 @@ class Symbol:
         self.gate_open = False
         self.gate_reasons: tuple[str, ...] = ("not yet evaluated",)
         self.gate_was_told = False
+        self.agreed: tuple[int, int] | None = None
+        """Position and last trade id on which we and the venue agreed last, as it was told."""
         self.told_lots: int | None = None
         self.told_ns = 0
         self.denials: Counter[DenialCode] = Counter()
