@@ -91,7 +91,8 @@ class BreakerBoard:
         failed, answered = usage.failures_total - failures, usage.answers_total - answers
         if failed > 0:
             text = f"{failed} of {answered} calls to the venue failed"
-            self._open(self._api, text, now_ns, failed, value=failed, threshold=self._settings.api_failures_max)
+            lately = self._api.recent(now_ns) + failed
+            self._open(self._api, text, now_ns, failed, value=lately, threshold=self._settings.api_failures_max)
         elif answered > 0:
             self._api.succeeded(now_ns, answered)
 

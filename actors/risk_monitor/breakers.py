@@ -47,6 +47,10 @@ class Breaker:
             # What still fails keeps it open.
             self._changed_ns = now_ns
 
+    def recent(self, now_ns: int) -> int:
+        """Failures within the window, as far as they are remembered."""
+        return sum(now_ns - at_ns <= self._window_ns for at_ns in self._failures)
+
     def succeeded(self, now_ns: int, count: int = 1) -> None:
         """Something went well, so many times."""
         if self.state is BreakerState.HALF_OPEN:

@@ -134,7 +134,7 @@ class LevelDesk:
     ) -> list[Effect]:
         """Record, log and alert; what is merely known for the first time is no alert."""
         rose = after.level.rank > before.level.rank
-        cause = after if rose or after.indicator else before
+        cause = after if rose or after.reason else before
         text = f"{before.level} -> {after.level}: {after.reason or 'quiet again'}"
         if cause.indicator and rose:
             text += f" ({cause.indicator} {cause.value}, threshold {cause.threshold})"

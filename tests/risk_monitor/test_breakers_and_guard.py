@@ -188,6 +188,20 @@ def test_a_venue_that_keeps_failing_halts_the_account_and_trials_close_it() -> N
     assert market.core.snapshot().level == "NORMAL"
 
 
+def test_failures_that_come_in_two_reports_are_on_file_together_and_a_fall_names_what_holds_then() -> None:
+    market = Market(indicators={"error_rate": {"warning": None, "limit": None}}).calm()
+    market.tell(usage(100, 0), usage(112, 12), usage(124, 24))
+    risen = market.changes()[-1]
+    assert (risen.indicator, risen.value, risen.threshold) == ("api_failures", "24", "20")
+    market.now_ns += 2_500 * MS
+    market.tell_timer()
+    market.now_ns += 600 * MS
+    market.tell_timer()
+    fallen = market.changes()[-1]
+    assert (fallen.before, fallen.after, fallen.indicator) == ("HALTED", "RESTRICTED", "")
+    assert fallen.reason == "inventory is silent about the equity"
+
+
 def test_a_loss_that_comes_too_fast_halts_the_account() -> None:
     market = Market(indicators={"hourly_pnl": {"warning": None, "limit": None}}).calm()
     market.tell(equity("99650", market.now_ns))
