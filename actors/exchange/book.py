@@ -52,6 +52,19 @@ class BookSide:
             else:
                 del self._taken[price_ticks]
 
+    def update(self, levels: Iterable[Level]) -> None:
+        """`set` for each of these levels; nearly all of them stand already and change their size."""
+        recorded, changed, taken = self._recorded, self.changed, self._taken
+        for price_ticks, lots in levels:
+            before = recorded.get(price_ticks, 0)
+            if lots == before:
+                continue
+            if taken or not lots or not before:
+                self.set(price_ticks, lots)
+            else:
+                changed.add(price_ticks)
+                recorded[price_ticks] = lots
+
     def take(self, price_ticks: int, lots: int) -> None:
         """Our order consumed `lots` of a level."""
         self._taken[price_ticks] = self._taken.get(price_ticks, 0) + lots
@@ -119,10 +132,8 @@ class Book:
 
     def apply_depth(self, bids: Iterable[Level], asks: Iterable[Level], update_id: int, market_ns: int) -> None:
         """Apply absolute quantities of a depth diff, then the newer best prices again, if there are."""
-        for price, lots in bids:
-            self.bids.set(price, lots)
-        for price, lots in asks:
-            self.asks.set(price, lots)
+        self.bids.update(bids)
+        self.asks.update(asks)
         self.bids.trim()
         self.asks.trim()
         self.market_ns = max(self.market_ns, market_ns)
@@ -148,12 +159,15 @@ class Book:
 
     def _impose(self, ticker: tuple[int, int, int, int, int]) -> None:
         _, bid, bid_lots, ask, ask_lots = ticker
-        for price in self.bids.better_than(bid):
-            self.bids.set(price, 0)
-        for price in self.asks.better_than(ask):
-            self.asks.set(price, 0)
-        self.bids.set(bid, bid_lots)
-        self.asks.set(ask, ask_lots)
+        bids, asks = self.bids, self.asks
+        if bids.prices and bids.prices[-1] > bid:
+            for price in bids.better_than(bid):
+                bids.set(price, 0)
+        if asks.prices and asks.prices[0] < ask:
+            for price in asks.better_than(ask):
+                asks.set(price, 0)
+        bids.set(bid, bid_lots)
+        asks.set(ask, ask_lots)
 
     def _uncross(self) -> None:
         """A crossed book is a fault of the recording: the levels inside each other cannot be told apart, so both go."""

@@ -1,8 +1,8 @@
 """The synthetic market that draws from a model: orders that excite each other, walls at the touch over a thin book, moves in jumps.
 
-An informed order comes with a jump of the fair price: the wall before it is withdrawn but for what it takes, it goes through the levels
-behind, and quotes settle at the new price a moment later. Other orders trade at the touch and move nothing. Quotes are revised without a
-trade too. Everything follows from the seed.
+Informed orders come in runs, with jumps of the fair price: the wall before such an order is withdrawn but for what it takes, it goes
+through the levels behind, and quotes settle at the new price a moment later. Other orders trade at the touch and move nothing. Quotes are
+revised without a trade too. The market's clock runs faster and slower by stretches. Everything follows from the seed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 import heapq
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import sqrt
 
 from actors.exchange.contracts import Contract
 from actors.exchange.excitation import Excitation
 from actors.exchange.frames import Frame, PrintFrame
 from actors.exchange.market_model import MarketModel, drawn
+from actors.exchange.pace import PacedClock
 from actors.exchange.scenarios import Scenario
+from actors.exchange.seeded import SeededNumbers
 from actors.exchange.synthetic import CALM, Flow, Happening, SyntheticSymbol
 
 NS = 1_000_000_000
@@ -35,8 +39,9 @@ class CalibratedSymbol(SyntheticSymbol):
         super().__init__(contract, seed, flow, scenario, price=model.price)
         self._model = model
         self._excitation = Excitation(model.arrivals, self._numbers)
-        self._memory: list[bool] = [self._numbers.chance(0.5) for _ in model.sign_memory]
-        self._repeats = list(itertools.accumulate(model.sign_memory))
+        self._clock = PacedClock(model.pace, self._numbers)
+        self._sides = _Sides(model.sign_memory, self._numbers)
+        self._run_sides = _Sides(model.informed.memory, self._numbers)
         self._firsts = [band.first_tick for band in model.depth]
         ends = [*self._firsts[1:], model.levels]
         self._widths = [end - first for first, end in zip(self._firsts, ends, strict=True)]
@@ -84,7 +89,7 @@ class CalibratedSymbol(SyntheticSymbol):
             else:
                 yield from self._plain_order(at_ns)
 
-        self._plan(self._origin_ns + int(happening.at_s * NS), happen)
+        self._plan(self._origin_ns + int(self._clock.real_s(happening.at_s) * NS), happen)
 
     def _plan_touch(self, at_ns: int) -> None:
         rate = self._model.touch.changes_per_s * self._phase.change_factor
@@ -94,17 +99,10 @@ class CalibratedSymbol(SyntheticSymbol):
         rate = self._band_rates[-1] * self._phase.change_factor
         self._plan(at_ns + int(self._numbers.exponential(NS / rate)), self._change_depth)
 
-    def _side(self) -> bool:
-        """The side of an order: that of an earlier one, as often as the memory says, else either."""
-        lag = bisect_right(self._repeats, self._numbers.uniform())
-        is_buy = self._memory[lag] if lag < len(self._memory) else self._buys()
-        self._memory = [is_buy, *self._memory[:-1]] if self._memory else []
-        return is_buy
-
     def _plain_order(self, at_ns: int) -> Iterator[Frame]:
         """An order of no insight: at the touch, and something is left of it."""
         lots = self._lots(drawn(self._model.order_notional, self._numbers.uniform()))
-        yield from self._at_touch(at_ns, lots, is_buy=self._side())
+        yield from self._at_touch(at_ns, lots, is_buy=self._sides.next(self._buys))
 
     def _at_touch(self, at_ns: int, lots: int, *, is_buy: bool) -> Iterator[Frame]:
         """An order that leaves something of the best level."""
@@ -118,21 +116,34 @@ class CalibratedSymbol(SyntheticSymbol):
         yield self._ticker(at_ns)
 
     def _plan_informed(self, at_ns: int) -> None:
-        """A run of orders that know where the price goes: the first at the touch, the last through the levels behind."""
+        """A run of orders that know where the price goes: the first are small, the last one takes what is left of it."""
         model, numbers = self._model.informed, self._numbers
         move, size = numbers.uniform(), numbers.uniform()
         if numbers.chance(model.size_follows_move):
             size = move
         jump = self._jump(model.ticks, move)
-        count = int(drawn(model.orders, numbers.uniform()))
+        first = int(drawn(model.orders, numbers.uniform())) - 1
         notional = drawn(model.notional, size)
-        at_touch = self._lots(notional * self._touch_share / count)
-        beyond = int(notional * (1 - self._touch_share) / self._lot_notional)
-        is_buy = self._side()
-        for _ in range(count - 1):
-            self._plan(at_ns, lambda ns: self._at_touch(ns, at_touch, is_buy=is_buy))
+        share = notional / (first + 1)
+        is_buy = self._run_sides.next(lambda: self._sides.drawn(self._buys))
+        self._sides.note(is_buy)
+        if size >= 1 - model.ending_share:
+            self._run_sides.forget()
+        sweeping = [numbers.chance(model.sweeping_share) for _ in range(first)]
+        part = max(1, jump // (sum(sweeping) + 1))
+        for sweeps in sweeping:
+            taken = min(share, sqrt(share * drawn(self._model.order_notional, numbers.uniform())))
+            notional -= taken
+            lots = self._lots(taken)
+            if sweeps and jump > part:
+                jump -= part
+                self._plan(at_ns, partial(self._sweep, at_touch=1, beyond=lots, jump=part, is_buy=is_buy))
+            else:
+                self._plan(at_ns, partial(self._at_touch, lots=lots, is_buy=is_buy))
             at_ns += int(numbers.exponential(model.gap_ms * 1e6))
-        self._plan(at_ns, lambda ns: self._sweep(ns, at_touch, beyond, jump, is_buy=is_buy))
+        at_touch = self._lots(notional * self._touch_share)
+        beyond = int(notional * (1 - self._touch_share) / self._lot_notional)
+        self._plan(at_ns, partial(self._sweep, at_touch=at_touch, beyond=beyond, jump=jump, is_buy=is_buy))
 
     def _sweep(self, at_ns: int, at_touch: int, beyond: int, jump: int, *, is_buy: bool) -> Iterator[Frame]:
         """The wall is withdrawn but for what the order takes; it goes through the levels behind; quotes settle at the new price.
@@ -270,3 +281,33 @@ class CalibratedSymbol(SyntheticSymbol):
         if not self._numbers.chance(band.occupied):
             return 0
         return self._lots(self._numbers.exponential(band.notional / band.occupied * self._phase.depth_factor))
+
+
+class _Sides:
+    """Sides that repeat earlier ones, each as often as the memory says of its distance."""
+
+    def __init__(self, memory: tuple[float, ...], numbers: SeededNumbers) -> None:
+        self._numbers = numbers
+        self._repeats = list(itertools.accumulate(memory))
+        self._earlier: list[bool] = []
+        self.forget()
+
+    def next(self, otherwise: Callable[[], bool]) -> bool:
+        """Whether the next one buys; `otherwise` is asked where none is repeated."""
+        is_buy = self.drawn(otherwise)
+        self.note(is_buy)
+        return is_buy
+
+    def drawn(self, otherwise: Callable[[], bool]) -> bool:
+        """What `next` says, without remembering it."""
+        lag = bisect_right(self._repeats, self._numbers.uniform())
+        return self._earlier[lag] if lag < len(self._earlier) else otherwise()
+
+    def note(self, is_buy: bool) -> None:
+        """Remember a side."""
+        if self._earlier:
+            self._earlier = [is_buy, *self._earlier[:-1]]
+
+    def forget(self) -> None:
+        """Let either side be as likely as the other."""
+        self._earlier = [self._numbers.chance(0.5) for _ in self._repeats]

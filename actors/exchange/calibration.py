@@ -1,9 +1,10 @@
 """Fits a model of a market on a tape: most of it read off directly, the rest scaled until the synthetic market shows the tape's figures.
 
-What is read off: arrivals (the likelihood of a Hawkes process), sides (Yule-Walker), sizes and moves (quantiles), depth by distance,
-changes of the touch. A move of the price is a run of changes of the mid with less than 100 ms between them; the orders of its side in it,
-or just before it, are informed. What is scaled: the length of moves, so that the volatility of one to five seconds is the tape's; how much
-of a move is ahead of the orders that bring it, so that the makers' markouts are; size and changes of the touch.
+What is read off: arrivals (the likelihood of a Hawkes process), sides of orders and of moves (Yule-Walker), sizes and moves (quantiles),
+depth by distance, changes of the touch. A move of the price is a run of changes of the mid with less than 100 ms between them; the orders
+of its side in it, or just before it, are informed. What is scaled: the length of moves, so that the volatility of one to thirty seconds is
+the tape's; how much of a move is ahead of the orders that bring it, so that the makers' markouts are; how unequal the market's paces are,
+so that orders cluster as the tape's; size and changes of the touch.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from actors.exchange.market_model import (
     DepthBand,
     Informed,
     MarketModel,
+    Pace,
     Table,
     Touch,
 )
 from actors.exchange.market_statistics import (
     Markout,
+    fano,
     markouts,
     pooled_markouts,
     sign_correlations,
@@ -40,7 +43,14 @@ from actors.exchange.market_statistics import (
 from actors.exchange.tape import Floats, Orders, Tape, read_tape
 
 DECAYS_S = (0.05, 0.5, 5.0)
-SIGN_LAGS = 20
+SIGN_LAGS, MOVE_LAGS = 20, 5
+ENDING_SHARE = 0.1
+"""On each of three recordings the largest tenth of runs, half of the volume of all, was followed by runs of the other side."""
+
+STRETCH_S, SPREAD = 20.0, 0.5
+"""Of the market's paces: how long one lasts on average, and with how unequal ones the fit begins."""
+
+CLUSTER_S = 10
 MOVE_GAP_S = 0.1
 AHEAD_S, AFTER_S = 0.02, 0.005
 """How long before and after a move its orders may have come: the market's clock counts milliseconds, and orders run ahead of quotes."""
@@ -51,10 +61,11 @@ FRESH_S = (0.03, 0.08)
 """After a move: when its new touch is looked at."""
 
 ROUNDS = 6
-SEEDS = range(1, 7)
-RUN_S = 300
+SEEDS = range(1, 9)
+RUN_S = 480
+LAST_SEEDS = range(1_001, 1_009)
 START_NS = 1_700_000_000_000_000_000
-AHEAD_LEAST = 0.02
+AHEAD_LEAST, SPREAD_MOST = 0.02, 1.2
 SCALE_LEAST, SCALE_MOST = 0.5, 2.0
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
@@ -96,18 +107,22 @@ def calibrate(tape: Tape, contract: Contract, fitted_on: str, say: Say) -> Marke
         tapes = synthetic_tapes(model, contract, SEEDS, RUN_S)
         found = pooled_markouts(tapes)
         standing = float(np.mean([each.depth.lots[0] / each.depth.samples for each in tapes]))
-        volatility = float(np.mean([_short_volatility_bps(each) for each in tapes]))
-        length = _limited(_short_volatility_bps(tape) / volatility, number)
+        volatility = float(np.mean([_mean_volatility_bps(each) for each in tapes]))
+        length = _limited(_mean_volatility_bps(tape) / volatility, number)
+        unequal = _limited(_clustering(tape) / float(np.mean([_clustering(each) for each in tapes])), number)
         ahead = _limited(_markout_ratio(recorded, found) / length, number)
         touch = _limited(touch_lots / standing, number)
         changes = _limited(withdrawn / float(np.mean([withdrawn_share(each) for each in tapes])), number)
         curve = ", ".join(f"{each.bps:.3f} bps after {each.horizon_s} s" for each in found)
         say(
             f"round {number}: {curve}, volatility {volatility:.3f} bps; moves x {length:.3f}, ahead of orders x {ahead:.3f}, "
-            f"depth at the touch x {touch:.3f}, what comes and goes there x {changes:.3f}"
+            f"depth at the touch x {touch:.3f}, what comes and goes there x {changes:.3f}, unequal paces x {unequal:.3f}"
         )
-        model = _adjusted(model, length, ahead, touch, changes)
-    return rounded(model)
+        model = _adjusted(model, length, ahead, touch, changes, unequal)
+    tapes = synthetic_tapes(model, contract, LAST_SEEDS, tape.seconds)
+    length = (_mean_volatility_bps(tape) / float(np.mean([_mean_volatility_bps(each) for each in tapes]))) ** 0.5
+    say(f"a last look with other seeds: moves x {length:.3f}")
+    return rounded(_adjusted(model, length, 1.0, 1.0, 1.0, 1.0))
 
 
 def first_fit(tape: Tape, contract: Contract, fitted_on: str) -> MarketModel:
@@ -132,12 +147,16 @@ def first_fit(tape: Tape, contract: Contract, fitted_on: str) -> MarketModel:
         price=float(f"{tape.price:.6g}"),
         tick_size=str(contract.tick_size),
         arrivals=excitation.fit(happenings, tape.seconds, DECAYS_S),
+        pace=Pace(stretch_s=STRETCH_S, spread=SPREAD),
         revised_share=len(quiet[0]) / uninformed,
-        sign_memory=_sign_memory(sides),
+        sign_memory=_sign_memory(sides, SIGN_LAGS),
         order_notional=_table(tape.orders.lots[runs.plain] * tape.lot_notional),
         informed=Informed(
             orders=_table(runs.orders),
             gap_ms=1e3 * float(runs.gaps_s.mean()),
+            sweeping_share=_sweeping_share(tape.orders, runs),
+            memory=_run_memory(runs),
+            ending_share=ENDING_SHARE,
             notional=_table(runs.notional),
             ticks=_table(runs.ticks),
             ahead=min(1.0, max(0.1, 1 - float((runs.way * runs.notional).sum() / (runs.ticks * runs.notional).sum()))),
@@ -232,10 +251,33 @@ def _way(orders: Orders, mine: Indices) -> float:
     return abs(float((orders.average_ticks[mine] * lots).sum() / lots.sum()) - float(first))
 
 
-def _sign_memory(signs: Floats) -> tuple[float, ...]:
-    """Yule-Walker for sides that repeat earlier ones: the weights by lag, none below zero."""
-    found = np.concatenate([[1.0], sign_correlations(signs, SIGN_LAGS)])
-    matrix = np.array([[found[abs(row - column)] for column in range(SIGN_LAGS)] for row in range(SIGN_LAGS)])
+def _sweeping_share(orders: Orders, runs: _Runs) -> float:
+    """Of the orders of a run before its last one: how many go through more than one level."""
+    sweeps, before = float((orders.swept_ticks[~runs.plain] > 0).sum()), float((runs.orders - 1).sum())
+    return min(1.0, max(0.0, sweeps - len(runs.orders)) / before) if before else 0.0
+
+
+def _run_memory(runs: _Runs) -> tuple[float, ...]:
+    """How runs repeat the sides of earlier ones while none of those that end a move is between them."""
+    ending = (runs.notional >= np.quantile(runs.notional, 1 - ENDING_SHARE)).astype(float)
+    ended = np.concatenate([[0.0], np.cumsum(ending)])
+    found = []
+    for lag in range(1, MOVE_LAGS + 1):
+        together = ended[lag:-1] == ended[: -1 - lag]
+        products = (runs.signs[lag:] * runs.signs[:-lag])[together]
+        found.append(float(products.mean()) if len(products) else 0.0)
+    return _yule_walker(np.array(found))
+
+
+def _sign_memory(signs: Floats, lags: int) -> tuple[float, ...]:
+    return _yule_walker(sign_correlations(signs, lags))
+
+
+def _yule_walker(correlations: Floats) -> tuple[float, ...]:
+    """Weights by lag of sides that repeat earlier ones, none below zero."""
+    lags = len(correlations)
+    found = np.concatenate([[1.0], correlations])
+    matrix = np.array([[found[abs(row - column)] for column in range(lags)] for row in range(lags)])
     weights = np.maximum(0.0, np.linalg.solve(matrix, found[1:]))
     return tuple(float(weight) for weight in weights / max(1.0, weights.sum() / 0.98))
 
@@ -298,10 +340,13 @@ def _markout_ratio(recorded: list[Markout], found: list[Markout]) -> float:
     return float(above / below) if below else 1.0
 
 
-def _adjusted(model: MarketModel, length: float, ahead: float, touch: float, changes: float) -> MarketModel:
+def _adjusted(
+    model: MarketModel, length: float, ahead: float, touch: float, changes: float, unequal: float
+) -> MarketModel:
     replace, informed = msgspec.structs.replace, model.informed
     return replace(
         model,
+        pace=replace(model.pace, spread=min(SPREAD_MOST, model.pace.spread * unequal)),
         informed=replace(
             informed,
             ticks=tuple(max(1.0, value * length) for value in informed.ticks),
@@ -316,9 +361,13 @@ def _adjusted(model: MarketModel, length: float, ahead: float, touch: float, cha
     )
 
 
-def _short_volatility_bps(tape: Tape) -> float:
-    """Of a second and of five: longer ones are a trend that a few minutes cannot tell from chance."""
-    return float(np.sqrt(volatility_bps(tape, 1) * volatility_bps(tape, 5)))
+def _mean_volatility_bps(tape: Tape) -> float:
+    """Of a second, of five and of thirty."""
+    return float(np.prod([volatility_bps(tape, horizon_s) for horizon_s in (1, 5, 30)]) ** (1 / 3))
+
+
+def _clustering(tape: Tape) -> float:
+    return fano(tape.orders.at_s, tape.seconds, CLUSTER_S)
 
 
 def _limited(scale: float, number: int) -> float:

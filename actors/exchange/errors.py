@@ -80,6 +80,14 @@ def margin_insufficient() -> VenueRefusal:
     return VenueRefusal(-2019, "Margin is insufficient.")
 
 
+def banned_text(address: str, until_ms: int) -> str:
+    """-1003 of a ban."""
+    return (
+        f"Way too many requests; IP({address}) banned until {until_ms}. "
+        "Please use the websocket for live updates to avoid bans."
+    )
+
+
 def unsupported(what: str) -> VenueRefusal:
     """-1020: something that this venue does not model."""
     return VenueRefusal(-1020, f"This operation is not supported by this venue: {what}.")

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.exchange import faults
-from actors.exchange.errors import VenueRefusal
+from actors.exchange.errors import VenueRefusal, banned_text
 from actors.exchange.faults import CallKind, Fault, FaultError, FaultKind, Transport
 from actors.exchange.seeded import SeededNumbers
 
@@ -269,8 +269,7 @@ def _raised(price: str) -> str:
 def _shut_out(one: ActiveFault, address: str, now_ns: int) -> VenueRefusal:
     seconds = max(1, -(-(one.shut_until_ns - now_ns) // (1_000 * MS)))
     if one.fault.kind is FaultKind.BANNED:
-        text = f"Way too many requests; IP({address}) banned until {one.shut_until_ns // MS}."
-        return VenueRefusal(-1003, text, 418, seconds)
+        return VenueRefusal(-1003, banned_text(address, one.shut_until_ns // MS), 418, seconds)
     return VenueRefusal(-1003, "Too many requests; please use the websocket for live updates.", 429, seconds)
 
 

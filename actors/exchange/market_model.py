@@ -70,16 +70,29 @@ class Arrivals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
 
+class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stretches of `stretch_s` on average, each with a pace of its own: log-normal, one on average, `spread` of its logarithm."""
+
+    stretch_s: Annotated[float, Meta(gt=0, le=3_600)]
+    spread: Annotated[float, Meta(ge=0, le=2)]
+
+
 class Informed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run of orders of one side that the price goes with: how many, what they take together, how far the price goes."""
 
     orders: Table
     gap_ms: Annotated[float, Meta(ge=0, le=1_000)]
     """From one to the next, on average."""
+    sweeping_share: Share
+    """Of those before the last one: how many go through levels too, each a part of the move. The last one always does."""
+    memory: Annotated[tuple[Share, ...], Meta(max_length=LAGS_MAX)]
+    """Probability that a run has the side of the run before it, of the second before it, and so on; else that of earlier orders."""
+    ending_share: Share
+    """The largest of runs end a move: after one of these the sides of earlier runs say nothing."""
     notional: Table
     ticks: Table
     ahead: Annotated[float, Meta(ge=0.02, le=1)]
-    """How much of the move is still ahead, averaged over what they take: 1 when all is taken at the old best price."""
+    """How much of its part of the move is ahead of what the last one takes, on average: 1 when all is taken at the old best price."""
     size_follows_move: Share
     """Rank correlation of what they take and how far the price goes."""
 
@@ -113,6 +126,7 @@ class MarketModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     price: Positive
     tick_size: Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?$")]
     arrivals: Arrivals
+    pace: Pace
     revised_share: Share
     """Of what is not informed: quotes revised without a trade. The rest are plain orders, which move nothing."""
     sign_memory: Annotated[tuple[Share, ...], Meta(max_length=LAGS_MAX)]
@@ -128,8 +142,9 @@ class MarketModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     levels: Annotated[int, Meta(ge=10, le=2_000)] = 200
 
     def __post_init__(self) -> None:
-        if sum(self.sign_memory) > 1:
-            raise ModelError("sign_memory adds up to more than 1")
+        for name, memory in (("sign_memory", self.sign_memory), ("informed.memory", self.informed.memory)):
+            if sum(memory) > 1:
+                raise ModelError(f"{name} adds up to more than 1")
         tables = {
             "order_notional": self.order_notional,
             "informed.orders": self.informed.orders,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from actors.exchange.errors import VenueRefusal
+from actors.exchange.errors import VenueRefusal, banned_text
 from configs.schema import ExchangeSettings
 
 MINUTE_MS = 60_000
@@ -166,8 +166,7 @@ class RateLimits:
 
 def _banned(address: str, state: _Address, now_ms: int) -> VenueRefusal:
     seconds = -(-(state.banned_until_ms - now_ms) // 1_000)
-    text = f"Way too many requests; IP({address}) banned until {state.banned_until_ms}."
-    return VenueRefusal(-1003, text, 418, seconds)
+    return VenueRefusal(-1003, banned_text(address, state.banned_until_ms), 418, seconds)
 
 
 def _limit(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:

@@ -82,19 +82,29 @@ async def test_python_binance_sync_async_and_sockets(tmp_path: Path) -> None:
     }
     assert "COMMISSION" in seen["sync"]["income"]
     assert seen["async"] == {"user": ["NEW", "CANCELED"]} | dict.fromkeys(
-        ("depth", "mark", "aggregate", "several"), "BTCUSDC"
-    )
+        ("depth", "mark", "aggregate", "several", "diff", "kline"), "BTCUSDC"
+    ) | {"websocket api": ["NEW", "0.020", "CANCELED"]}
 
 
 async def test_nautilus_trader_quotes_amends_trades_and_reconciles(tmp_path: Path) -> None:
     async with serving(tmp_path / "l") as server:
+        asked, receive = set(), server.exchange.receive_rest
+
+        def noted(request: Any, now_ns: int) -> int:
+            asked.add((request.method, request.path))
+            return receive(request, now_ns)
+
+        server.exchange.receive_rest = noted  # type: ignore[method-assign]
         seen = await round_of("nautilus_round.py", server)
         leverage = server.exchange.venue.accounts[DEMO_ACCOUNT].position("BTCUSDC").leverage
-    assert seen["step"] == 8
+    assert seen["step"] == 12
+    assert ("DELETE", "/fapi/v1/batchOrders") in asked
     assert leverage == 10
     assert seen["orders"] == [
-        ["LIMIT", "GTC", "CANCELED"],
+        ["LIMIT", "FOK", "REJECTED"],
+        *[["LIMIT", "GTC", "CANCELED"]] * 3,
         ["LIMIT", "GTD", "CANCELED"],
+        ["LIMIT", "IOC", "EXPIRED"],
         ["MARKET", "GTC", "FILLED"],
         ["MARKET", "GTC", "FILLED"],
     ]
@@ -111,10 +121,12 @@ async def test_the_official_sdk_on_rest_streams_and_the_websocket_api(tmp_path: 
         assert (rest["countdown"], rest["leverage"], rest["commission"]) == ("60000", 10, "0.00040000")
         assert rest["trades"]
         assert rest["listen key"]
-        assert (rest["gtd"], rest["ioc"], rest["brackets"], rest["margin type"]) == (True, "NEW", 10, True)
+        assert (rest["gtd"], rest["ioc"], rest["fok"], rest["brackets"]) == (True, "NEW", True, 10)
+        assert rest["margin type"]
         assert (rest["batch amended"], rest["batch canceled"]) == (["0.020"] * 2, ["CANCELED"] * 2)
-    assert seen["streams"] == {"depth": True, "trade": True, "user": True}
-    assert seen["ws hmac"] == {"status": ["NEW", "CANCELED"], "balance": True}
+    assert seen["streams"] == dict.fromkeys(("depth", "diff", "mark", "kline", "trade", "user"), True)
+    api = {"status": ["NEW", "CANCELED"], "amended": "0.020", "found": "0.020", "balance": True}
+    assert seen["ws hmac"] == api
     assert seen["ws ed25519"] == seen["ws hmac"] | {"logon": ED_KEY}
 
 
@@ -165,6 +177,11 @@ async def test_ccxt_pro_watches_and_trades(tmp_path: Path) -> None:
                 "leverage": 10,
                 "margin mode": "-4046",
                 "gtd": "GTD",
+                "ioc": "EXPIRED",
+                "fok": "-5021",
+                "reduced": 0.004,
+                "income": True,
+                "orders": True,
                 "batch": ["open", "open"],
                 "canceled": 2,
                 "maker": 0.0,
@@ -190,7 +207,17 @@ async def ccxt_settings(client: Any, symbol: str) -> dict[str, Any]:
         seen["margin mode"] = "-4046" if "-4046" in str(error) else str(error)
     order = await client.create_order(*limit, {"timeInForce": "GTD", "goodTillDate": till})
     seen["gtd"] = order["info"]["timeInForce"]
+    seen["ioc"] = (await client.create_order(*limit, {"timeInForce": "IOC"}))["info"]["status"]
+    try:
+        await client.create_order(*limit, {"timeInForce": "FOK"})
+    except ccxt.BaseError as error:
+        seen["fok"] = "-5021" if "-5021" in str(error) else str(error)
     await client.cancel_all_orders(symbol)
+    await client.create_order(symbol, "market", "buy", 0.01)
+    await client.create_order(symbol, "market", "sell", 0.006, None, {"reduceOnly": True})
+    seen["reduced"] = (await client.fetch_positions([symbol]))[0]["contracts"]
+    seen["income"] = {"COMMISSION"} <= {row["incomeType"] for row in await client.fapiPrivateGetIncome(market)}
+    seen["orders"] = len(await client.fetch_orders(symbol)) >= 4 and len(await client.fetch_my_trades(symbol)) >= 2
     names = ("symbol", "type", "side", "amount", "price")
     placed = await client.create_orders([dict(zip(names, limit, strict=True)) for _ in range(2)])
     seen["batch"] = [each["status"] for each in placed]

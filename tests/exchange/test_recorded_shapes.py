@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import pytest
 from shared_data import shared_path, shared_root
 from venue_rig import KEY, MS, SYMBOL, WireRig, body, limit_order, sign
 
-from actors.exchange.api import RestRequest, WsSession
+from actors.exchange.api import Answer, RestRequest, WsSession
+from actors.exchange.captures import receive_time
 from actors.exchange.endpoint import Security
 from actors.exchange.faults import Fault, FaultKind
 from actors.exchange.frames import ContractFrame
@@ -334,3 +337,102 @@ def test_a_recorded_answer_of_the_websocket_api_is_reproduced_in_shape(name: str
     ours = json.loads(rig.output.ws_answers.pop()[1])
     found = list(differences(recorded, ours, name, {"id", "unrealizedProfit"} | TRAILING))
     assert not found, found
+
+
+CAPTURED_OLD = {"exchangeInfo": {"settlePlan"}}
+
+
+def captured_frames() -> Iterator[tuple[str, str, Any]]:
+    """The first frames of each stream of the captures of USD-M streams, and the answers recorded beside them."""
+    root = shared_root() / "data"
+    files = [*(root / "usdm-btc-eth-20240718").glob("*.gz"), *(root / "usdm-btc-20230404").glob("usdm*.gz")]
+    files += (root / "cryptofeed-usdm-20210722").glob("*.gz")
+    for file in sorted(files):
+        seen = Counter[str]()
+        with gzip.open(file, "rb") as lines:
+            for line in islice(lines, 20_000):
+                timed = receive_time(line.rstrip())
+                if timed is None or not timed[1].lstrip().startswith(b"{"):
+                    continue
+                body_text = timed[1].lstrip()
+                frame = json.loads(body_text)
+                if "stream" in frame:
+                    frame = frame["data"]
+                name = frame.get("e") or ("depth" if "lastUpdateId" in frame else "exchangeInfo")
+                seen[name] += 1
+                if seen[name] <= 20:
+                    yield file.name, name, frame
+
+
+def test_every_stream_and_answer_in_the_captures_is_reproduced_in_shape() -> None:
+    shared_path("data/usdm-btc-eth-20240718")
+    rig = lived_in()
+    ours = our_frames() | {
+        "depth": body(rig.public("/fapi/v1/depth", f"symbol={SYMBOL}&limit=1000")),
+        "exchangeInfo": body(rig.public("/fapi/v1/exchangeInfo")),
+    }
+    wrong: dict[str, list[str]] = {}
+    seen = Counter[str]()
+    for file, name, frame in captured_frames():
+        seen[name] += 1
+        found = list(differences(frame, ours[name], name, CAPTURED_OLD.get(name, set())))
+        found = [text for text in found if not text.endswith("is empty")]
+        if found:
+            wrong.setdefault(f"{file} {name}", found)
+    assert not wrong, wrong
+    assert set(seen) >= {
+        "depthUpdate",
+        "bookTicker",
+        "trade",
+        "aggTrade",
+        "markPriceUpdate",
+        "kline",
+        "depth",
+        "exchangeInfo",
+    }, seen
+
+
+def refusals() -> dict[int, Answer]:
+    """One refusal of each recorded kind that this venue gives, by code."""
+    rig, order = lived_in(), "/fapi/v1/order"
+    poor = WireRig(balances={"USDC": "1"})
+    full = WireRig()
+    for _ in range(200):
+        full.send("POST", order, limit_order())
+    away = limit_order(side="SELL", price="64500.0", reduceOnly="true", quantity="5")
+    made = [
+        rig.send("POST", order, limit_order(price="64100.0")),
+        poor.send("POST", order, limit_order(quantity="1")),
+        WireRig().send("POST", order, away),
+        full.send("POST", order, limit_order()),
+        rig.send("GET", order, {"symbol": SYMBOL}, api_key=""),
+        rig.send("DELETE", order, {"symbol": SYMBOL, "orderId": 1}),
+        rig.send("GET", order, {"symbol": SYMBOL, "orderId": 1}),
+        rig.send("POST", "/fapi/v1/marginType", {"symbol": SYMBOL, "marginType": "CROSSED"}),
+    ]
+    for kind in (FaultKind.BACKEND_TIMEOUT, FaultKind.BANNED):
+        rig.exchange.inject(Fault(kind=kind))
+        made.append(rig.send("POST", order, limit_order(price="63700.0")))
+    assert [answer.body for answer in made if answer.status == 200] == []
+    return {body(answer)["code"]: answer for answer in made}
+
+
+NOT_OF_THIS_VENUE = {-2020, -2021, -2023, -2024, -4067}
+"""Of stop orders, of hedge mode, of a liquidation that takes time."""
+
+
+def test_recorded_refusals_are_reproduced_to_the_word() -> None:
+    file = shared_path("data/user-events-and-errors/rest_errors_and_responses.json")
+    recorded = [row for row in json.loads(file.read_text())["errors"] if "code" in row.get("body", {})]
+    ours, seen = refusals(), set[int]()
+
+    def plain(text: str) -> str:
+        return re.sub(r"IP\(.*?\)|\d{13}", "", text)
+
+    for row in recorded:
+        code, text = row["body"]["code"], plain(row["body"]["msg"])
+        if code in NOT_OF_THIS_VENUE or "request weight" in text:  # an older wording of the ban
+            continue
+        seen.add(code)
+        assert (ours[code].status, plain(body(ours[code])["msg"])) == (row["http"], text)
+    assert seen == set(ours)

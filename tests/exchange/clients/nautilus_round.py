@@ -36,6 +36,7 @@ class Round(Strategy):
         self.seen: dict[str, int] = {}
         self.stop_node = stop
         self.resting: Any = None
+        self.several: list[Any] = []
         self.step = 0
 
     def note(self, what: str) -> None:
@@ -74,6 +75,26 @@ class Round(Strategy):
 
     def on_event(self, event: Any) -> None:
         self.note(type(event).__name__)
+        if self.step == 8:
+            self.step = 9
+            self.several = [self.limit(TimeInForce.GTC), self.limit(TimeInForce.GTC)]
+            for order in self.several:
+                self.submit_order(order)
+        elif self.step == 9 and all(order.is_open for order in self.several):
+            self.step = 10
+            self.cancel_orders(self.several)
+        elif self.step == 10 and all(order.is_closed for order in self.several):
+            self.step = 11
+            self.several = [self.limit(TimeInForce.IOC), self.limit(TimeInForce.FOK)]
+            for order in self.several:
+                self.submit_order(order)
+        elif self.step == 11 and all(order.is_closed for order in self.several):
+            self.step = 12
+
+    def limit(self, time_in_force: TimeInForce) -> Any:
+        """A small buy far below the market."""
+        quantity = Quantity.from_str("0.010")
+        return self.order_factory.limit(INSTRUMENT, OrderSide.BUY, quantity, self.resting.price, time_in_force)
 
     def on_order_accepted(self, event: Any) -> None:
         if self.step == 6:
@@ -120,7 +141,7 @@ class Round(Strategy):
     def on_second(self, event: Any) -> None:
         wanted = {"quote", "trade", "book", "mark"}
         self.note("second")
-        if (self.step == 8 and wanted <= set(self.seen)) or self.seen["second"] > 25:
+        if (self.step == 12 and wanted <= set(self.seen)) or self.seen["second"] > 25:
             self.stop_node()
 
 

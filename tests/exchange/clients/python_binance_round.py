@@ -74,6 +74,7 @@ def sync_round(port: str, key: str, secret: str) -> dict[str, Any]:
 
 
 async def async_round(port: str, key: str, secret: str) -> dict[str, Any]:
+    AsyncClient.WS_FUTURES_URL = f"ws://127.0.0.1:{port}/ws-fapi/v1"
     client = AsyncClient(key, secret)
     client.FUTURES_URL = f"http://127.0.0.1:{port}/fapi"
     manager = BinanceSocketManager(client)
@@ -90,7 +91,15 @@ async def async_round(port: str, key: str, secret: str) -> dict[str, Any]:
             await client.futures_cancel_order(symbol=BTC, orderId=placed["orderId"])
             events = [await asyncio.wait_for(user_stream.recv(), 5) for _ in range(2)]
             seen["user"] = [event["o"]["x"] for event in events]
+        order = {"symbol": BTC, "side": "BUY", "quantity": "0.010", "price": away}
+        placed = await client.ws_futures_create_order(type="LIMIT", timeInForce="GTX", **order)
+        named = {"symbol": BTC, "orderId": placed["orderId"]}
+        amended = await client.ws_futures_edit_order(**(order | named | {"quantity": "0.020"}))
+        canceled = await client.ws_futures_cancel_order(**named)
+        seen["websocket api"] = [placed["status"], amended["origQty"], canceled["status"]]
         sockets = {
+            "diff": manager.futures_multiplex_socket([f"{BTC.lower()}@depth@100ms"], category="public"),
+            "kline": manager.futures_multiplex_socket([f"{BTC.lower()}@kline_1m"]),
             "depth": manager.futures_depth_socket(BTC, depth="5"),
             "mark": manager.symbol_mark_price_socket(BTC),
             "aggregate": manager.aggtrade_futures_socket(BTC),

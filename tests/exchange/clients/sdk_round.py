@@ -74,6 +74,10 @@ def more_orders(client: Any, away: float) -> dict[str, Any]:
     till = (int(time.time()) + 700) * 1_000
     seen["gtd"] = client.new_order(**limit, time_in_force="GTD", good_till_date=till).data().good_till_date == till
     seen["ioc"] = client.new_order(**limit, time_in_force="IOC").data().status
+    try:
+        client.new_order(**limit, time_in_force="FOK")
+    except BadRequestError as error:
+        seen["fok"] = "-5021" in str(error) or "FOK" in str(error) or "Fill or Kill" in str(error)
     order = {name: str(value) for name, value in limit.items()} | {"timeInForce": "GTX"}
     placed = [plain(row) for row in client.place_multiple_orders(batch_orders=[order, order]).data()]
     numbers = [row["orderId"] for row in placed]
@@ -111,6 +115,12 @@ async def streams_round(port: str, key: str, secret: str) -> dict[str, Any]:
     got: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
     depth = await connection.partial_book_depth_streams(symbol=BTC.lower(), levels=5)
     depth.on("message", lambda data: got.put_nowait(("depth", data)))
+    for name, stream in (
+        ("diff", await connection.diff_book_depth_streams(symbol=BTC.lower())),
+        ("mark", await connection.mark_price_stream(symbol=BTC.lower())),
+        ("kline", await connection.kline_candlestick_streams(symbol=BTC.lower(), interval="1m")),
+    ):
+        stream.on("message", lambda data, name=name: got.put_nowait((name, data)))
     trades = await connection.aggregate_trade_streams(symbol=BTC.lower())
     trades.on("message", lambda data: got.put_nowait(("trade", data)))
     user = await connection.user_data(listen_key)
@@ -118,7 +128,7 @@ async def streams_round(port: str, key: str, secret: str) -> dict[str, Any]:
     order = {"symbol": BTC, "side": "BUY", "type": "MARKET", "quantity": 0.01}
     await asyncio.to_thread(lambda: rest.new_order(**order))
     async with asyncio.timeout(10):
-        while set(seen) != {"depth", "trade", "user"}:
+        while set(seen) != {"depth", "diff", "mark", "kline", "trade", "user"}:
             name, _ = await got.get()
             seen[name] = True
     await connection.close_connection(close_session=True)
@@ -144,6 +154,10 @@ async def ws_api_round(port: str, *, logs_on: bool, **key: Any) -> dict[str, Any
         )
         order = placed.data().result
         seen["status"] = [order.status]
+        changed = {"symbol": BTC, "order_id": order.order_id, "side": "BUY", "price": away}
+        seen["amended"] = (await connection.modify_order(quantity=0.02, **changed)).data().result.orig_qty
+        found = await connection.query_order(symbol=BTC, order_id=order.order_id)
+        seen["found"] = found.data().result.orig_qty
         seen["status"].append((await connection.cancel_order(symbol=BTC, order_id=order.order_id)).data().result.status)
         seen["balance"] = len((await connection.futures_account_balance_v2()).data().result) > 0
     finally:
