@@ -27,6 +27,7 @@ from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
 from actors.exchange.order_endpoints import text
 from actors.exchange.rate_limits import HANDSHAKE_WEIGHT, RateLimits
+from actors.exchange.unserved import unknown_method, unknown_path
 from actors.exchange.venue import Venue
 
 PARAMETERS_MAX = 200
@@ -109,7 +110,7 @@ class Api:
         try:
             route = self._routes.get((request.method, request.path))
             if route is None:
-                raise VenueRefusal(-5000, f"Path {request.path}, Method {request.method} is invalid", 404)
+                raise unknown_path(request.method, request.path)
             credential = None if route.security is Security.NONE else self._desk.keys.identify(request.api_key)
             params = (
                 request.params if isinstance(request, DirectRequest) else _parse(request.raw_query, request.raw_body)
@@ -155,7 +156,7 @@ class Api:
         now_ms = self._venue.now_ms
         rest = _WS_METHODS.get(method)
         if rest is None:
-            raise VenueRefusal(-5000, f"Method {method} is invalid", 404)
+            raise unknown_method(method)
         route = self._routes[rest]
         credential: Credential | None = None
         signed = "apiKey" in params or "signature" in params

@@ -125,7 +125,7 @@ class CalibratedSymbol(SyntheticSymbol):
         first = int(drawn(model.orders, numbers.uniform())) - 1
         notional = drawn(model.notional, size)
         share = notional / (first + 1)
-        is_buy = self._run_sides.next(lambda: self._sides.drawn(self._buys))
+        is_buy = self._run_sides.next(self._buys)
         self._sides.note(is_buy)
         if size >= 1 - model.ending_share:
             self._run_sides.forget()

@@ -86,7 +86,7 @@ class Informed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sweeping_share: Share
     """Of those before the last one: how many go through levels too, each a part of the move. The last one always does."""
     memory: Annotated[tuple[Share, ...], Meta(max_length=LAGS_MAX)]
-    """Probability that a run has the side of the run before it, of the second before it, and so on; else that of earlier orders."""
+    """Probability that a run has the side of the run before it, of the second before it, and so on; else either."""
     ending_share: Share
     """The largest of runs end a move: after one of these the sides of earlier runs say nothing."""
     notional: Table

@@ -100,11 +100,11 @@ def test_whoever_makes_the_tapes_trades_loses_by_volume_at_99_percent(asset: str
 
 @assets
 def test_whoever_follows_the_price_gains_no_more_than_on_the_recording(asset: str) -> None:
-    """What the next seconds bring to who goes with the last ones (bps): the market is not easier to foresee than it was."""
+    """What the next seconds bring to who goes with the last ones (bps): by nothing that shows at 99 % easier to foresee than it was."""
     for horizon_s in (1, 5, 15):
         gains = [gain_of_following_bps(tape, horizon_s) for tape in synthetic(asset)]
-        mean, _, _ = interval_99(gains)
-        assert mean < max(0.1, gain_of_following_bps(recorded(asset)[1], horizon_s)), horizon_s
+        mean, least, _ = interval_99(gains)
+        assert least <= gain_of_following_bps(recorded(asset)[1], horizon_s), horizon_s
         assert mean < 1.0, "less than the fee of a plain account"
 
 
@@ -160,7 +160,7 @@ def test_the_markets_clock_runs_unevenly_and_on_average_as_ours() -> None:
 def test_runs_repeat_the_side_of_the_run_before_more_often_than_not() -> None:
     moves = _moves(synthetic("BTC")[0])
     signs = np.sign(moves.ticks)
-    assert 0.2 < float((signs[1:] * signs[:-1]).mean()) < 0.9
+    assert 0.35 < float((signs[1:] * signs[:-1]).mean()) < 0.8
 
 
 def test_arrivals_without_excitation_are_found_to_have_none() -> None:

@@ -345,6 +345,24 @@ def test_modes_that_are_not_modelled_are_refused_clearly() -> None:
     assert body(rig.send("GET", "/fapi/v1/symbolConfig", {"symbol": SYMBOL}))[0]["leverage"] == 5
 
 
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/fapi/v1/algoOrder", "conditional (algo) orders"),
+        ("/fapi/v1/openAlgoOrders", "conditional (algo) orders"),
+        ("/fapi/v1/positionMargin", "isolated margin"),
+        ("/futures/data/openInterestHist", "statistics"),
+        ("/fapi/v1/income/asyn", "downloads"),
+        ("/fapi/v1/convert/getQuote", "convert"),
+        ("/dapi/v1/time", "COIN-margined"),
+    ],
+)
+def test_what_binance_has_and_this_venue_has_not_is_named(path: str, what: str) -> None:
+    answer = WireRig().send("POST", path)
+    assert (answer.status, body(answer)["code"]) == (404, -1020)
+    assert what in body(answer)["msg"]
+
+
 def test_exchange_info_tells_filters_and_limits() -> None:
     rig = WireRig(weight_per_minute=6_000)
     info = body(rig.public("/fapi/v1/exchangeInfo"))
