@@ -6,11 +6,15 @@ Ids stay unique over restarts, nodes and reshards because epochs do, and every l
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import msgspec
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _PATTERN = re.compile(r"rm([0-9a-z]{1,6})-([0-9a-z]{1,8})-([0-9a-z])([0-9a-z]{2})-([0-9a-z]{1,10})")
+
+PARSED_MAX = 4_096
+"""Ids whose parts are remembered: an order's id comes in many messages, one after the other."""
 
 
 class ClientOrderId(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ def client_order_id_prefix(install: str, epoch: int, shard: int, symbol_code: in
     return f"rm{install}-{base36(epoch)}-{_DIGITS[shard]}{base36(symbol_code).zfill(2)}-"
 
 
+@lru_cache(maxsize=PARSED_MAX)
 def parse_client_order_id(text: str) -> ClientOrderId | None:
     """Parts of an id of ours, or None for anybody else's."""
     match = _PATTERN.fullmatch(text)

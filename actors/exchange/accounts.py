@@ -268,12 +268,17 @@ def symbol_margin(
 ) -> SymbolMargin:
     """Initial margin of a symbol at the mark; orders count by the worse of all buys or all sells filled."""
     position = account.positions.get(contract.symbol)
-    amount = position.amount if position is not None else ZERO
+    at_position = ZERO
+    if position is not None:
+        at_position = (abs(position.amount) * mark_price / position.leverage).quantize(CENT, ROUND_DOWN)
+    return SymbolMargin(at_position, worst_margin(account, contract, mark_price, extra))
+
+
+def worst_margin(account: Account, contract: Contract, mark_price: Decimal, extra: Order | None = None) -> Decimal:
+    """The worst case of `symbol_margin` alone: what an order is admitted by."""
+    position = account.positions.get(contract.symbol)
     leverage = position.leverage if position is not None else DEFAULT_LEVERAGE
-    return SymbolMargin(
-        (abs(amount) * mark_price / leverage).quantize(CENT, ROUND_DOWN),
-        (worst_quantity(account, contract, extra) * mark_price / leverage).quantize(CENT, ROUND_DOWN),
-    )
+    return (worst_quantity(account, contract, extra) * mark_price / leverage).quantize(CENT, ROUND_DOWN)
 
 
 def _money(amount: Decimal) -> Decimal:

@@ -6,12 +6,16 @@ Inside the venue a price is a whole number of ticks and a quantity a whole numbe
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
 QUOTE_ASSETS = ("USDC", "USDT")
 TEXTS_MAX = 20_000
 """Prices and quantities of a contract kept as text."""
+
+CONTRACTS_MAX = 64
+"""Contracts whose texts are kept for the next venue in the same process."""
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +94,12 @@ class WireNumbers:
             ValueError: the text is no plain decimal number.
         """
         return _units(text, self._quantity_decimals) // self._lot_units
+
+
+@lru_cache(maxsize=CONTRACTS_MAX)
+def numbers_of(contract: Contract) -> WireNumbers:
+    """What every venue with this contract in this process shares: texts of numbers that were written once."""
+    return WireNumbers(contract)
 
 
 def _keep(texts: dict[int, str], units: int, text: str) -> None:

@@ -13,7 +13,7 @@ from actors.exchange.accounts import CENT
 from actors.exchange.book import Book, Level
 from actors.exchange.brackets import Brackets, brackets_of
 from actors.exchange.candle_shapes import candle_event, day_event, mini_day_event
-from actors.exchange.contracts import Contract, WireNumbers
+from actors.exchange.contracts import Contract, numbers_of
 from actors.exchange.frames import MarkFrame
 from actors.exchange.klines import INTERVALS_MS, Candle, Candles
 from actors.exchange.matching import Matcher
@@ -88,7 +88,7 @@ class Market:
     ) -> None:
         self.contract = contract
         self._notional_min_first = contract.notional_min
-        self.numbers = WireNumbers(contract)
+        self.numbers = numbers_of(contract)
         self.book = Book()
         self.matcher = Matcher(self.book, probabilistic=probabilistic)
         self.update_id = ids.last

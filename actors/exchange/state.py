@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from actors.exchange import errors, ledger
-from actors.exchange.accounts import Account, symbol_margin
+from actors.exchange.accounts import Account, worst_margin
 from actors.exchange.contracts import Contract
 from actors.exchange.fee_schedule import FeeSchedule
 from actors.exchange.market import Market, UpdateIds
@@ -150,7 +150,7 @@ class VenueState:
             mark = market.mark_price
             free += account.position(symbol).unrealized(mark)
             mine = extra if extra is not None and extra.symbol == symbol else None
-            free -= symbol_margin(account, market.contract, mark, mine).worst
+            free -= worst_margin(account, market.contract, mark, mine)
         return free
 
     def next_tran_id(self) -> int:

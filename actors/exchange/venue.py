@@ -393,8 +393,11 @@ class Venue(VenueState):
             raise errors.VenueRefusal(-2027, "Exceeded the maximum allowable position at current leverage.")
 
     def _only_reduces(self, account: Account, order: Order) -> bool:
+        reducible = self.reducible_lots(account, order)
+        if not reducible:
+            return False
         same_side = sum(other.remaining_lots for other in account.live_orders(order.symbol) if other.side == order.side)
-        return same_side + order.lots <= self.reducible_lots(account, order)
+        return same_side + order.lots <= reducible
 
     def _admit_to_match(self, account: Account, market: Market, order: Order) -> TakePlan:
         matcher = market.matcher

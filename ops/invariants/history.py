@@ -172,10 +172,10 @@ class Checker:
     """
 
     name = ""
-    ledger_kinds: tuple[type, ...] = ()
-    """Records of the ledger that it looks at."""
-    journal_kinds: tuple[type, ...] = ()
-    """Records of the journals that it looks at."""
+    ledger_kinds: tuple[type, ...] = (object,)
+    """Records of the ledger that it looks at; all unless it says otherwise."""
+    journal_kinds: tuple[type, ...] = (object,)
+    """Records of the journals that it looks at; all unless it says otherwise."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene

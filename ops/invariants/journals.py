@@ -40,6 +40,7 @@ class UnitsHold(Checker):
     """
 
     name = "I15"
+    ledger_kinds = ()
     journal_kinds = (InstrumentTaken, PositionAdopted, OrderFilled, OrderIntended, AmendIntended)
 
     def __init__(self, scene: Scene) -> None:

@@ -49,6 +49,7 @@ class NoOlderEpoch(Checker):
 
     name = "I5"
     ledger_kinds = (OrderAccepted,)
+    journal_kinds = ()
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -75,6 +76,7 @@ class EveryQuoteHadAReason(Checker):
     """
 
     name = "I7"
+    ledger_kinds = ()
     journal_kinds = (GateChanged, OrderIntended, AmendIntended)
 
     def __init__(self, scene: Scene) -> None:

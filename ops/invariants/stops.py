@@ -90,6 +90,7 @@ class RetryAfterObeyed(Checker):
 
     name = "I10"
     ledger_kinds = (FaultInjected, RequestThrottled)
+    journal_kinds = ()
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -124,8 +125,7 @@ class CountdownGuards(Checker):
     """I14: an order of ours is accepted only under an armed countdown of its symbol, none is left without, none outlives it."""
 
     name = "I14"
-    ledger_kinds = (object,)
-    """All of them: each moves its clock."""
+    journal_kinds = ()
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

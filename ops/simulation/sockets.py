@@ -105,7 +105,10 @@ class Sockets:
         return True
 
     def _socket(self, actor: str, stream: str) -> _Socket:
-        return self._sockets.setdefault((actor, stream), _Socket())
+        socket = self._sockets.get((actor, stream))
+        if socket is None:
+            socket = self._sockets[actor, stream] = _Socket()
+        return socket
 
     def _reopen(self, actor: str, stream: str, number: int) -> None:
         socket = self._sockets.get((actor, stream))

@@ -75,21 +75,21 @@ class Watch:
                 self._look_at(name, core)
 
     def _look_at(self, name: str, core: OrderManagerCore) -> None:
-        seen = core.snapshot()
-        self._note(f"requests in flight of {name}", seen.requests_in_flight, self._bounds["requests in flight"])
-        self._note(f"live orders of {name}", len(seen.orders), self._bounds["live orders"])
+        shard = core.shard
+        self._note(f"requests in flight of {name}", len(shard.desk.in_flight), self._bounds["requests in flight"])
+        self._note(f"live orders of {name}", shard.live_orders, self._bounds["live orders"])
         now_ns = self._house.world.now_ns
-        known = {order.client_order_id for order in seen.orders}
-        for symbol, view in seen.symbols.items():
-            self._look_for_untended(symbol, known, quotes=view.gate_open)
+        known = {order.client_order_id for each in shard.symbols.values() for order in each.table.live.values()}
+        for each in shard.symbols.values():
+            symbol, ours = each.name, each.table.position_lots
+            self._look_for_untended(symbol, known, quotes=each.gate_open)
             theirs = self._house.venue.position_lots(symbol)
-            if not view.gate_open or view.position_lots == theirs:
+            if not each.gate_open or ours == theirs:
                 self._since_ns.pop(symbol, None)
                 continue
             lasted_ns = now_ns - self._since_ns.setdefault(symbol, now_ns)
             worst = self._differences.get(symbol)
             if worst is None or worst.lasted_ns < lasted_ns:
-                ours = view.position_lots
                 self._differences[symbol] = Difference(symbol=symbol, ours=ours, theirs=theirs, lasted_ns=lasted_ns)
 
     def _look_for_untended(self, symbol: str, known: set[str], *, quotes: bool) -> None:
