@@ -191,11 +191,13 @@ class Limits:
         "order_notional_max",
         "position_lots_max",
         "state",
+        "told",
         "tolerance_factor_bps",
         "worst_notional_max",
     )
 
     def __init__(self, limits: SymbolLimits, state: TradingState) -> None:
+        self.told = limits
         self.state = state
         self.position_lots_max = limits.position_lots_max
         self.order_lots_max = limits.order_lots_max

@@ -166,8 +166,10 @@ class Shard:
         """Accept a lease and put its limits into force; whether it was the answer to an open request."""
         if not self.lease.take(lease):
             return False
+        weight_before = self.budget.weight_1m_max
         self.budget.set_shares(lease.orders_10s_share, lease.orders_1m_share, lease.weight_1m_share)
-        self.countdown.set_weight(self.budget.weight_1m_max)
+        if self.budget.weight_1m_max != weight_before:
+            self.countdown.set_weight(self.budget.weight_1m_max)
         self.notional_share = scaled_notional(lease.notional_share)
         for instrument_id, symbol in self.symbols.items():
             told = self.lease.limits(instrument_id)
@@ -181,6 +183,8 @@ class Shard:
     def _put_limits(self, instrument_id: InstrumentId, told: SymbolLimits, now_ns: int) -> None:
         state = self.lease.state(instrument_id)
         before = self.limits.get(instrument_id)
+        if before is not None and before.state is state and before.told == told:
+            return
         self.limits[instrument_id] = Limits(told, state)
         if before is None or (before.state, before.position_lots_max) != (state, told.position_lots_max):
             self.outbox.append(
