@@ -77,9 +77,11 @@ class Outbox:
         """Stop everything until a person resumes."""
         self._effects.append(ShutNode(reason))
 
-    def alert(self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int) -> None:
-        """Raise an alert and log it; equal (code, subject) at most once in `ALERT_PERIOD_NS`."""
-        if self._is_fresh(f"alert {code.value}", subject, now_ns, ALERT_PERIOD_NS):
+    def alert(
+        self, code: AlertCode, severity: Severity, subject: str, text: str, now_ns: int, *, anew: bool = False
+    ) -> None:
+        """Raise an alert and log it; equal (code, subject) at most once in `ALERT_PERIOD_NS`, but for what has begun just now (`anew`)."""
+        if self._is_fresh(f"alert {code.value}", subject, now_ns, 0 if anew else ALERT_PERIOD_NS):
             self._effects.append(
                 Publish(
                     Alert(

@@ -115,9 +115,10 @@ class Shard:
 
     def halt(self, symbol: Symbol, code: AlertCode, text: str, now_ns: int) -> None:
         """Stop quoting a symbol until a person resumes."""
-        if not symbol.halted:
-            symbol.halted = text
-        self.outbox.alert(code, Severity.CRITICAL, symbol.name, f"{text}; {symbol.name} is halted", now_ns)
+        is_news = not symbol.halted
+        symbol.halted = symbol.halted or text
+        told = f"{text}; {symbol.name} is halted"
+        self.outbox.alert(code, Severity.CRITICAL, symbol.name, told, now_ns, anew=is_news)
 
     def supersede(self, epoch_text: str, now_ns: int) -> None:
         """A newer incarnation is at work: shut the gate for good."""

@@ -6,7 +6,7 @@ import pytest
 from order_manager_rig import BTC, ETH, MID, MS, OFFSET_NS, SECOND, Rig, unknown
 
 from protocols.effects import TimerFired
-from protocols.messages.alerts import AlertCode
+from protocols.messages.alerts import AlertCode, Severity
 from protocols.messages.inventory import UserStreamKey
 from protocols.messages.orders import OrderRejected, RateUsage
 from protocols.values import Side
@@ -74,6 +74,8 @@ def test_refusals_that_are_our_own_fault_halt_the_symbol_after_some():
     rig.run(2_500)
     assert len(rig.venue.of(PlaceOrder)) == 5
     assert "SYMBOL_HALTED" in rig.shown().gate_reasons
+    halts = [alert for alert in rig.alerts(AlertCode.BAD_DATA) if alert.severity is Severity.CRITICAL]
+    assert [alert.text for alert in halts] == [f"{rig.shown().halted}; BTCUSDC is halted"]
 
 
 def test_an_accepted_order_forgets_earlier_faults():
