@@ -48,6 +48,8 @@ def interrupted(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Endin
     died = row.variant == DEAD_HEAD
     is_clear = up.returncode == 4 and "twice showed no open order" in output if died else up.returncode == 0
     told.checks.append(verdict("the exit", is_clear, output))
+    if died:
+        return told, _begun_again_and_ended(stage, told)
     return told, Ending(confirmed=is_clear, text=output)
 
 
@@ -83,6 +85,15 @@ def died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
         output, code = ended(stage.raymaker("down", *arguments))
         clear_away(stage.state)
     return told, Ending(confirmed=code == 0, text=output)
+
+
+def _begun_again_and_ended(stage: Stage, told: Told) -> Ending:
+    """What was filled after everybody had died is booked by the next start, which the books are judged after."""
+    arguments = ("--state", str(stage.state.path))
+    output, code = ended(stage.raymaker("up", "--detach", "--config", str(stage.config), *arguments))
+    told.checks.append(verdict("the new start", code == 0, output))
+    output, code = ended(stage.raymaker("down", *arguments))
+    return Ending(confirmed=code == 0, text=output)
 
 
 def _take_the_head(stage: Stage) -> None:
