@@ -18,8 +18,8 @@ from ops.chaos.rows import DEAD_HEAD, HOME, NO_HEAD, STORE, Row
 from ops.chaos.stage import Stage, StageFailed
 from ops.launch import Ending, clear_away, launch, wait_until_quoting
 
-START_S_MAX = 90.0
-"""From the command to steady quotes, at most."""
+START_S_MAX = 120.0
+"""From the command of a start to quotes, at most."""
 
 CLEARED_LOOK_S = 0.1
 HEADLESS_FOR_S = 4.0
@@ -78,7 +78,7 @@ def died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
                 raise StageFailed(f"orders still rest {row.watch_s:.0f} s after everything was killed")
             time.sleep(CLEARED_LOOK_S)
         told.scene = msgspec.structs.replace(told.scene, back_t=time.time_ns())
-        output, code = ended(stage.raymaker("up", "--detach", "--config", str(stage.config), *arguments))
+        output, code = ended(stage.raymaker("up", "--detach", "--config", str(stage.config), *arguments), START_S_MAX)
         told.checks.append(verdict("the new start", code == 0, output))
         told.scene = live.watch(row, told.scene)
     finally:
@@ -90,7 +90,7 @@ def died_out(row: Row, stage: Stage, settings: Settings) -> tuple[Told, Ending]:
 def _begun_again_and_ended(stage: Stage, told: Told) -> Ending:
     """What was filled after everybody had died is booked by the next start, which the books are judged after."""
     arguments = ("--state", str(stage.state.path))
-    output, code = ended(stage.raymaker("up", "--detach", "--config", str(stage.config), *arguments))
+    output, code = ended(stage.raymaker("up", "--detach", "--config", str(stage.config), *arguments), START_S_MAX)
     told.checks.append(verdict("the new start", code == 0, output))
     output, code = ended(stage.raymaker("down", *arguments))
     return Ending(confirmed=code == 0, text=output)

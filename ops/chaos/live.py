@@ -200,10 +200,10 @@ def alerts_of(state: StateDir) -> list[RaisedAlert]:
     return []
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[str, int]:
-    """Output and exit code of a command."""
+def ended(process: subprocess.Popen[str], patience_s: float = COMMAND_S_MAX) -> tuple[str, int]:
+    """Output and exit code of a command, which is killed when it takes longer."""
     try:
-        output, _ = process.communicate(timeout=COMMAND_S_MAX)
+        output, _ = process.communicate(timeout=patience_s)
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()

@@ -28,7 +28,7 @@ from ops.chaos.systems import dealt
 from ops.chaos.verdicts import Began, Judged, Outcome, RowRun, checked_in_all, judge, judge_run_for, not_run, passed
 from ops.machine import commit, machine
 
-SILENT_S_MAX = 300.0
+SILENT_S_MAX = 400.0
 """A system starts, a row is played, or a system ends within this; the process of one that says nothing for longer is killed."""
 
 SEED = 1
