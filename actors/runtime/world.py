@@ -248,12 +248,16 @@ class World:
         self.now_ns = end_ns
 
     def arrive(self, link: Link, body: Message, number: int, epoch: int, is_ordered: bool) -> None:
-        """A message has come through a link; one of a stream that broke on its way has not."""
+        """A message has come through a link; one of a stream that broke on its way has not. One that its reader died of was handled by
+        nobody: it is sent again, as by a live link, which acknowledges what was handled."""
         if number != link.number:
             return
         if is_ordered:
             link.flying.popleft()
-        self._deliver(self._inhabitants[link.reader], body, epoch)
+        reader = self._inhabitants[link.reader]
+        self._deliver(reader, body, epoch)
+        if is_ordered and reader.core is None:
+            link.held.insert(0, body)
 
     def hand(self, name: str, message: Message) -> None:
         """Deliver a message from outside to an actor at this instant, if it lives."""

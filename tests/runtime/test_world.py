@@ -176,6 +176,20 @@ def test_an_actor_dies_at_a_message_with_a_part_of_its_effects_carried_out(
     assert (len(world.journal_of("order_manager-0")), len(numbers(heard))) == (journaled, said)
 
 
+@pytest.mark.parametrize("count", range(1, 9))
+def test_an_ordered_message_that_its_reader_died_of_is_sent_to_its_successor(count: int) -> None:
+    world, heard = inhabited(5)
+    world.run_until(10 * MILLISECOND_NS)
+    world.doom("strategy-0", count, 0.0, lambda: world.crash("strategy-0"))
+    world.run_until(40 * MILLISECOND_NS)
+    died_of = heard[-1]
+    world.begin("strategy-0")
+    world.run_until(80 * MILLISECOND_NS)
+    again = [died_of.event_seq] if isinstance(died_of, OrderCanceled) else []
+    assert sorted(numbers(heard)) == sorted([*range(1, max(numbers(heard)) + 1), *again])
+    assert numbers(heard) == sorted(numbers(heard))
+
+
 def test_a_slow_disk_stalls_its_actor_and_keeps_the_order_of_what_it_does() -> None:
     world, heard = inhabited(6)
     slow = Disk(until_ns=50 * MILLISECOND_NS, stall_ns=20 * MILLISECOND_NS)
