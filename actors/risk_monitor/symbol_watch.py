@@ -59,7 +59,8 @@ class SymbolWatch:
         self._funding_rate = 0.0
         self._lots = 0
         self.book_ns = 0
-        """When the last book came."""
+        """When the last book came that was not one said again."""
+        self._book_id = 0
         self._confirmed_ns = self._mark_ns = 0
         self._mark_changed_ns = 0
         self._mid_at_change = 0.0
@@ -81,7 +82,8 @@ class SymbolWatch:
     def take_book(self, top: BookTop, now_ns: int) -> None:
         """A new book moves mid, spread, depth, volatility, the gap to the mark and due markouts."""
         bids, asks = top.bids, top.asks
-        self.book_ns = now_ns
+        if top.update_id != self._book_id:
+            self._book_id, self.book_ns = top.update_id, now_ns
         if not bids or not asks or not 0 < bids[0][0] < asks[0][0]:
             self.board.put(Indicator.SPREAD_RATIO, math.nan)
             return

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from account_samples import BTC, ETH, S, alert_codes, instrument, settings, spec
-from risk_market import book
+from risk_market import Market, book
 from risk_monitor_rig import READS, TRADES, Driver
 
 from actors.risk_monitor.core import RiskMonitorCore
@@ -327,3 +327,16 @@ def test_a_change_that_the_private_stream_tells_is_looked_at_now() -> None:
     risk.tell_timer()
     risk.tell_timer()
     assert any("from 20 to 5" in reason for reason in halted(risk))
+
+
+def test_a_book_that_is_only_said_again_has_the_listing_looked_at_within_seconds() -> None:
+    market = Market().calm(20)
+    market.effects.clear()
+    market.venue_listing = [
+        ListingReport(instrument_id=BTC, status="PENDING_TRADING", instrument=None),
+        ListingReport(instrument_id=ETH, status="TRADING", instrument=instrument(ETH)),
+    ]
+    for _ in range(24):
+        market.pass_ms(500)
+    assert market.level() == "HALTED"
+    assert market.core.snapshot().symbols["BTCUSDC"].reason.startswith("BTCUSDC is PENDING_TRADING")
