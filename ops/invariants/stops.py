@@ -16,6 +16,7 @@ from actors.exchange.ledger import (
     OrderExpired,
     OrderFilled,
     RequestThrottled,
+    VenueStarted,
 )
 from ops.invariants.history import Checker, Scene
 from protocols.envelope import Message
@@ -134,8 +135,10 @@ class CountdownGuards(Checker):
         self._last_ns = 0
 
     def ledger(self, record: LedgerRecord) -> None:
-        self._last_ns = record.t
+        before_ns, self._last_ns = self._last_ns, record.t
         match record:
+            case VenueStarted(restart=True):
+                self._wait_for_the_venue(before_ns)
             case CountdownSet():
                 self._set(record)
             case OrderAccepted() if self.scene.is_ours(record.client_order_id):
@@ -160,6 +163,12 @@ class CountdownGuards(Checker):
     def finish(self) -> None:
         for order_id in self._live:
             self._in_time(order_id)
+
+    def _wait_for_the_venue(self, ended_ns: int) -> None:
+        """A countdown that ran out while the venue itself was away fires when it is back; nothing trades there meanwhile."""
+        for key, deadline_ns in self._deadlines.items():
+            if ended_ns <= deadline_ns + COUNTDOWN_SLACK_NS:
+                self._deadlines[key] = max(deadline_ns, self._last_ns) if deadline_ns else 0
 
     def _set(self, record: CountdownSet) -> None:
         key = (record.account, record.symbol)

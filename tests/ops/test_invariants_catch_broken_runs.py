@@ -14,6 +14,7 @@ from actors.exchange.ledger import (
     OrderCanceled,
     OrderFilled,
     RequestThrottled,
+    VenueStarted,
 )
 from ops.invariants.all import check_all
 from ops.invariants.history import Difference, History, Untended
@@ -99,6 +100,19 @@ def accepted(venue_order_id: int, client_order_id: str, *, at_ns: int = SECOND_N
 
 def armed(*, at_ns: int = 0, deadline_ns: int = 10 * SECOND_NS) -> CountdownSet:
     return CountdownSet(t=at_ns, account="main", symbol="BTCUSDC", deadline_ns=deadline_ns)
+
+
+def restarted(at_ns: int) -> VenueStarted:
+    latency_ms = Decimal(1)
+    return VenueStarted(
+        t=at_ns,
+        source="synthetic",
+        seed=1,
+        speed=Decimal(1),
+        order_latency_ms=latency_ms,
+        feed_latency_ms=latency_ms,
+        restart=True,
+    )
 
 
 def throttled(at_ns: int, *, sent_ns: int = 0, **changes: object) -> RequestThrottled:
@@ -274,6 +288,15 @@ def test_an_order_that_outlives_its_countdown_breaks_i14() -> None:
     only = order_id(1)
     ledger = (armed(), accepted(1, only), throttled(12 * SECOND_NS))
     assert broken(history(ledger, (intended(only),))) == {"I14"}
+
+
+def test_a_countdown_that_ran_out_while_the_venue_was_away_fires_when_it_is_back_or_breaks_i14() -> None:
+    only = order_id(1)
+    lived = (armed(), accepted(1, only), restarted(20 * SECOND_NS))
+    assert "I14" not in broken(history((*lived, throttled(20 * SECOND_NS)), (intended(only),)))
+    assert "I14" in broken(history((*lived, throttled(22 * SECOND_NS)), (intended(only),)))
+    overdue = (armed(), accepted(1, only), throttled(12 * SECOND_NS), restarted(20 * SECOND_NS))
+    assert "I14" in broken(history(overdue, (intended(only),)))
 
 
 def test_an_order_of_an_older_epoch_after_a_newer_one_breaks_i5() -> None:
