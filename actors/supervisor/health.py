@@ -68,7 +68,9 @@ class Health:
             node = state.placement.node_of(child.name)
             self._note_starved(node, state.on_node(node), "no child of this node shows a sign of life", misses_left=1)
         elif self._is_starved(child):
-            self._forgive(child)
+            self._forgive(child, "it waits for a processor or a disk")
+        elif not child.plan.replaceable:
+            self._forgive(child, "nothing could take its place")
         else:
             self._lifecycle.note_unexpected_hang(child, f"{child.misses} probes without an answer: {message.text}")
 
@@ -92,10 +94,10 @@ class Health:
         told_ns = self._state.now_ns - child.starved_ns
         return child.starved_ns > 0 and told_ns < STARVED_NS and child.starved_misses < STARVED_MISSES_MAX
 
-    def _forgive(self, child: Child) -> None:
+    def _forgive(self, child: Child, why: str) -> None:
         """It is asked again; its readers judge its silence by themselves."""
         if not child.starved_misses:
-            text = f"{child.misses} probes without an answer, but it waits for a processor or a disk: it is not killed"
+            text = f"{child.misses} probes without an answer, but {why}: it is not killed"
             self._state.alert(AlertCode.ACTOR_HUNG, Severity.WARNING, child.name, text)
         child.starved_misses += 1
         child.misses -= 1

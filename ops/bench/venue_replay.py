@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ NAUTILUS = (ROOT / ".clients/bin/python", ROOT / "tests/exchange/clients/nautilu
 START_NS = 1_800_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000
 ORDER_NS = 50_000_000
-SETTLED_LOOPS = 2
-"""Passes before the memory is looked at: until then what is bounded fills."""
+FILLING_HOURS_MAX = 8.0
+"""The account's trades and income are full long before; the measured hours begin when they are."""
 
 ANY_NUMBER = 10_000_000
 
@@ -45,9 +46,10 @@ class ReplayRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemorySlope(msgspec.Struct, frozen=True, kw_only=True):
-    """Resident memory at the seams of the loop, and its slope by least squares."""
+    """Resident memory at the seams of the loop once everything bounded is full, and its slope by least squares."""
 
     hours: float
+    filling_hours: float
     frames: int
     orders: int
     memory_mb: list[float]
@@ -72,16 +74,21 @@ def measure_replay(capture: Path) -> ReplayRate:
 
 
 def measure_memory(capture: Path, hours: float = 1.0) -> MemorySlope:
-    """Loop the capture for so many hours of its time, with twenty orders a second placed at the best bid and canceled."""
+    """Loop the capture, with twenty orders a second placed at the best bid and canceled; look at the memory for `hours` of its time.
+
+    Raises:
+        RuntimeError: the account's histories are not full after `FILLING_HOURS_MAX`, so that a slope would say nothing.
+    """
     settings = _settings(capture, loop=True)
     source = open_source(settings)
     exchange = Exchange(settings, source.contracts, demo_credentials(), START_NS)
     market = exchange.venue.markets[source.contracts[0].symbol]
+    account = exchange.venue.account(demo_credentials()[0].account)
     symbol, process = market.contract.symbol, psutil.Process()
     for frame in source.opening(START_NS):
         exchange.apply(frame)
     frames = orders = 0
-    order_ns, end_ns = START_NS, START_NS + int(hours * HOUR_NS)
+    order_ns, full_ns, end_ns = START_NS, 0, START_NS + int(FILLING_HOURS_MAX * HOUR_NS)
     memory: list[tuple[float, float]] = []
     for frame in source.frames(START_NS):
         if frame.at_ns > end_ns:
@@ -99,12 +106,25 @@ def measure_memory(capture: Path, hours: float = 1.0) -> MemorySlope:
         exchange.drain()
         if isinstance(frame, SeamFrame):
             gc.collect()
-            memory.append(((frame.at_ns - START_NS) / HOUR_NS, process.memory_info().rss / 1e6))
-    settled = memory[SETTLED_LOOPS:]
-    slope = statistics.linear_regression([at for at, _ in settled], [held for _, held in settled]).slope
+            if not full_ns and _are_full(account.trades, account.income):
+                full_ns, end_ns = frame.at_ns, frame.at_ns + int(hours * HOUR_NS)
+            if full_ns:
+                memory.append(((frame.at_ns - full_ns) / HOUR_NS, process.memory_info().rss / 1e6))
+    if not full_ns:
+        raise RuntimeError(f"the histories of the account are not full after {FILLING_HOURS_MAX:g} hours")
+    slope = statistics.linear_regression([at for at, _ in memory], [held for _, held in memory]).slope
     return MemorySlope(
-        hours=hours, frames=frames, orders=orders, memory_mb=[held for _, held in memory], slope_mb_per_hour=slope
+        hours=hours,
+        filling_hours=(full_ns - START_NS) / HOUR_NS,
+        frames=frames,
+        orders=orders,
+        memory_mb=[held for _, held in memory],
+        slope_mb_per_hour=slope,
     )
+
+
+def _are_full(*histories: deque[Any]) -> bool:
+    return all(len(history) == history.maxlen for history in histories)
 
 
 def _ask(exchange: Exchange, now_ns: int, method: str, symbol: str, params: dict[str, str]) -> None:

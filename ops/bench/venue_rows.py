@@ -47,7 +47,8 @@ def rows(rates: VenueRates, replay: ReplayRate, memory: MemorySlope) -> list[Row
             "printed",
         ),
         (
-            f"venue: memory over {memory.hours:g} h of looped data, {memory.orders:,} orders",
+            f"venue: memory over {memory.hours:g} h of looped data after {memory.filling_hours:.1f} h that fill its histories, "
+            f"{memory.orders:,} orders",
             f"slope within {SLOPE_MB_PER_HOUR_MAX:g} MB an hour",
             f"{memory.slope_mb_per_hour:+.2f} MB an hour ({memory.memory_mb[-1]:.0f} MB)",
             "met" if abs(memory.slope_mb_per_hour) <= SLOPE_MB_PER_HOUR_MAX else "missed",

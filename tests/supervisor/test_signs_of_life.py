@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from supervised_world import SupervisedWorld
+from supervised_world import SupervisedWorld, system_plan
 
 from actors.supervisor import commands as c
 from actors.supervisor.core import TICK
@@ -163,3 +163,14 @@ def test_one_that_hangs_beside_a_starved_one_is_killed_as_soon_as_ever() -> None
     world.run(1_500)
     assert "kill strategy-0" in world.history
     assert "kill risk_monitor" not in world.history
+
+
+def test_what_nothing_could_replace_is_not_killed_however_long_it_hangs() -> None:
+    world = SupervisedWorld(system_plan(with_exchange=True))
+    world.processes["exchange"].hung = True
+    world.run(20_000)
+    assert "kill exchange" not in world.history
+    assert [(alert.code, alert.subject) for alert in world.alerts] == [(AlertCode.ACTOR_HUNG, "exchange")]
+    world.processes["exchange"].hung = False
+    world.run(1_000)
+    assert world.state_of("exchange") is ActorState.RUNNING
