@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.order_manager.core import OrderManagerCore
 from ops.invariants.money import check_wallets_agree
+from ops.invariants.telling import check_incidents_are_told
 from ops.simulation.held_back import is_halted, waits_for_a_person
 from ops.simulation.house import House
 from protocols.messages.control import ActorState, Drain
@@ -19,9 +20,6 @@ LAST_WORDS_S = 3.0
 
 REST_S = 17.0
 """Inventory asks for positions and balances every 10 s, gives a difference 2 s, and looks at it every 2 s; an answer may be late."""
-
-ON_ITS_WAY_NS = 500_000_000
-"""An alert so young may not have arrived yet."""
 
 LOOK_S = 1.0
 
@@ -93,15 +91,14 @@ class Observation:
             bound_s -= LOOK_S
 
     def _is_at_rest(self) -> bool:
-        """Whether no alert is on its way, and inventory lives and has found what it has to find in positions and wallets."""
+        """Whether every alert has arrived, and inventory lives and has found what it has to find in positions and wallets."""
         house = self._house
-        young_ns = house.world.now_ns - ON_ITS_WAY_NS
-        claimed = house.claimed_positions()
+        claimed, history = house.claimed_positions(), house.history()
         return (
             bool(claimed)
             and all(lots == house.venue.position_lots(symbol) for symbol, lots in claimed.items())
-            and all(alert.raised_ns < young_ns for alert in house.raised)
-            and check_wallets_agree(house.history()).held
+            and check_wallets_agree(history).held
+            and check_incidents_are_told(history).held
         )
 
     def _not_stopped(self) -> list[str]:

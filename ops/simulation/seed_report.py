@@ -19,7 +19,7 @@ FAILED_SEEDS_MAX = 100
 AVERAGES_MIN = {"messages": 3_000, "accepted": 100, "fills": 10, "faults": 3}
 """What a seed has on average, at least."""
 
-AVERAGED_SEEDS = 400
+AVERAGED_SEEDS = 1_000
 """From so many seeds on, of all kinds of faults, a run fails when its averages are below."""
 
 ALL_FAULTS = "all"

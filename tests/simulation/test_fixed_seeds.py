@@ -21,6 +21,7 @@ from ops.simulation.faults import Cast, Fault, FaultKind
 from ops.simulation.house import House
 from ops.simulation.pool import run_many
 from ops.simulation.seed_report import (
+    AVERAGED_SEEDS,
     SeedTotals,
     UnknownFaultError,
     UnreadableCaseError,
@@ -166,7 +167,7 @@ def test_a_run_that_left_a_fault_or_an_invariant_out_fails_once_each_must_have_h
 
 def test_a_long_run_of_thin_seeds_fails() -> None:
     totals = SeedTotals()
-    for _ in range(400):
+    for _ in range(AVERAGED_SEEDS):
         totals.add(failure(broken=""))
     assert totals.missing()[-4:] == [
         "messages of a seed: 10.0 on average, at least 3000 wanted",
