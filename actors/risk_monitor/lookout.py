@@ -186,6 +186,7 @@ class Lookout:
         resting = self.eyes.orders[instrument_id]
         if not view.orders.complete:
             view.orders.adopt({name: (order.side, order.remaining_lots) for name, order in resting.items()})
+        view.orders.release(resting)
         age_s = differences.orders_age_s(resting, view.orders.open(), now_ns)
         board.put(Indicator.ORDER_DIFFERENCE, age_s)
         if age_s > HASTE_AFTER_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple, assert_never
 
 from protocols.messages.orders import (
@@ -25,13 +25,14 @@ ORDERS_TRACKED_MAX = 1_000
 class OpenOrder(NamedTuple):
     """What may still rest or fill. `filled_lots` is needed because an amendment states the total.
 
-    `doubtful`: the order manager does not know whether it lives.
+    `doubtful`: the order manager does not know whether it lives. `adopted`: only the venue's list says that it lives.
     """
 
     side: Side
     remaining_lots: int
     filled_lots: int
     doubtful: bool = False
+    adopted: bool = False
 
 
 class OpenOrders:
@@ -94,8 +95,13 @@ class OpenOrders:
 
     def adopt(self, seen: Mapping[str, tuple[Side, int]]) -> None:
         """Nothing complete was told since a restart or a gap: what the venue shows (side, remaining lots) is the picture from here."""
-        self._orders = {key: OpenOrder(side, lots, 0) for key, (side, lots) in seen.items()}
+        self._orders = {key: OpenOrder(side, lots, 0, adopted=True) for key, (side, lots) in seen.items()}
         self.complete = True
+
+    def release(self, seen: Container[str]) -> None:
+        """What was adopted goes when the venue no longer shows it: its end may have been told before it was adopted."""
+        for key in [key for key, order in self._orders.items() if order.adopted and key not in seen]:
+            del self._orders[key]
 
     def count(self) -> int:
         """How many orders are open."""

@@ -223,6 +223,20 @@ def test_after_a_restart_the_venues_orders_are_the_picture() -> None:
     assert Decimal(view.worst_case_notional) == 250
 
 
+def test_an_order_taken_from_the_venues_list_goes_with_it_for_its_end_may_have_been_told_before() -> None:
+    first = Watched().healthy()
+    first.ask()
+    restarted = Watched(memory=first.memory())
+    restarted.tell(told(OrderCanceled, 1, filled_lots=0))
+    restarted.venue_orders = [report(lots=5)]
+    restarted.come_up()
+    assert restarted.core.snapshot().symbols["BTCUSDC"].open_orders == 1
+    restarted.shows(report(status=OrderStatus.CANCELED))
+    restarted.run(8_000)
+    assert restarted.core.snapshot().symbols["BTCUSDC"].open_orders == 0
+    assert restarted.level is RiskLevel.NORMAL
+
+
 def test_a_difference_has_the_list_of_orders_asked_again_but_not_in_a_tight_loop() -> None:
     risk = Watched().come_up()
     risk.shows(report())
