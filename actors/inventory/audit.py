@@ -8,7 +8,6 @@ from protocols.venue import (
     QueryBalances,
     QueryIncome,
     QueryPositions,
-    Throttled,
     VenueRequest,
 )
 
@@ -30,12 +29,12 @@ class Audit:
     """The questions in flight and the time of the next round."""
 
     def __init__(self) -> None:
-        self._due_ns = self._records_due_ns = 0
+        self._due_ns = self._records_due_ns = self._shut_until_ns = 0
         self._asked: dict[int, tuple[VenueRequest, int]] = {}
 
     def is_due(self, now_ns: int) -> bool:
         """Whether a round begins now; it then counts as begun."""
-        if now_ns < self._due_ns:
+        if now_ns < max(self._due_ns, self._shut_until_ns):
             return False
         self._due_ns = now_ns + WORDS_PERIOD_NS
         return True
@@ -48,11 +47,17 @@ class Audit:
         return True
 
     def hasten(self, now_ns: int) -> None:
-        """Let the next round begin at once, and ask for everything."""
+        """Let the next round begin as soon as the venue allows, and ask for everything."""
         self._due_ns, self._records_due_ns = min(self._due_ns, now_ns), min(self._records_due_ns, now_ns)
 
+    def shut(self, until_ns: int) -> None:
+        """The venue wants no request of ours before then, whatever else is due."""
+        self._shut_until_ns = max(self._shut_until_ns, until_ns)
+
     def ask(self, request: VenueRequest, now_ns: int) -> list[Effect]:
-        """Ask, unless a question of this kind is still open."""
+        """Ask, unless a question of this kind is still open or the venue wants none."""
+        if now_ns < self._shut_until_ns:
+            return []
         self._asked = {i: asked for i, asked in self._asked.items() if now_ns - asked[1] <= ANSWER_NS_MAX}
         if any(type(asked) is type(request) for asked, _ in self._asked.values()):
             return []
@@ -64,8 +69,6 @@ class Audit:
         asked = self._asked.pop(outcome.request_id, None)
         if asked is None:
             return None
-        if isinstance(outcome, Throttled):
-            self._due_ns = max(self._due_ns, outcome.retry_at_ns)
         return asked[0]
 
 

@@ -268,6 +268,9 @@ class InventoryCore:
         return [*throttled, *lost]
 
     def _throttled(self, outcome: Throttled, now_ns: int) -> list[Effect]:
+        """Whatever was refused so, none of our requests may go before the window is over."""
+        self._check.shut(outcome.retry_at_ns)
+        self._keeper.shut(outcome.retry_at_ns)
         text = f"the venue limits our requests until {outcome.retry_at_ns}: {outcome.text}"
         return self._notices.alert(AlertCode.RATE_LIMITED, Severity.WARNING, "requests", text, now_ns)
 

@@ -48,6 +48,10 @@ class UserStreamKeeper:
         request = KeepUserStream(request_id=request_id) if self.key else OpenUserStream(request_id=request_id)
         return [Call(request)]
 
+    def shut(self, until_ns: int) -> None:
+        """The venue wants no request of ours before then."""
+        self._shut_until_ns = max(self._shut_until_ns, until_ns)
+
     def lost(self) -> None:
         """An order manager saw the key die: open a new one at the next tick that the venue allows."""
         self.key = ""
@@ -72,7 +76,7 @@ class UserStreamKeeper:
                 self.key = ""
                 self._failed(now_ns, now_ns)
             case Throttled():
-                self._shut_until_ns = max(self._shut_until_ns, outcome.retry_at_ns)
+                self.shut(outcome.retry_at_ns)
                 self._failed(now_ns, outcome.retry_at_ns)
             case OutcomeUnknown() | NotSent():
                 self._failed(now_ns, now_ns)

@@ -101,6 +101,10 @@ class VenueCheck:
         self._demand = _Demand(token, now_ns)
         self._audit.hasten(now_ns)
 
+    def shut(self, until_ns: int) -> None:
+        """The venue wants no request of ours before then."""
+        self._audit.shut(until_ns)
+
     def ask(self, now_ns: int, venue_time_ns: int) -> list[Effect]:
         """Ask for what is due."""
         if not self._audit.is_due(now_ns):

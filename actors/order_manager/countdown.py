@@ -19,6 +19,9 @@ MARGIN_NS = 2_000_000_000
 RENEWALS_PER_PERIOD = 4
 """Renewals within one period where the weight allows."""
 
+RETRY_NS = 1_000_000_000
+"""A renewal that came to nothing is tried again so long after it was sent, or when the next is due if that is sooner."""
+
 _MINUTE_NS = 60_000_000_000
 
 
@@ -91,6 +94,8 @@ class Countdown:
         armed.request_id = 0
         if done:
             armed.covered_from_ns = sent_ns
+        else:
+            armed.asked_ns = min(armed.asked_ns, sent_ns + RETRY_NS - self.renewal_ns)
 
     def covers(self, instrument_id: InstrumentId, now_ns: int) -> bool:
         """Whether an order sent now is accepted, at the latest, before the acknowledged countdown ends."""

@@ -122,6 +122,7 @@ class VenuePort:
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
     rate_limits: RateLimits = field(init=False)
+    _acts: VenueActs = field(init=False)
     _lag: ReadLag = field(init=False)
     _requests: RestRequests = field(init=False)
     _wires: WireInstruments = field(init=False)
@@ -149,6 +150,7 @@ class VenuePort:
         symbols = tuple(contract.symbol for contract in self.contracts)
         listed = decode_exchange_info(info.body, ACCOUNT, symbols)
         self.instruments, self.rate_limits = listed.instruments, listed.rate_limits
+        self._acts = VenueActs(self.exchange, ACCOUNT, self.contracts[0].symbol, self._deliver_and_schedule)
         self._lag = ReadLag(self.instruments)
         self._wires = _wires_of(self.instruments)
         self._requests = RestRequests(self._wires, HmacSigner(SECRET))
@@ -242,7 +244,7 @@ class VenuePort:
     def acts(self) -> VenueActs:
         """What the venue can do to our account at its own pleasure."""
         self.exchange.advance(self._venue_ns())
-        return VenueActs(self.exchange, ACCOUNT, self.contracts[0].symbol, self._deliver_and_schedule)
+        return self._acts
 
     def trade_foreign(self, hundredths: int) -> None:
         """Somebody else takes some hundredths of a coin of the first symbol on our account: bought, or sold where it is negative."""

@@ -16,6 +16,7 @@ from account_samples import (
 from inventory_rig import TICK, Driver
 
 from protocols.messages.inventory import UserStreamKey
+from protocols.messages.control import Reconcile
 from protocols.messages.orders import UserStreamLost
 from protocols.venue import (
     Done,
@@ -23,6 +24,7 @@ from protocols.venue import (
     NotSent,
     OpenUserStream,
     OutcomeUnknown,
+    QueryPositions,
     RefusalKind,
     Refused,
     Throttled,
@@ -106,6 +108,26 @@ def test_a_key_lost_inside_a_retry_after_window_is_opened_only_after_it() -> Non
     assert inventory.calls == []
     inventory.wait(1)
     assert [type(request) for request in inventory.calls] == [OpenUserStream]
+
+
+def test_what_one_question_is_told_of_a_retry_after_window_holds_for_every_other_however_urgent() -> None:
+    inventory = Driver().with_wallet()
+    inventory.wait(11)
+    inventory.answer(
+        inventory.asked(QueryPositions),
+        Throttled,
+        retry_at_ns=inventory.now_ns + 20 * S,
+        banned=True,
+        orders_only=False,
+        venue_code=-1003,
+        text="",
+    )
+    inventory.calls.clear()
+    inventory.tell(UserStreamLost(shard=0, lost_ns=START_NS), Reconcile(token=1))
+    inventory.wait(19)
+    assert inventory.calls == []
+    inventory.wait(1)
+    assert {OpenUserStream, QueryPositions} <= {type(request) for request in inventory.calls}
 
 
 def test_a_throttled_question_is_told_and_waits_as_long_as_the_venue_says() -> None:

@@ -17,7 +17,7 @@ from protocols.messages.journal import PositionAdopted, Reconciled
 from protocols.messages.market import VenueClock
 from protocols.messages.orders import OrderFilled
 from protocols.messages.risk import LeaseRequest
-from protocols.values import Side
+from protocols.values import InstrumentId, Side
 from protocols.venue import CancelAll, CancelOrder, OrderStatus, PlaceOrder, QueryFills, QueryOpenOrders, SetCountdown
 
 BIDS, ASKS = [(MID - 5, 10)], [(MID + 5, 10)]
@@ -226,6 +226,30 @@ def test_quotes_are_pulled_when_renewals_are_no_longer_acknowledged():
     rig.run(12_000)
     assert "COUNTDOWN" in rig.shown().gate_reasons
     assert rig.venue.open() == []
+
+
+class Requests:
+    """A desk that sends whatever it is given."""
+
+    def __init__(self) -> None:
+        self.sent_ns: list[int] = []
+
+    def countdown(self, instrument_id: InstrumentId, countdown_ms: int, now_ns: int) -> int:
+        self.sent_ns.append(now_ns)
+        return len(self.sent_ns)
+
+
+def test_a_renewal_that_is_refused_is_tried_again_a_second_later_not_when_the_next_is_due():
+    desk = Requests()
+    countdown = Countdown(OrderManagerSettings(countdown_ms=20_000), [BTC], desk, 2_400)  # type: ignore[arg-type]
+    for tick in range(100):
+        now_ns = SECOND + tick * SECOND // 10
+        countdown.renew(BTC, now_ns)
+        if desk.sent_ns[-1] == now_ns:
+            countdown.answered(BTC, len(desk.sent_ns), now_ns, done=len(desk.sent_ns) != 1)
+    assert countdown.renewal_ns == 5 * SECOND
+    assert [sent_ns // SECOND for sent_ns in desk.sent_ns] == [1, 2, 7]
+    assert countdown.covers(BTC, 10 * SECOND)
 
 
 @given(st.integers(1, 200), st.integers(200, 100_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,19 @@ def test_no_order_is_larger_than_a_largest_quantity_that_shrank() -> None:
     after = resting_lots(house)
     assert all(before[symbol] > bounds[symbol] >= after[symbol] > 0 for symbol in house.settings.symbols)
     all_held(house)
+
+
+def test_a_bound_that_changes_twice_is_what_it_was_at_first() -> None:
+    house = quoting_house(46)
+
+    def least() -> list[Decimal]:
+        return [market.contract.notional_min for market in house.venue.exchange.venue.markets.values()]
+
+    first = least()
+    house.venue.acts.change_bound(Bound.NOTIONAL_MIN)
+    assert least() == [notional * 2 for notional in first]
+    house.venue.acts.change_bound(Bound.NOTIONAL_MIN)
+    assert least() == first
 
 
 def test_quotes_go_on_within_price_bands_that_shrank() -> None:
