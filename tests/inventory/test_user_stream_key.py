@@ -15,8 +15,8 @@ from account_samples import (
 )
 from inventory_rig import TICK, Driver
 
-from protocols.messages.inventory import UserStreamKey
 from protocols.messages.control import Reconcile
+from protocols.messages.inventory import UserStreamKey
 from protocols.messages.orders import UserStreamLost
 from protocols.venue import (
     Done,
