@@ -182,7 +182,7 @@ def test_a_kill_from_outside_at_any_time_leaves_the_same(tmp_path: Path, seed: i
     time.sleep(random.Random(seed).uniform(0.002, 0.05))  # nothing is waited for: it is the instant of the kill
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    judge(tmp_path, turns)
+    assert judge(tmp_path, turns) <= sum(isinstance(r, OrderIntended) for turn in turns for r in turn)
 
 
 def test_a_successor_goes_on_where_the_dead_one_stopped(tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ async def test_a_stranger_cannot_make_us_keep_a_long_frame() -> None:
         await raw.challenge()
         raw.writer.write(HEADER.pack(500_000, Kind.HELLO, 0))
         await until(lambda: writer.refused)
+        assert (writer.refused, await raw.reader.read()) == (1, b"")
         raw.close()
 
 

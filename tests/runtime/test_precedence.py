@@ -20,11 +20,15 @@ def test_what_goes_first_is_in_real_time_and_what_it_starts_is_not(monkeypatch: 
 
 
 def test_where_that_is_not_permitted_it_goes_on_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    asked: list[int] = []
+
+    def refuse(pid: int, *_: object) -> None:
+        asked.append(pid)
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     go_first()
+    assert asked == [0]
 
 
 @pytest.mark.parametrize(("arguments", "first"), [(["emergency-stop", "--help"], 1), (["status", "--help"], 0)])
