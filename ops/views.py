@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from protocols.messages.control import ActorStatus, SystemStatus
-from protocols.messages.risk import RiskLevel
+from protocols.messages.control import ActorState, ActorStatus, SystemStatus
+from protocols.messages.risk import HELD_BY_A_PERSON, RiskLevel
 
 _LEVELS = frozenset(level.value for level in RiskLevel)
 
@@ -105,6 +105,21 @@ def stopped_order_managers(status: SystemStatus) -> dict[str, str]:
         for actor in _of(status, "order_manager")
         if actor.snapshot.get("stopped")
     }
+
+
+def not_resumed(status: SystemStatus) -> dict[str, str]:
+    """Who holds the system back after a resume, with the reason: stopped order managers, and a risk monitor that has not heard of it
+    or has latched something since. What a person holds is no matter of a resume."""
+    still = stopped_order_managers(status)
+    for actor in _of(status, "risk_monitor"):
+        latches = actor.snapshot.get("latches")
+        if actor.state is not ActorState.RUNNING:
+            still[actor.name] = f"is {actor.state}: what it hears of when it is back may restrict again"
+        elif isinstance(latches, dict):
+            own = [f"{subject}: {why}" for subject, why in latches.items() if not str(why).startswith(HELD_BY_A_PERSON)]
+            if own:
+                still[actor.name] = f"restricts {', '.join(own)}"
+    return still
 
 
 def position_rows(status: SystemStatus) -> list[dict[str, Any]]:

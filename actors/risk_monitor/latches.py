@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from actors.risk_monitor.levels import Verdict, worst
 from actors.risk_monitor.memory import Latch
-from protocols.messages.risk import RiskLevel
+from protocols.messages.risk import HELD_BY_A_PERSON, RiskLevel
 
 ACCOUNT = "account"
 """Subject of a restriction of everything."""
@@ -34,7 +34,7 @@ class Latches:
         """Keep `subject` at least at `level`; None lifts the hold."""
         self._holds.pop(subject, None)
         if level is not None and level is not RiskLevel.NORMAL:
-            self._holds[subject] = Latch(subject=subject, level=level, reason=f"held by a person: {reason}")
+            self._holds[subject] = Latch(subject=subject, level=level, reason=f"{HELD_BY_A_PERSON}{reason}")
 
     def restore(self, latches: Iterable[Latch], holds: Iterable[Latch]) -> None:
         """Take over what an earlier life latched and held."""

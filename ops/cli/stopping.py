@@ -84,9 +84,12 @@ def resume(
     state: StateOption = DEFAULT_STATE,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is logged.")] = "resume command",
 ) -> None:
-    """Lift an emergency stop or a halt."""
+    """Lift an emergency stop or a halt.
+
+    Given again, a few times, while somebody still holds the system back who has not heard of it.
+    """
     from ops.cli.asking import Asking
-    from ops.views import stopped_order_managers
+    from ops.views import not_resumed
     from protocols.messages.control import Answer, GetStatus, Resume, SystemStatus
 
     still: dict[str, str] = {}
@@ -99,12 +102,12 @@ def resume(
                 )
             time.sleep(RESUME_PAUSE_S)
             status = asking.ask(GetStatus(), RESUME_TIMEOUT_S)
-            still = stopped_order_managers(status) if isinstance(status, SystemStatus) else {"supervisor": "no status"}
+            still = not_resumed(status) if isinstance(status, SystemStatus) else {"supervisor": "no status"}
             if not still:
                 print("resumed: the order managers recover and quote again")
                 return
     told = "; ".join(f"{name}: {why}" for name, why in still.items())
-    raise unconfirmed(f"resume was given, but not every order manager has lifted its stop: {told}.")
+    raise unconfirmed(f"resume was given, but not everything is lifted: {told}.")
 
 
 def _stop(

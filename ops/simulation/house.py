@@ -30,6 +30,7 @@ from configs.schema import ExchangeSettings, Settings
 from ops.invariants.history import History
 from ops.invariants.journals import Numbered
 from ops.simulation.madness import MadStrategy
+from ops.simulation.person import Person
 from ops.simulation.venue_port import VenuePort
 from ops.system import build_plan
 from protocols import mailboxes
@@ -105,6 +106,7 @@ class House:
         """Every emergency stop so far as (shut, lifted) in the venue's time; 0 for one that holds."""
         self.journal_lost: Callable[[int], None] = lambda shard: None
         """Told of a shard whose journal is gone."""
+        self.person = Person(self.world, self._is_supervised, self.resume)
         self._resume_owed: set[str] = set()
         self._supervisor_back_ns = 0
         self._lost: dict[str, list[Message]] = {}
@@ -247,6 +249,7 @@ class House:
         """Write the stop file and tell everybody."""
         if not self.venue.stop_file:
             self.stops.append((self.venue.now_ns, 0))
+            self.person.stop()
         self._resume_owed.clear()
         self.venue.stop_file = True
         for name in self._order:
@@ -254,8 +257,8 @@ class House:
                 self.tell(name, StopFileSeen(present=True))
                 self.tell(name, EmergencyStop(reason=STOP_REASON))
 
-    def resume(self) -> None:
-        """Remove the stop file and lift every stop and halt."""
+    def resume(self) -> bool:
+        """Remove the stop file and lift every stop and halt; whether the risk monitor has heard it, which may be away."""
         if self.venue.stop_file:
             self.stops[-1] = (self.stops[-1][0], self.venue.now_ns)
         self.venue.stop_file = False
@@ -264,6 +267,7 @@ class House:
             if self.world.core_of(name) is not None:
                 self.tell(name, StopFileSeen(present=False))
                 self.tell(name, Resume(reason="a person resumed"))
+        return self.world.core_of("risk_monitor") is not None
 
     def drain(self) -> None:
         """Drain every order manager."""
@@ -409,10 +413,13 @@ class House:
 
     def _waits_for_supervisor(self, act: Callable[..., None], *arguments: Any) -> bool:
         """Whether the supervisor is away; the act follows when it is back."""
-        if self.world.now_ns >= self._supervisor_back_ns:
+        if self._is_supervised():
             return False
         self.world.at(self._supervisor_back_ns, act, *arguments)
         return True
+
+    def _is_supervised(self) -> bool:
+        return self.world.now_ns >= self._supervisor_back_ns
 
     def _stop_drained(self, name: str, epoch: int, ends_ns: int) -> None:
         if self._waits_for_supervisor(self._stop_drained, name, epoch, ends_ns):

@@ -65,7 +65,7 @@ def inject(house: House, fault: Fault) -> None:
     world, venue = house.world, house.venue
     lasts_s = fault.lasts_ms / 1_000
     if fault.kind in LOOKED_AT:
-        world.at(world.now_ns + (fault.ends_ms - fault.at_ms) * _MS, house.resume)
+        world.at(world.now_ns + (fault.ends_ms - fault.at_ms) * _MS, house.person.resume)
     match fault.kind:
         case FaultKind.CRASH | FaultKind.CRASH_SEVERAL | FaultKind.CRASH_ALL:
             for name in fault.actors:
@@ -107,7 +107,7 @@ def inject(house: House, fault: Fault) -> None:
             venue.step_clock(fault.size_ms * _MS)
         case FaultKind.STOP_AND_RESUME:
             house.emergency_stop()
-            world.at(world.now_ns + fault.lasts_ms * _MS, house.resume)
+            world.at(world.now_ns + fault.lasts_ms * _MS, house.person.resume)
         case FaultKind.FOREIGN_TRADE:
             venue.trade_foreign(fault.count)
         case FaultKind.FOREIGN_ORDER:

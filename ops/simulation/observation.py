@@ -42,6 +42,13 @@ class Observation:
         self.violations: list[str] = []
         self.checked = {"I9": 0}
 
+    def until_resumed(self) -> None:
+        """Run until everybody has heard what a person ordered; nobody quotes before that, and rightly."""
+        while self._house.person.is_waiting:
+            self._house.run_s(LOOK_S)
+        if self._house.person.gave_up:
+            self.violations.append("I9: a person resumed again and again, and was not heard")
+
     def until_quoting(self, bound_s: float, since: str) -> float:
         """Run until every symbol quotes steadily or is halted with an alert; the seconds that it took. Too late is a violation."""
         house = self._house

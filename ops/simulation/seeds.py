@@ -136,6 +136,7 @@ class _Run:
         else:
             house.run_s(faults_s)
             house.venue.clear_faults()
+            observed.until_resumed()
             self._recovered_s = observed.until_quoting(quoting_again_s(house.settings), "the last fault")
             house.run_s(max(case.trading_ms / 1_000 - self._elapsed_s(), 0.0))
         observed.drain(over_s - self._elapsed_s())

@@ -17,6 +17,10 @@ class TradingState(enum.StrEnum):
     HALTED = "HALTED"
 
 
+HELD_BY_A_PERSON = "held by a person: "
+"""How the reason of a level begins that a person holds, and no resume lifts."""
+
+
 class RiskLevel(enum.StrEnum):
     """How dangerous the present is. Each level allows less than the one before.
 
