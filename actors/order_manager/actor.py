@@ -69,6 +69,7 @@ class OrderManagerActor:
         self._keeping: asyncio.Task[None] | None = None
         self._stalled_ns = 0
         """When the sync began that was told to hang; 0 while none does."""
+        self._stalls_seen = 0
         self._rehearsal: Rehearsal | None = None
         self._stage: Stage | None = None
 
@@ -164,6 +165,7 @@ class OrderManagerActor:
         """
         has_intents = bool(self._intents)
         self._keep_intents()
+        self._look_for_stalls()
         if self._gateway is not None:
             self._gateway.flush()
         if has_intents:
@@ -239,6 +241,7 @@ class OrderManagerActor:
             self.watch_sync()
             if looks % SYNC_LOOKS_PER_SEGMENT_LOOK == 0 and not self._stalled_ns:
                 self.keep_journal_short()
+                self._look_for_stalls()
 
     def watch_sync(self) -> None:
         """Tell the core of a sync that does not end, and of its end. It fails nothing, so nobody else would notice."""
@@ -277,6 +280,14 @@ class OrderManagerActor:
             return
         self._checkpoint_seq = journal.last_seq
 
+    def _look_for_stalls(self) -> None:
+        """After a write that held the process up the venue's answers come first: one may forbid what is about to be sent."""
+        if self._journal is None or self._journal.stalls == self._stalls_seen:
+            return
+        self._stalls_seen = self._journal.stalls
+        if self._gateway is not None:
+            self._gateway.read_first()
+
     def _note_written(self, record: OrderWritten) -> None:
         """Journal the write after it, off the critical path."""
         self._written.append(record)
@@ -299,6 +310,7 @@ class OrderManagerActor:
                 self._journal.settle()
         except JournalFailed as error:
             self._give_up(error)
+        self._look_for_stalls()
 
     def _give_up(self, error: JournalFailed) -> None:
         """The journal failed outside of a message: the next record of the core ends the process."""

@@ -13,7 +13,7 @@ from typing import Any
 from actors.order_manager.event_watch import EventWatch
 from actors.order_manager.latency import Histogram
 from actors.runtime.address_ledger import join_address
-from actors.runtime.rest_client import RestClient
+from actors.runtime.rest_client import RestClient, read_sockets
 from actors.runtime.shell import Host
 from actors.runtime.stop_file import StopFile
 from actors.runtime.web_socket import ReconnectingWebSocket
@@ -66,7 +66,12 @@ BAD_FRAMES_WINDOW_NS = 60_000_000_000
 PERIOD_S = 0.1
 """Period of passing on signs of life and of the watches."""
 
+READ_ROUNDS_MAX = 3
+"""How often in a row the sockets are read first; a disk that holds each turn up must not hold cancels back for ever."""
+
 REASON_CHARACTERS_MAX = 200
+
+SILENCE = "the venue wants silence from this address"
 
 NO_KEY = "a key that opens nothing: for orders that are rehearsed"
 
@@ -147,6 +152,8 @@ class Gateway:
         self._gathered: list[tuple[PlaceOrder | AmendOrder | CancelOrder, bytes]] = []
         self._waiting: dict[int, VenueRequest] = {}
         self._calls: set[asyncio.Task[None]] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._must_read = False
         self._watch: asyncio.Task[None] | None = None
         self._key_in_use = self._dead_key = ""
         self._events = EventWatch()
@@ -167,9 +174,11 @@ class Gateway:
     async def stop(self) -> None:
         """Close every socket and drop calls on their way."""
         self.shut = self.shut or "stopping"
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        ending = [task for task in (self._watch, self._reading) if task is not None]
+        for each in ending:
+            each.cancel()
+        if ending:
+            await asyncio.wait(ending)
         await self._orders.stop()
         await self._private.stop()
         if self._calls:
@@ -186,7 +195,7 @@ class Gateway:
     def call(self, request: VenueRequest) -> None:
         """Carry out one request; exactly one outcome is delivered for it. Orders and cancels leave with `flush`."""
         if self._silent_until_ns and self._host.clock.now_ns() < self._silent_until_ns:
-            self._not_sent(request, "the venue wants silence from this address")
+            self._not_sent(request, SILENCE)
             return
         if not isinstance(request, _GATHERED) or not self._orders.is_open:
             self._call_rest(request)
@@ -199,9 +208,13 @@ class Gateway:
 
     def flush(self) -> None:
         """Write what was gathered, in its order and in one go: signed before, checked last."""
-        if not self._gathered:
+        if not self._gathered or self._reading is not None:
             return
         gathered, self._gathered = self._gathered, []
+        if self._silent_until_ns and self._host.clock.now_ns() < self._silent_until_ns:
+            for request, _ in gathered:
+                self._not_sent(request, SILENCE)
+            return
         places = [request for request, _ in gathered if not isinstance(request, CancelOrder)]
         reason = self._last_check(min(request.venue_time_ns for request in places)) if places else ""
         if reason:
@@ -220,6 +233,22 @@ class Gateway:
             self._note_written(place, written_ns)
         while len(self._waiting) > WAITING_MAX:
             del self._waiting[next(iter(self._waiting))]
+
+    def read_first(self) -> None:
+        """The process was held up: nothing leaves before what the venue has said meanwhile, which lies in the sockets, is read."""
+        self._must_read = True
+        if self._reading is None:
+            self._reading = asyncio.get_running_loop().create_task(self._read(), name="read first")
+
+    async def _read(self) -> None:
+        rounds = 0
+        while self._must_read and rounds < READ_ROUNDS_MAX:
+            self._must_read = False
+            rounds += 1
+            await read_sockets()
+        self._must_read, self._reading = False, None
+        self._hear_others(self._host.clock.now_ns())
+        self.flush()
 
     def rehearse(self, requests: Sequence[Message]) -> None:
         """Make the bytes of imagined orders, look at everything that a real one is checked against last, and send them to ourselves.
@@ -325,6 +354,11 @@ class Gateway:
         task.add_done_callback(self._calls.discard)
 
     async def _ask(self, request: VenueRequest) -> None:
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+            if self._host.clock.now_ns() < self._silent_until_ns:
+                self._not_sent(request, SILENCE)
+                return
         if isinstance(request, PlaceOrder | AmendOrder):
             origin_ns = self._host.origin_ns
             outcome = await self._rest.send(request, last_check=lambda: self._check_and_note(request, origin_ns))
@@ -420,6 +454,7 @@ class Gateway:
         )
 
     async def _look(self) -> None:
+        self._hear_others(self._host.clock.now_ns())  # and what was told to the process before this one
         while True:
             await asyncio.sleep(PERIOD_S)
             now_ns = self._host.clock.now_ns()

@@ -68,6 +68,8 @@ SEGMENTS_MAX = 8
 """Segments kept; the oldest beyond it is deleted when a new one begins."""
 WAL_FRAMES_MAX = 8_192
 """Pages of 4 KiB in the log before it is made to begin anew."""
+STALL_NS = 50_000_000
+"""A write that took longer has held its process up: nothing was read from sockets meanwhile."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -103,6 +105,8 @@ class Journal:
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(record_types)
         self._encode = msgspec.msgpack.Encoder().encode
         self._failure: BaseException | None = None
+        self.stalls = 0
+        """Writes so far that took longer than `STALL_NS`."""
         kind = network_file_system(path.parent)
         if kind is not None:
             raise JournalError(f"{path.parent} is on a network file system ({kind}): put the state on a local disk")
@@ -210,9 +214,11 @@ class Journal:
         if self._failure is not None:
             raise JournalFailed(f"{self._segment}: an earlier write failed: {self._failure}") from self._failure
         encoded = [self._encode(record) for record in records]
+        began_ns = time.monotonic_ns()
         if self._ahead is None or not self._ahead.write(self._seq + 1, encoded):
             self.append_all(records)
             return
+        self._note_stall(began_ns)
         seq, values = self._seq, self._ahead_values
         for record in encoded:
             seq += 1
@@ -266,6 +272,7 @@ class Journal:
             JournalFailed: it could not be written.
         """
         self.settle()
+        began_ns = time.monotonic_ns()
         try:
             self._connection.execute("BEGIN")
             self._connection.execute("DELETE FROM snapshots")
@@ -275,6 +282,7 @@ class Journal:
         except (sqlite3.Error, OSError) as error:
             self._failure = error
             raise JournalFailed(f"{self._segment}: the snapshot could not be written: {error}") from error
+        self._note_stall(began_ns)
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
         """The newest snapshot and the number of the last record in it; read on from the next.
@@ -338,6 +346,7 @@ class Journal:
         """Write rows, those appended ahead among them."""
         if self._failure is not None:
             raise JournalFailed(f"{self._segment}: an earlier write failed: {self._failure}") from self._failure
+        began_ns = time.monotonic_ns()
         try:
             self._cursor.execute(_insert(len(values) // ROW_VALUES), values)
         except (sqlite3.Error, OSError) as error:
@@ -349,6 +358,11 @@ class Journal:
             self._ahead_values = []
             assert self._ahead is not None
             self._ahead.clear()
+        self._note_stall(began_ns)
+
+    def _note_stall(self, began_ns: int) -> None:
+        if time.monotonic_ns() - began_ns > STALL_NS:
+            self.stalls += 1
 
     def _take_ahead(self) -> None:
         """Bring into the database what a former owner had only ahead of it."""

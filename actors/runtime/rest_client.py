@@ -24,11 +24,21 @@ from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.values import Instrument
 from protocols.venue import AnyOutcome, NotSent, OutcomeUnknown, Throttled, Usage, VenueRequest
 
+READ_TURNS = 8
+"""Turns of the loop after which an answer that lay in a socket is read to its end: one to read it, some for the HTTP client's layers."""
+
 CONNECTIONS_MAX = 16
 IDLE_CONNECTION_S = 60.0
 
 LastCheck = Callable[[], str]
 """Asked in the moment before the first byte leaves: "" lets it go, a reason stops it (the order manager's stop file)."""
+
+
+async def read_sockets() -> None:
+    """Return when what lies in the process's sockets is read: after a time in which it was held up the venue may have forbidden what
+    comes next."""
+    for _ in range(READ_TURNS):
+        await asyncio.sleep(0)
 
 
 class RestError(Exception):
@@ -115,6 +125,7 @@ class RestClient:
         call = self._requests.build(request)
         if call.needs_key and not self._has_key:
             return self._not_sent(request, "this process has no API key")
+        await read_sockets()
         silence = self._must_be_silent(call.cost.weight)
         if silence:
             return self._not_sent(request, silence)

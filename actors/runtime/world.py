@@ -197,6 +197,10 @@ class World:
         """The epoch of an actor's present or last incarnation; 0 before its first."""
         return self._inhabitants[name].epoch
 
+    def is_held_up(self, name: str) -> bool:
+        """Whether an actor waits for its disk, so that what comes now is handled later."""
+        return self._inhabitants[name].busy_until_ns > self.now_ns
+
     def journal_of(self, name: str) -> list[Message]:
         """What an actor has journaled over all its incarnations."""
         return self._inhabitants[name].journal

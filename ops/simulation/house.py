@@ -149,6 +149,7 @@ class House:
             self.venue.connect_market_data(name, symbols, self.settings.venue.book_stream)
         elif spec.role == "order_manager":
             self.venue.connect_orders(name, symbols)
+            self.venue.pass_on_silence(name)
             self._watch_key(name, epoch)
         elif spec.role == "risk_monitor":
             self.venue.connect_eyes(name, symbols)

@@ -30,6 +30,7 @@ from actors.order_manager.event_watch import EventWatch
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
 from ops.simulation.read_lag import ReadLag
+from ops.simulation.silences import Silences
 from ops.simulation.sockets import MARKET, ORDERS, PRIVATE, PUBLIC, RECONNECT_NS, WIRE_DELAY_NS, Sockets
 from ops.simulation.strangers import Stranger
 from ops.simulation.venue_acts import VenueActs
@@ -54,6 +55,7 @@ from protocols.venue import (
     OrderUpdate,
     OutcomeUnknown,
     PlaceOrder,
+    Throttled,
     Usage,
     UserStreamExpired,
     VenueRequest,
@@ -66,6 +68,9 @@ ACCOUNT = "main"
 
 HURRIED_STEP_MS = 500
 """Step of the market while something is imposed on it."""
+
+LEDGER_NS = 1_000_000
+"""After so long a process has read what its address was told before it began."""
 
 JITTER_NS_MAX = 1_000_000
 """A request and its answer take up to so much longer than the wire's delay: requests may overtake each other."""
@@ -122,6 +127,7 @@ class VenuePort:
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
     rate_limits: RateLimits = field(init=False)
+    _silences: Silences = field(default_factory=Silences)
     _acts: VenueActs = field(init=False)
     _lag: ReadLag = field(init=False)
     _requests: RestRequests = field(init=False)
@@ -184,6 +190,22 @@ class VenuePort:
         """Open the order socket of an actor; its private stream follows when it learns the key."""
         self._private[actor] = _Private(frozenset(symbols))
         self.sockets.open(actor, ORDERS)
+
+    def pass_on_silence(self, actor: str) -> None:
+        """What the process of that name before this one was told is in the address ledger, and its gateway passes it on."""
+        until_ns = self._silences.until_ns(actor)
+        if until_ns > self.world.now_ns:
+            told = Throttled(
+                request_id=0,
+                received_ns=self.world.now_ns,
+                usage=Usage(),
+                retry_at_ns=until_ns,
+                banned=False,
+                orders_only=False,
+                venue_code=0,
+                text="told to a process of this address",
+            )
+            self.world.tell(actor, told, LEDGER_NS)
 
     def connect_eyes(self, actor: str, symbols: list[str]) -> None:
         """An actor that only looks: its private stream follows when it learns the key."""
@@ -279,9 +301,14 @@ class VenuePort:
         """Carry out a venue request of a core."""
         assert isinstance(request, VenueRequest)
         by_socket = isinstance(request, PlaceOrder | AmendOrder | CancelOrder) and self.sockets.is_up(actor, ORDERS)
-        fate = self.faults.fate(actor, request, now_ns)
-        asked = _Asked(actor, self.world.epoch_of(actor), request, now_ns, fate, by_socket)
+        epoch = self.world.epoch_of(actor)
+        is_silent = self._silences.stops(actor, epoch, now_ns)
+        fate = self.faults.fate(actor, request, now_ns) if not is_silent else Fate()
+        asked = _Asked(actor, epoch, request, now_ns, fate, by_socket)
         self._waiting[actor, asked.epoch, request.request_id] = asked
+        if is_silent:
+            self._answer(asked, NotSent(**self._head(request), reason="the venue wants silence from this address"))
+            return
         if self.stop_file and isinstance(request, PlaceOrder | AmendOrder):
             self._answer(asked, NotSent(**self._head(request), reason="the stop file is there"))
             return
@@ -411,6 +438,9 @@ class VenuePort:
                 self._wires,
                 asked.sent_ns,
             )
+            if isinstance(outcome, Throttled) and not outcome.orders_only:
+                held_up = self.world.is_held_up(asked.actor)
+                self._silences.tell(asked.actor, asked.epoch, outcome.retry_at_ns, is_unread=held_up)
             if asked.fate.lag_ns:
                 outcome = self._lag.apply(asked.request, outcome, venue_ns, asked.fate.lag_ns)
             if self._is_answer(asked, outcome):

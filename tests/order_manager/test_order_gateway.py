@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from aiohttp import WSMsgType, web
 from eventually import until
 from order_manager_rig import BTC, spec
 
-from actors.order_manager.gateway import BAD_FRAMES_MAX, DECISION_AGE_NS_MAX, Gateway
+from actors.order_manager.gateway import BAD_FRAMES_MAX, DECISION_AGE_NS_MAX, SILENCE, Gateway
 from actors.order_manager.latency import Histogram
 from actors.runtime.clock import BootClock
 from actors.runtime.stop_file import StopFile
@@ -40,6 +41,7 @@ from protocols.venue import (
     SetCountdown,
     StreamChanged,
     StreamHeard,
+    Throttled,
     UserStreamExpired,
     VenueRequest,
 )
@@ -457,6 +459,50 @@ async def test_a_stop_file_holds_back_the_orders_of_a_message_and_lets_its_cance
     await until(lambda: len(setup.venue.frames) == 1)
     assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel"]
     assert [outcome.request_id for outcome in setup.host.of(NotSent)] == [7]
+
+
+async def test_after_the_disk_held_the_process_up_an_answer_that_lies_in_a_socket_is_read_before_anything_leaves(
+    setup: Setup,
+) -> None:
+    await setup.up()
+    setup.venue.mute = True
+    setup.call(setup.cancel(6))
+    await until(lambda: len(setup.venue.frames) == 1)
+    throttle = {"id": setup.venue.frames[0]["id"], "status": 429, "error": {"code": -1003, "msg": "Too many requests."}}
+    await setup.venue.order_sockets[0].send_str(json.dumps(throttle))
+    setup.gateway.read_first()
+    setup.call(setup.cancel(7), setup.place(8))
+    setup.gateway.call(QueryOpenOrders(request_id=9, instrument_id=BTC, venue_time_ns=10**18))
+    assert setup.host.of(Throttled) == []
+    await until(lambda: len(setup.host.of(NotSent)) == 3)
+    assert [outcome.request_id for outcome in setup.host.of(Throttled)] == [6]
+    assert {(one.request_id, one.reason) for one in setup.host.of(NotSent)} == {
+        (number, SILENCE) for number in (7, 8, 9)
+    }
+    assert (len(setup.venue.frames), setup.venue.calls) == (1, [])
+
+
+async def test_after_the_disk_held_the_process_up_requests_leave_where_nothing_was_said_meanwhile(setup: Setup) -> None:
+    await setup.up()
+    setup.gateway.read_first()
+    setup.call(setup.cancel(7), setup.place(8))
+    assert setup.venue.frames == []
+    await until(lambda: len(setup.venue.frames) == 2)
+    assert [frame["method"] for frame in setup.venue.frames] == ["order.cancel", "order.place"]
+
+
+async def test_a_disk_that_holds_every_turn_up_does_not_hold_cancels_back_for_ever(setup: Setup) -> None:
+    await setup.up()
+    setup.call(setup.cancel(7))
+    await until(lambda: len(setup.venue.frames) == 1)
+    turns = 0
+    setup.gateway.read_first()
+    setup.call(setup.cancel(8))
+    while len(setup.venue.frames) == 1:
+        turns += 1
+        setup.gateway.read_first()
+        await asyncio.sleep(0)
+        assert turns < 1_000
 
 
 async def test_nothing_of_rehearsed_orders_reaches_the_venue_or_is_remembered(setup: Setup) -> None:

@@ -11,6 +11,7 @@ from order_manager_rig import MID, MS, SECOND, Rig, settings, spec
 
 from actors.order_manager import actor as order_manager_shell
 from actors.order_manager.actor import OrderManagerActor
+from actors.runtime import journal as journal_file
 from actors.runtime.journal import Journal, JournalError, JournalFailed, segments
 from actors.runtime.state_dir import StateDir
 from protocols.arithmetic.sequences import era_begins_after
@@ -53,11 +54,17 @@ class FakeHost:
 class FakeGateway:
     def __init__(self) -> None:
         self.shut = ""
-        self.calls: list[Message] = []
+        self.calls: list[Message | str] = []
         self.cancelled: list[str] = []
 
     def call(self, request: Message) -> None:
         self.calls.append(request)
+
+    def read_first(self) -> None:
+        self.calls.append("read first")
+
+    def flush(self) -> None:
+        self.calls.append("flush")
 
     def cancel_now(self, request: Any) -> bool:
         self.cancelled.append(request.client_order_id)
@@ -201,6 +208,23 @@ def broken(journal: Journal | None, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(journal, "append", fail)
     monkeypatch.setattr(journal, "append_all", fail)
+
+
+async def test_after_a_write_that_held_the_process_up_the_venues_answers_are_read_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor, _, gateway = await started(tmp_path)
+    record = EpochBegan(epoch=7, began_ns=0, venue_time_ns=0)
+    actor.append(record)
+    actor.carried_out()
+    assert gateway.calls == ["flush"]
+    monkeypatch.setattr(journal_file, "STALL_NS", -1)
+    actor.append(record)
+    monkeypatch.undo()
+    actor.carried_out()
+    actor.carried_out()
+    assert gateway.calls == ["flush", "read first", "flush", "flush"]
+    await actor.stop()
 
 
 async def test_when_the_journal_fails_everything_is_cancelled_from_memory_and_the_process_ends(

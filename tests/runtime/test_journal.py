@@ -312,6 +312,16 @@ def test_every_record_of_the_journal_has_its_place_in_it() -> None:
     assert kinds - {Message} <= set(get_args(AnyRecord))
 
 
+@pytest.mark.parametrize(("stall_ns", "stalls"), [(-1, 2), (10**12, 0)])
+def test_writes_that_held_the_process_up_are_counted(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, stall_ns: int, stalls: int
+) -> None:
+    monkeypatch.setattr(journal_module, "STALL_NS", stall_ns)
+    journal.append(not_sent("a"))
+    journal.append_all([not_sent("b"), not_sent("c")])
+    assert journal.stalls == stalls
+
+
 def test_a_sync_that_hangs_is_seen_to_be_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, let_go = threading.Event(), threading.Event()
 

@@ -304,6 +304,27 @@ async def test_silence_that_the_venue_told_one_process_is_kept_by_every_process_
     assert unasked.asked == []
 
 
+async def test_an_answer_that_lies_in_the_socket_is_read_before_the_next_call_leaves(tmp_path: Path) -> None:
+    """As after a time in which the process was held up: both are due in the same turn of the loop."""
+    ledger = AddressLedger(tmp_path / "ledger", "inventory")
+    second: list[asyncio.Task[object]] = []
+
+    class Throttling(Script):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answer_of("418 I'm a teapot", '{"code":-1003,"msg":"banned"}', "Retry-After: 7"))
+            second.append(asyncio.create_task(client.send(QueryTime(request_id=2))))
+            await reader.read()
+            writer.close()
+
+    script = Throttling()
+    async with client_of(script, ledger=ledger) as client:
+        assert isinstance(await client.send(QueryTime(request_id=1)), Throttled)
+        outcome = await second[0]
+    assert isinstance(outcome, NotSent) and "silence" in outcome.reason
+    assert len(script.asked) == 1
+
+
 async def test_who_has_no_orders_leaves_the_rest_of_the_weight_to_those_who_have(tmp_path: Path) -> None:
     ledger = AddressLedger(tmp_path / "ledger", "market_data-0")
     script = Script(answer_of("200 OK", '{"serverTime":1700000000000}', "X-MBX-USED-WEIGHT-1M: 1680"))
