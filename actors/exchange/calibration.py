@@ -60,10 +60,10 @@ LEVELS = 200
 FRESH_S = (0.03, 0.08)
 """After a move: when its new touch is looked at."""
 
-ROUNDS = 6
-SEEDS = range(1, 9)
+ROUNDS, SEEDS_A_ROUND = 12, 8
+"""Each round draws seeds that no round before it saw: what one set of runs shows by chance, the others do not."""
+
 RUN_S = 480
-LAST_SEEDS = range(1_001, 1_009)
 START_NS = 1_700_000_000_000_000_000
 AHEAD_LEAST, SPREAD_MOST = 0.02, 1.2
 SCALE_LEAST, SCALE_MOST = 0.5, 2.0
@@ -104,7 +104,8 @@ def calibrate(tape: Tape, contract: Contract, fitted_on: str, say: Say) -> Marke
     recorded = markouts(tape)
     touch_lots, withdrawn = float(tape.depth.lots[0] / tape.depth.samples), withdrawn_share(tape)
     for number in range(1, ROUNDS + 1):
-        tapes = synthetic_tapes(model, contract, SEEDS, RUN_S)
+        seeds = range(1 + (number - 1) * SEEDS_A_ROUND, 1 + number * SEEDS_A_ROUND)
+        tapes = synthetic_tapes(model, contract, seeds, RUN_S)
         found = pooled_markouts(tapes)
         standing = float(np.mean([each.depth.lots[0] / each.depth.samples for each in tapes]))
         volatility = float(np.mean([_mean_volatility_bps(each) for each in tapes]))
@@ -119,10 +120,7 @@ def calibrate(tape: Tape, contract: Contract, fitted_on: str, say: Say) -> Marke
             f"depth at the touch x {touch:.3f}, what comes and goes there x {changes:.3f}, unequal paces x {unequal:.3f}"
         )
         model = _adjusted(model, length, ahead, touch, changes, unequal)
-    tapes = synthetic_tapes(model, contract, LAST_SEEDS, tape.seconds)
-    length = (_mean_volatility_bps(tape) / float(np.mean([_mean_volatility_bps(each) for each in tapes]))) ** 0.5
-    say(f"a last look with other seeds: moves x {length:.3f}")
-    return rounded(_adjusted(model, length, 1.0, 1.0, 1.0, 1.0))
+    return rounded(model)
 
 
 def first_fit(tape: Tape, contract: Contract, fitted_on: str) -> MarketModel:
@@ -371,5 +369,5 @@ def _clustering(tape: Tape) -> float:
 
 
 def _limited(scale: float, number: int) -> float:
-    """Part of a correction, the less the later the round: runs of minutes differ by chance, and so their average counts."""
-    return float(min(max(scale, SCALE_LEAST), SCALE_MOST) ** (1 / number))
+    """Part of a correction: all of it in the first two rounds, then so much that what each round but the first asked for counts alike."""
+    return float(min(max(scale, SCALE_LEAST), SCALE_MOST) ** (1 / max(1, number - 1)))

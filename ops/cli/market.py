@@ -33,7 +33,7 @@ def calibrate(
 ) -> None:
     """Fit a model of a recorded market, write it, and print how close the synthetic market comes.
 
-    Takes a minute or two. The file is for --model.
+    Takes some minutes. The file is for --model.
     """
     from actors.exchange.calibration import calibrate
     from actors.exchange.market_model import encode
