@@ -63,6 +63,7 @@ UNUSABLE = {"metrics": "it holds no market"}
 _BAR_NAME = re.compile(r"-\d+[smh]-")
 _LONG_BAR_NAME = re.compile(r"-\d+(d|w|mo)-")
 BAR_MS_MAX = 3_600_000
+COLUMNS_SHOWN, COLUMN_CHARS_SHOWN = 4, 30
 
 
 class Dump(NamedTuple):
@@ -75,8 +76,8 @@ class Dump(NamedTuple):
     has_header: bool
 
 
-def recognise(name: str, first_row: Row) -> Dump | str | None:
-    """What a CSV file is by its first row and its name; a sentence when it is a dump that cannot be played, None when it is no dump."""
+def recognise(name: str, first_row: Row) -> Dump | str:
+    """What a CSV file is by its first row and its name; why it cannot be played when it cannot."""
     parts = name.split("-")
     symbol = parts[0].upper()
     for kind, reason in UNUSABLE.items():
@@ -94,7 +95,9 @@ def recognise(name: str, first_row: Row) -> Dump | str | None:
         named = f"-{kind}-" in name or (kind == "klines" and _BAR_NAME.search(name) is not None)
         if named and len(first_row) >= len(order) - 1 and first_row[0].isdigit():
             return Dump("binance", kind, symbol, {column: index for index, column in enumerate(order)}, False)
-    return None
+    shown = ", ".join(column[:COLUMN_CHARS_SHOWN] for column in first_row[:COLUMNS_SHOWN])
+    more = ", ..." if len(first_row) > COLUMNS_SHOWN else ""
+    return f"its columns ({shown}{more}) are none of a known dump of Binance or Tardis"
 
 
 def lines(dump: Dump, rows: Iterable[Row], *, opens_book: bool) -> Iterator[tuple[int, bytes]]:

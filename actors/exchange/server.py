@@ -104,7 +104,7 @@ class VenueServer:
         self.port = 0
         self._frames: Iterator[Frame] | None = None
         self._next_frame: Frame | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._next_turn: asyncio.Handle | None = None
         self._turning = False
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._by_stream: dict[str, set[Subscriber]] = {}
@@ -168,9 +168,9 @@ class VenueServer:
 
     async def stop(self) -> None:
         """Close every connection, write the last records, release the ledger."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
         if isinstance(self._source, FollowedSource):
             await self._source.feed.stop()
         for subscriber in list(self._subscribers):
@@ -235,17 +235,23 @@ class VenueServer:
             return
         finally:
             self._turning = False
-        self._plan_next_turn()
+        if frames:
+            self._plan_next_turn()
+        else:  # behind the market: sockets are looked at between two turns, and nothing is waited for
+            self._plan(asyncio.get_running_loop().call_soon(self._turn))
 
     def _plan_next_turn(self) -> None:
         due_ns = self.exchange.next_due_ns
         if self._next_frame is not None:
             due_ns = self._next_frame.at_ns if due_ns is None else min(due_ns, self._next_frame.at_ns)
         wait_s = TURN_S_MAX if due_ns is None else (due_ns - self.now_ns()) / 1e9
-        if self._timer is not None:
-            self._timer.cancel()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(min(max(wait_s, TURN_S_MIN), TURN_S_MAX), self._turn)
+        self._plan(loop.call_later(min(max(wait_s, TURN_S_MIN), TURN_S_MAX), self._turn))
+
+    def _plan(self, turn: asyncio.Handle) -> None:
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+        self._next_turn = turn
 
     def _hand_out(self, output: Output) -> None:
         if output.records and self._ledger is not None:

@@ -332,7 +332,7 @@ class CaptureSource:
         opens_book = not any("incremental_book_L2" in each.name for each in self._files)
         try:
             with open_csv(file) as (dump, rows):
-                assert not isinstance(dump, str | None)
+                assert not isinstance(dump, str)
                 for number, (received_ns, body) in enumerate(
                     csv_dumps.lines(dump, rows, opens_book=opens_book), start=1
                 ):
@@ -449,7 +449,7 @@ def is_csv(file: Path) -> bool:
 
 
 @contextmanager
-def open_csv(file: Path) -> Iterator[tuple[csv_dumps.Dump | str | None, Iterator[csv_dumps.Row]]]:
+def open_csv(file: Path) -> Iterator[tuple[csv_dumps.Dump | str, Iterator[csv_dumps.Row]]]:
     """What a CSV file is, and its rows without the header."""
     with ExitStack() as stack:
         if file.name.endswith(".zip"):
@@ -468,9 +468,7 @@ def _why_no_dump(file: Path) -> str | None:
     """Why a CSV file cannot be played; None when it can."""
     try:
         with open_csv(file) as (dump, _):
-            if isinstance(dump, str):
-                return dump
-            return None if dump is not None else "its columns are none of a known dump"
+            return dump if isinstance(dump, str) else None
     except (*UNREADABLE, IndexError) as error:
         return f"it cannot be read: {error}"
 

@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from actors.exchange.frames import Frame
 from actors.exchange.server import DEMO_KEY, DEMO_SECRET, VenueServer, demo_credentials
 from actors.exchange.sources import CaptureSource, SourceReport
 from configs.schema import ExchangeSettings
+from ops.bench.venue_frames import StreamReader
 
 SECONDS = 4.0
 WARM_S = 0.5
@@ -35,12 +36,12 @@ IN_FLIGHT = 8
 """Requests under way on each socket of the WebSocket API; on REST it is one a connection, of as many."""
 
 SYMBOL = "BTCUSDC"
-STREAMS = "/".join(
-    f"{symbol}@{kind}" for symbol in ("btcusdt", "ethusdt") for kind in ("bookTicker", "depth@0ms", "trade")
-)
 ANY_NUMBER = 10_000_000
 HASTE = 1_000
 """How many times faster than it was recorded the market comes: faster than any venue here can serve it."""
+
+HASTY_FRAMES = 200_000
+"""As many as are served in the time that is measured, or fewer: then the clock stops with the last one."""
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -72,9 +73,13 @@ class Watch:
 
     def rate(self) -> Rate:
         """Of what was done since the beginning."""
-        count, at, core_s = self._begun
+        count, at, _ = self._begun
         done = self.count - count
-        return Rate(done / (time.monotonic() - at), done / (self._core_s() - core_s))
+        return Rate(done / (time.monotonic() - at), done / self.core_s())
+
+    def core_s(self) -> float:
+        """The venue's processor time since the beginning."""
+        return self._core_s() - self._begun[2]
 
     def _core_s(self) -> float:
         times = self._process.cpu_times()
@@ -90,15 +95,20 @@ class HastySource:
         self.contracts = self._capture.contracts
         self.report = SourceReport()
         self.name = self._capture.name
+        self._recorded: list[Frame] = []
+        self._began_ns = 0
 
     def opening(self, now_ns: int) -> list[Frame]:
-        """The first books."""
-        return self._capture.opening(now_ns)
+        """The first books. What comes after them is read now, so that reading takes none of the time that is measured."""
+        books = self._capture.opening(now_ns)
+        self._began_ns = now_ns
+        self._recorded = list(itertools.islice(self._capture.frames(now_ns), HASTY_FRAMES))
+        return books
 
     def frames(self, start_ns: int) -> Iterator[Frame]:
-        """The capture, read beforehand, `HASTE` times faster."""
-        recorded = list(itertools.islice(self._capture.frames(start_ns), 200_000))
-        return iter([frame._replace(at_ns=start_ns + (frame.at_ns - start_ns) // HASTE) for frame in recorded])
+        """The capture in a loop, `HASTE` times faster."""
+        for frame in self._recorded:
+            yield frame._replace(at_ns=start_ns + (frame.at_ns - self._began_ns) // HASTE)
 
 
 def measure_venue(capture: Path) -> VenueRates:
@@ -106,8 +116,8 @@ def measure_venue(capture: Path) -> VenueRates:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[0]})
     try:
-        ws_api = _measured(_settings(), cores[-1], _ws_api)
-        rest = _measured(_settings(), cores[-1], _rest)
+        ws_api = _measured(_settings(), cores[-1], lambda port, watch: uvloop.run(_ws_api(port, watch)))
+        rest = _measured(_settings(), cores[-1], lambda port, watch: uvloop.run(_rest(port, watch)))
         frames = _measured(_settings(source=str(capture), symbols=()), cores[-1], _subscriber)
     finally:
         os.sched_setaffinity(0, cores)
@@ -132,7 +142,7 @@ def _settings(**changes: Any) -> ExchangeSettings:
     return ExchangeSettings.model_validate(wide | changes)
 
 
-def _measured(settings: ExchangeSettings, core: int, load: Callable[[int, Watch], Coroutine[Any, Any, Rate]]) -> Rate:
+def _measured(settings: ExchangeSettings, core: int, load: Callable[[int, Watch], Rate]) -> Rate:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     with tempfile.TemporaryDirectory() as folder:
         kept = settings.model_copy(update={"ledger": str(Path(folder) / "ledger.jsonl")})
@@ -140,7 +150,7 @@ def _measured(settings: ExchangeSettings, core: int, load: Callable[[int, Watch]
         venue.start()
         try:
             port = ours.recv()
-            return uvloop.run(load(port, Watch(psutil.Process(venue.pid))))
+            return load(port, Watch(psutil.Process(venue.pid)))
         finally:
             ours.send(None)
             venue.join(10)
@@ -240,43 +250,15 @@ async def _rest(port: int, watch: Watch) -> Rate:
     return watch.rate()
 
 
-async def _subscriber(port: int, watch: Watch) -> Rate:
-    """Frames are counted by their heads, so that the reader costs little."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
-    writer.write(
-        f"GET /public/stream?streams={STREAMS} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    pending = await reader.read(1 << 20)
+def _subscriber(port: int, watch: Watch) -> Rate:
+    reader = StreamReader(port)
+    reader.subscribe()
     watch.begin()
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        count, used = _count_frames(pending)
-        watch.count += count
-        try:
-            pending = pending[used:] + await asyncio.wait_for(reader.read(1 << 20), SECONDS)
-        except TimeoutError:
-            break
-    found = watch.rate()
-    writer.close()
-    return found
-
-
-def _count_frames(data: bytes) -> tuple[int, int]:
-    """How many whole frames of a server begin here, and the bytes that they take."""
-    count = place = 0
-    while len(data) >= place + 10:
-        length, head = data[place + 1], 2
-        if length == 126:
-            length, head = int.from_bytes(data[place + 2 : place + 4]), 4
-        elif length == 127:
-            length, head = int.from_bytes(data[place + 2 : place + 10]), 10
-        if len(data) < place + head + length:
-            break
-        place += head + length
-        count += 1
-    return count, place
+    took_s = reader.read_for(SECONDS)
+    core_s = watch.core_s()
+    reader.close()
+    frames = reader.checked_frames()
+    return Rate(frames / took_s, frames / core_s)
 
 
 if __name__ == "__main__":

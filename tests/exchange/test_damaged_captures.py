@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,47 @@ def test_other_formats_are_refused_in_one_clear_sentence(tmp_path: Path, name: s
     assert name in str(refused.value)
 
 
-@pytest.mark.parametrize("folder", ["data/lasota-trx-20250304", "data/lean-minute-20221213", "data/payloads-gct"])
-def test_recorded_data_of_other_formats_is_refused_too(folder: str) -> None:
-    with pytest.raises(SourceError):
-        list_symbols(shared_path(folder))
+FOLDERS_OF_OTHER_FORMATS = (
+    "lasota-trx-20250304",
+    "lean-minute-20221213",
+    "payloads-gct",
+    "payloads-binance-net",
+    "payloads-tardis-node",
+    "metacodi-sequences",
+    "user-events-and-errors",
+    "ccxt-cases",
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS_OF_OTHER_FORMATS)
+def test_recorded_data_of_other_formats_is_refused_with_what_is_expected(folder: str) -> None:
+    path = shared_path(f"data/{folder}")
+    with pytest.raises(SourceError) as refused:
+        list_symbols(path)
+    assert str(refused.value).startswith(f"{path}: no recorded market stream recognised")
+    assert "expected a CSV dump of Binance or Tardis, or lines of" in str(refused.value)
+
+
+def test_each_recorded_csv_is_refused_with_the_columns_that_it_has() -> None:
+    """None of them is a dump of Binance or Tardis: bars and rates of another platform, rows that somebody flattened."""
+    root = shared_path("data")
+    files = [file for file in sorted(root.rglob("*")) if file.name.endswith((".csv", ".csv.gz", ".zip"))]
+    assert len(files) >= 30
+    for file in files:
+        with pytest.raises(SourceError) as refused:
+            list_symbols(file)
+        assert re.fullmatch(
+            rf"{re.escape(file.name)}: no recorded market stream recognised: its columns \(.+\) are none of a known dump "
+            r"of Binance or Tardis",
+            str(refused.value),
+        ), str(refused.value)
+
+
+def test_nothing_recorded_is_neither_played_nor_refused_by_name() -> None:
+    """Whoever adds a folder of data says here, or among the captures, what it is."""
+    captures = {"usdm-btc-eth-20240718", "usdm-btc-20230404", "cryptofeed-usdm-20210722"}
+    found = {folder.name for folder in shared_path("data").iterdir() if folder.is_dir()}
+    assert found == captures | set(FOLDERS_OF_OTHER_FORMATS)
 
 
 def test_a_line_without_end_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
