@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors.risk_monitor.derived import Derived
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.levels import Verdict
 from actors.risk_monitor.memory import AgreedAccount, AgreedSymbol
@@ -19,7 +20,7 @@ from protocols.effects import Call, Effect
 from protocols.key_permissions import KeyPermissions, reading_key_faults, trading_key_faults
 from protocols.messages.alerts import AlertCode
 from protocols.messages.risk import RiskLevel
-from protocols.values import Instrument, InstrumentId, symbol_of
+from protocols.values import Instrument, InstrumentId
 from protocols.venue import (
     AccountConfigAnswered,
     AnyOutcome,
@@ -68,6 +69,7 @@ class AccountRules:
     def __init__(self, instruments: Iterable[Instrument], settings: Settings) -> None:
         self._instruments = {one.instrument_id: one for one in instruments}
         self._expected = settings.account
+        self._differences_of = {i: Derived(self._differences) for i in self._instruments}
         self._turn = 0
         eyes = settings.risk.eyes
         minute_ns = eyes.symbol_config_ms * _MS
@@ -200,7 +202,8 @@ class AccountRules:
     @property
     def has_unlisted(self) -> bool:
         """Whether some symbol does not trade, or in another way than it was loaded."""
-        return any(self._of_listing(instrument_id) for instrument_id in self._instruments)
+        listed = self._listed
+        return listed is not None and any(_of_listing(own, listed.get(i)) for i, own in self._instruments.items())
 
     def hasten(self) -> None:
         """The account was changed: look now."""
@@ -215,10 +218,8 @@ class AccountRules:
     def verdicts(self, subject: str) -> list[Verdict]:
         """What differs of a symbol, by its instrument id, or of the account."""
         if subject != ACCOUNT:
-            texts = self._of_symbol(InstrumentId(subject))
-            return [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
-        texts = [*self._of_account(), *self._of_keys()]
-        found = [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
+            return _halting(self._of_symbol(InstrumentId(subject)))
+        found = _halting([*self._of_account(), *self._of_keys()])
         return [*found, *(Verdict(RiskLevel.RESTRICTED, text, passing=True) for text in self._silent_keys())]
 
     def _question(self, kind: type[VenueRequest], venue_time_ns: int) -> VenueRequest:
@@ -269,14 +270,34 @@ class AccountRules:
             if at_ns and self._now_ns - at_ns > KEY_SILENCE_NS_MAX
         ]
 
-    def _of_symbol(self, instrument_id: InstrumentId) -> list[str]:
-        symbol, now = symbol_of(instrument_id), self._now[instrument_id]
-        first = self.agreed.symbols.get(instrument_id, _UNSEEN)
-        texts = self._of_listing(instrument_id)
-        margin_type = self._margin_types.get(instrument_id, "")
+    def _of_symbol(self, instrument_id: InstrumentId) -> tuple[str, ...]:
+        listed = self._listed
+        return self._differences_of[instrument_id].of(
+            self._instruments[instrument_id],
+            listed is not None,
+            listed.get(instrument_id) if listed is not None else None,
+            self._now[instrument_id],
+            self.agreed.symbols.get(instrument_id, _UNSEEN),
+            self._margin_types.get(instrument_id, ""),
+            self._quantiles.get(instrument_id, 0),
+        )
+
+    def _differences(
+        self,
+        own: Instrument,
+        is_listing_known: bool,
+        report: ListingReport | None,
+        now: AgreedSymbol,
+        first: AgreedSymbol,
+        margin_type: str,
+        quantile: int,
+    ) -> tuple[str, ...]:
+        """What differs of a symbol, from everything that is known of it now and from what was `first` agreed to."""
+        symbol = own.symbol
+        texts = _of_listing(own, report) if is_listing_known else []
         if margin_type and margin_type.upper() not in ("CROSSED", "CROSS"):
             texts.append(f"{symbol} is in {margin_type.lower()} margin: set cross margin at the venue")
-        quantile, quantile_max = self._quantiles.get(instrument_id, 0), self._expected.adl_quantile_max
+        quantile_max = self._expected.adl_quantile_max
         if quantile_max is not None and quantile > quantile_max:
             place = f"{symbol} is in place {quantile} of the queue of auto-deleveraging"
             texts.append(
@@ -306,24 +327,26 @@ class AccountRules:
             texts.append(
                 f"the leverage brackets of {symbol} were changed: check its limits, then resume to accept them"
             )
-        return texts
+        return tuple(texts)
 
-    def _of_listing(self, instrument_id: InstrumentId) -> list[str]:
-        if self._listed is None:
-            return []
-        symbol, report = symbol_of(instrument_id), self._listed.get(instrument_id)
-        if report is None:
-            return [f"{symbol} is listed no more: close its position by hand and take it out of symbols"]
-        if report.status != _TRADING:
-            return [f"{symbol} is {report.status}, not TRADING: wait, or take it out of symbols"]
-        own = self._instruments[instrument_id]
-        if report.instrument is None:
-            return [f"the filters of {symbol} cannot be understood ({report.text}): take it out of symbols"]
-        if msgspec.structs.replace(report.instrument, version=own.version) != own:
-            return [
-                f"the tick or lot of {symbol} was changed: restart the system (raymaker down, then up), which converts what it holds"
-            ]
-        return []
+
+def _halting(texts: Iterable[str]) -> list[Verdict]:
+    return [Verdict(RiskLevel.HALTED, text, AlertCode.ACCOUNT_DIFFERS, passing=True) for text in texts]
+
+
+def _of_listing(own: Instrument, report: ListingReport | None) -> list[str]:
+    symbol = own.symbol
+    if report is None:
+        return [f"{symbol} is listed no more: close its position by hand and take it out of symbols"]
+    if report.status != _TRADING:
+        return [f"{symbol} is {report.status}, not TRADING: wait, or take it out of symbols"]
+    if report.instrument is None:
+        return [f"the filters of {symbol} cannot be understood ({report.text}): take it out of symbols"]
+    if msgspec.structs.replace(report.instrument, version=own.version) != own:
+        return [
+            f"the tick or lot of {symbol} was changed: restart the system (raymaker down, then up), which converts what it holds"
+        ]
+    return []
 
 
 def _over(before: AgreedSymbol, now: AgreedSymbol) -> AgreedSymbol:

@@ -67,6 +67,11 @@ class Board:
         """Whether a threshold was crossed, either way, since `verdicts` was last asked."""
         return self._crossed
 
+    @property
+    def is_within(self) -> bool:
+        """Whether every value that is judged is within its thresholds."""
+        return not self._bands
+
     def verdicts(self) -> list[Verdict]:
         """What speaks against the subject, with the present values."""
         if self._bands or self._crossed:

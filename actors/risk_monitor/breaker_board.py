@@ -15,6 +15,9 @@ from protocols.values import InstrumentId
 
 _MS = 1_000_000
 
+_Named = tuple[str, str, Breaker]
+"""A breaker with its name for people, and the name on file of the number that opens it."""
+
 
 class _SymbolBreakers:
     def __init__(self, settings: BreakerSettings) -> None:
@@ -24,10 +27,7 @@ class _SymbolBreakers:
         self.liquidity = Breaker(settings.thin_books_max, window_ns, timeout_ns, settings.trial_orders)
         self.mid = 0.0
         self.has_jumped = False
-
-    def named(self) -> tuple[tuple[str, str, Breaker], ...]:
-        """Each breaker by its name for people, and the name on file of the number that opens it."""
-        return (
+        self.named: tuple[_Named, ...] = (
             ("price jumps", "price_jump", self.jumps),
             ("price gaps", "price_gap", self.gaps),
             ("liquidity", "depth_ratio", self.liquidity),
@@ -42,6 +42,10 @@ class BreakerBoard:
         timeout_ns = settings.timeout_ms * _MS
         self._api = Breaker(settings.api_failures_max, settings.api_window_ms * _MS, timeout_ns, settings.trial_orders)
         self._losses = Breaker(1, timeout_ns, settings.loss_timeout_ms * _MS, settings.trial_orders)
+        self._account: tuple[_Named, ...] = (
+            ("venue API", "api_failures", self._api),
+            ("losses", "loss_share", self._losses),
+        )
         self._symbols = {instrument_id: _SymbolBreakers(settings) for instrument_id in instrument_ids}
         self._totals: dict[int, tuple[int, int]] = {}
         self._equity: list[tuple[int, float]] = []
@@ -118,35 +122,31 @@ class BreakerBoard:
     def account(self, now_ns: int) -> list[Verdict]:
         """What the account's breakers ask for."""
         self._has_opened = False
-        found = [_verdict(name, number, breaker, now_ns) for name, number, breaker in self._of_account()]
-        return [verdict for verdict in found if verdict is not None]
+        return _verdicts(self._account, now_ns)
 
     def symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
         """What a symbol's breakers ask for."""
-        named = self._symbols[instrument_id].named()
-        found = [_verdict(name, number, breaker, now_ns) for name, number, breaker in named]
-        return [verdict for verdict in found if verdict is not None]
+        return _verdicts(self._symbols[instrument_id].named, now_ns)
 
     def trial_orders(self, instrument_id: InstrumentId) -> int:
         """How many orders may be open while a breaker is half open; 0: no breaker says anything."""
-        breakers = [self._api, self._losses, *(breaker for _, _, breaker in self._symbols[instrument_id].named())]
-        is_trying = any(breaker.state is BreakerState.HALF_OPEN for breaker in breakers)
-        return self._settings.trial_orders if is_trying else 0
+        for named in (self._account, self._symbols[instrument_id].named):
+            for _, _, breaker in named:
+                if breaker.state is BreakerState.HALF_OPEN:
+                    return self._settings.trial_orders
+        return 0
 
     def numbers(self) -> dict[str, str]:
         """Every breaker by its name, and the name on file of the number that opens it."""
-        named = [*self._of_account(), *(named for found in self._symbols.values() for named in found.named())]
+        named = [*self._account, *(named for found in self._symbols.values() for named in found.named)]
         return {name: number for name, number, _ in named}
 
     def views(self) -> dict[str, str]:
         """State of every breaker that is not closed, with its reason."""
-        named = {name: breaker for name, _, breaker in self._of_account()}
+        named = {name: breaker for name, _, breaker in self._account}
         for instrument_id, found in self._symbols.items():
-            named |= {f"{name} {instrument_id}": breaker for name, _, breaker in found.named()}
+            named |= {f"{name} {instrument_id}": breaker for name, _, breaker in found.named}
         return {n: f"{b.state}: {b.reason}" for n, b in named.items() if b.state is not BreakerState.CLOSED}
-
-    def _of_account(self) -> tuple[tuple[str, str, Breaker], ...]:
-        return (("venue API", "api_failures", self._api), ("losses", "loss_share", self._losses))
 
     def _take_depth(self, breaker: Breaker, depth_ratio: float, now_ns: int) -> None:
         """While it is open, what is not back yet keeps it open: two thresholds, so that it does not flutter."""
@@ -164,6 +164,18 @@ class BreakerBoard:
         if breaker.state is BreakerState.OPEN and not was_open:
             breaker.value, breaker.threshold = f"{value:.6g}", f"{threshold:g}"
         self._has_opened = self._has_opened or (breaker.state is BreakerState.OPEN and not was_open)
+
+
+def _verdicts(named: Iterable[_Named], now_ns: int) -> list[Verdict]:
+    found = []
+    for name, indicator, breaker in named:
+        # A closed one stays closed until something fails.
+        if breaker.state is BreakerState.CLOSED:
+            continue
+        verdict = _verdict(name, indicator, breaker, now_ns)
+        if verdict is not None:
+            found.append(verdict)
+    return found
 
 
 def _verdict(name: str, indicator: str, breaker: Breaker, now_ns: int) -> Verdict | None:

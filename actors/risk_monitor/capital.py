@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 from actors.risk_monitor.day import TradingDay
 from actors.risk_monitor.estimators.drawdown import Drawdown
@@ -14,6 +14,16 @@ from protocols.messages.orders import BalanceChanged
 
 TRANSFER_SETTLE_NS = 1_000_000_000
 """After a deposit or withdrawal an equity that was valued earlier than this may not hold it yet: nothing is judged by it."""
+
+
+class CapitalMemory(NamedTuple):
+    """What the memory keeps of the capital (its fields are of `RiskMemory`)."""
+
+    day: int
+    day_equity: Decimal | None
+    equity_peak: Decimal | None
+    loss_stopped: bool
+    transfers: tuple[str, ...]
 
 
 class Capital:
@@ -34,15 +44,10 @@ class Capital:
         self._day.restore(memory.day, memory.day_equity, memory.loss_stopped, memory.transfers)
         self._drawdown = Drawdown(memory.equity_peak)
 
-    def memory(self) -> dict[str, Any]:
+    def memory(self) -> CapitalMemory:
         """What the memory keeps."""
-        return {
-            "day": self._day.day,
-            "day_equity": self._day.start_equity,
-            "equity_peak": self._drawdown.kept,
-            "loss_stopped": self._day.loss_stopped,
-            "transfers": self._day.transfers(),
-        }
+        day = self._day
+        return CapitalMemory(day.day, day.start_equity, self._drawdown.kept, day.loss_stopped, day.transfers())
 
     def change(self, settings: RiskSettings) -> None:
         """Limits changed; the day's start and the peak stay. A loss beyond a tighter limit is found with the next valuation."""

@@ -6,7 +6,7 @@ for a whole window of the venue and the ratio is still near its trigger: fewer l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from actors.risk_monitor.board import Board
@@ -40,8 +40,10 @@ class BehaviourGuard:
         self._since_ns = 0
         self._quiet_ns = 0
 
-    def judge(self, board: Board, rules: Iterable[RuleReport], now_ns: int) -> Remedy:
+    def judge(self, board: Board, rules: Collection[RuleReport], now_ns: int) -> Remedy:
         """What is asked for now. What the venue says of a ratio replaces our own count of it."""
+        if board.is_within and not rules and not self._since_ns:
+            return NOTHING
         told = {rule.rule: rule for rule in rules if rule.symbol == self._symbol}
         bands = [self._band(board, indicator, told.get(name)) for indicator, name in _RULES.items()]
         worst = max(bands)

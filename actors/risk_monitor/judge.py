@@ -56,7 +56,7 @@ class Judge:
             capital.day_pnl(),
             capital.loss_stopped,
             capital.loss_max() or _ZERO,
-            sum((view.notional for view in picture.symbols.values()), _ZERO),
+            sum((view.notional for view in picture.symbols.values() if view.position_lots), _ZERO),
             picture.limits.account_max,
             picture.account_watch.board,
         )

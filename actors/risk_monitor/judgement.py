@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from actors.risk_monitor.board import Board
+from actors.risk_monitor.derived import Derived
 from actors.risk_monitor.levels import Verdict
 from actors.risk_monitor.limits import WrittenLimits, has_moved, quote_limits
 from actors.risk_monitor.open_orders import OpenOrders
@@ -39,6 +40,8 @@ class SymbolView:
         self.position_ns = 0
         self.orders = orders
         self.limits_mark: Decimal | None = None
+        self._quote_limits = Derived(quote_limits)
+        self._has_moved = Derived(has_moved)
 
     @property
     def notional(self) -> Decimal:
@@ -53,16 +56,16 @@ class SymbolView:
 
     def follow(self, equity: Decimal | None) -> bool:
         """Let the limits follow the mark and the equity, in steps; whether they changed."""
-        if self.mark_price is not None and has_moved(self.mark_price, self.limits_mark):
+        if self.mark_price is not None and self._has_moved.of(self.mark_price, self.limits_mark):
             self.limits_mark = self.mark_price
-        before, self.limits = self.limits, quote_limits(self.written, equity, self.limits_mark)
+        before, self.limits = self.limits, self._quote_limits.of(self.written, equity, self.limits_mark)
         return before != self.limits
 
     def judge(self, now_ns: int, mark_age_ns_max: int, board: Board) -> list[Verdict]:
         """What speaks against this symbol, whatever the account may do."""
         verdicts = self._not_known(now_ns, mark_age_ns_max)
         position_max = self.limits.position_notional_max
-        if position_max and self.notional > position_max:
+        if self.position_lots and position_max and self.notional > position_max:
             verdicts.append(
                 Verdict(
                     board.at_limit(Indicator.POSITION),

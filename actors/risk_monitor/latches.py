@@ -44,6 +44,8 @@ class Latches:
 
     def verdicts(self, subject: str) -> list[Verdict]:
         """What is latched and held for the subject."""
+        if not self._latches and not self._holds:
+            return []
         found = [
             Verdict(level, reason, passing=True) for (held, level), reason in self._latches.items() if held == subject
         ]

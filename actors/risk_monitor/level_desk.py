@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from actors.risk_monitor.latches import ACCOUNT, Latches
-from actors.risk_monitor.levels import Permissions, Standing, Verdict, worst
+from actors.risk_monitor.levels import Permissions, Standing, Verdict
 from actors.risk_monitor.memory import EarnedLevel, RiskMemory
 from actors.risk_monitor.notices import Notices
 from configs.schema import LevelSettings
@@ -35,6 +35,7 @@ class LevelDesk:
         self.latches = Latches()
         self._account = Standing(quiet_ns, _UNKNOWN)
         self._symbols = {instrument_id: Standing(quiet_ns, _UNKNOWN) for instrument_id in instrument_ids}
+        self._standings: tuple[tuple[str, Standing], ...] = ((ACCOUNT, self._account), *self._symbols.items())
         self._notices = notices
         self._terms_ns = 0
         self.notional_max: dict[InstrumentId, Decimal] = {}
@@ -47,7 +48,8 @@ class LevelDesk:
 
     def verdict(self, instrument_id: InstrumentId) -> Verdict:
         """What a symbol may do: the worse of its own verdict and the account's."""
-        return worst([self._account.verdict, self._symbols[instrument_id].verdict])
+        account, own = self._account.verdict, self._symbols[instrument_id].verdict
+        return own if own.level.rank > account.level.rank else account
 
     def judge(
         self,
@@ -91,7 +93,7 @@ class LevelDesk:
         """A person looked at everything: only what holds now counts, and what was latched is lifted; returns the reasons of that."""
         lifted = self.latches.latched()
         self.latches.clear()
-        for standing in (self._account, *self._symbols.values()):
+        for _, standing in self._standings:
             standing.forgive()
         return lifted
 
@@ -114,19 +116,19 @@ class LevelDesk:
                 value=earned.value,
                 threshold=earned.threshold,
             )
-            for subject, standing in ((ACCOUNT, self._account), *self._symbols.items())
+            for subject, standing in self._standings
             if (earned := standing.earned).level is not RiskLevel.NORMAL
         )
 
     def _tell(self, subject: str, standing: Standing, before: Verdict, venue_time_ns: int, now_ns: int) -> list[Effect]:
         effects: list[Effect] = []
-        after, name = standing.verdict, name_of(subject)
+        after = standing.verdict
         was_known = standing.note_known()
         if after.level is not before.level:
             effects = self._tell_change(subject, before, after, was_known, venue_time_ns, now_ns)
         if after.code is not None:
             severity = Severity.CRITICAL if after.level.rank >= RiskLevel.HALTED.rank else Severity.WARNING
-            effects += self._notices.once(after.code, severity, name, after.reason, now_ns)
+            effects += self._notices.once(after.code, severity, name_of(subject), after.reason, now_ns)
         return effects
 
     def _tell_change(

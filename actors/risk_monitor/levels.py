@@ -87,6 +87,9 @@ class Standing:
 
     def judge(self, verdicts: list[Verdict], now_ns: int) -> Verdict:
         """Take every verdict that holds now; returns the one in force."""
+        if not verdicts and self._earned is NORMAL:
+            self._earned_ns, self.verdict = now_ns, NORMAL
+            return NORMAL
         lasting = worst([verdict for verdict in verdicts if not verdict.passing])
         if lasting.level.rank >= self._earned.level.rank:
             self._earned_ns = now_ns

@@ -38,6 +38,7 @@ class LimitDesk:
         self._caps = caps
         self._risk = risk
         self._equity_step: Decimal | None = None
+        self._parts = self._divided()
         self.account_max = self._account_max(None)
         """Limit of all positions together; of a share of equity nothing is allowed before equity is known."""
 
@@ -73,12 +74,18 @@ class LimitDesk:
                 self._watches[instrument_id].rescale(
                     limits.position_notional_max, self._equity_step or _ZERO, limits.open_orders_max
                 )
+        if changed:
+            self._parts = self._divided()
         return changed
 
     def part_of(self, view: SymbolView) -> Decimal:
         """A symbol's part of all limits, between 0 and 1: so much of the account's margin is for it."""
-        total = sum(self.position_max.values(), _ZERO)
-        return view.limits.position_notional_max / total if total else _ZERO
+        return self._parts[view.instrument.instrument_id]
+
+    def _divided(self) -> dict[InstrumentId, Decimal]:
+        limits = self.position_max
+        total = sum(limits.values(), _ZERO)
+        return {instrument_id: limit / total if total else _ZERO for instrument_id, limit in limits.items()}
 
     def _account_max(self, equity: Decimal | None) -> Decimal:
         return self._caps.capped(_ACCOUNT_NOTIONAL, self._risk.account_notional_max.in_quote(equity) or _ZERO)

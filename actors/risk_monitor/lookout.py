@@ -7,9 +7,10 @@ from decimal import ROUND_DOWN, Decimal
 
 from actors.risk_monitor.account_rules import AccountRules
 from actors.risk_monitor.account_watch import AccountWatch
+from actors.risk_monitor.derived import Derived
 from actors.risk_monitor.differences import Differences
 from actors.risk_monitor.estimators.exposure import liquidation_distance, margin_usage
-from actors.risk_monitor.eyes import Eyes
+from actors.risk_monitor.eyes import Eyes, Margin
 from actors.risk_monitor.judgement import SymbolView
 from actors.risk_monitor.levels import Verdict
 from actors.risk_monitor.notices import Notices
@@ -76,6 +77,7 @@ class Lookout:
         self._notices = notices
         self._comparable = comparable
         self._differences = {instrument_id: Differences() for instrument_id in views}
+        self._carried = {instrument_id: Derived(_carried) for instrument_id in views}
         self._started_ns = 0
 
     def hear(self, event: AnyUserEvent | AnyStreamEvent, now_ns: int) -> list[Effect]:
@@ -140,6 +142,8 @@ class Lookout:
 
     def verdicts(self, symbol: str) -> list[Verdict]:
         """What the venue has locked for our behaviour: a symbol, or with `account` everything."""
+        if not self.eyes.rules:
+            return []
         wanted = _ACCOUNT_RULES if symbol == "account" else symbol
         return [
             Verdict(
@@ -165,8 +169,7 @@ class Lookout:
         config, margin = self.eyes.configs.get(instrument_id), self.eyes.margin
         if config is None or margin is None:
             return None
-        free = max(margin.balance - margin.maintenance, Decimal(0))
-        return (free * part * config.leverage * MARGIN_USED).quantize(_CENT, ROUND_DOWN)
+        return self._carried[instrument_id].of(margin, part, config.leverage)
 
     def differing(self, instrument_id: InstrumentId) -> list[str]:
         """Orders that differ, the longest first."""
@@ -203,3 +206,9 @@ class Lookout:
         board.put(Indicator.LIQUIDATION_DISTANCE, min(distance, DISTANCE_MAX))
         if equity is not None and equity > 0:
             board.put(Indicator.EQUITY_DIFFERENCE, abs(balance - float(equity)) / float(equity))
+
+
+def _carried(margin: Margin, part: Decimal, leverage: int) -> Decimal:
+    """The notional that `part` of the free margin carries, less a reserve."""
+    free = max(margin.balance - margin.maintenance, Decimal(0))
+    return (free * part * leverage * MARGIN_USED).quantize(_CENT, ROUND_DOWN)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from actors.risk_monitor.account_watch import AccountWatch
 from actors.risk_monitor.breaker_board import BreakerBoard
-from actors.risk_monitor.capital import Capital
+from actors.risk_monitor.capital import Capital, CapitalMemory
+from actors.risk_monitor.derived import Derived
 from actors.risk_monitor.guard import NOTHING, BehaviourGuard, Remedy
 from actors.risk_monitor.judgement import AccountView, SymbolView
 from actors.risk_monitor.latches import ACCOUNT
@@ -13,7 +14,7 @@ from actors.risk_monitor.level_desk import LevelDesk
 from actors.risk_monitor.limit_desk import LimitDesk
 from actors.risk_monitor.limits import Bounds, symbol_limits, written_limits
 from actors.risk_monitor.lookout import Lookout
-from actors.risk_monitor.memory import RiskMemory
+from actors.risk_monitor.memory import AgreedAccount, EarnedLevel, GrantRecord, Latch, RiskMemory
 from actors.risk_monitor.notices import Notices
 from actors.risk_monitor.open_orders import OpenOrders
 from actors.risk_monitor.snapshot import RiskSnapshot, Showing
@@ -65,6 +66,8 @@ class Picture:
         self.limits = LimitDesk(self.symbols, self.watches, self.account_watch, risk, caps)
         self.desk.set_limits(self.limits.account_max, self.limits.position_max)
         self._memory = memory or RiskMemory()
+        self._memories = Derived(_memory)
+        self._presented = {i: Derived(symbol_limits) for i in self.symbols}
         if memory is not None:
             self.capital.restore(memory)
             self.levels.restore(memory)
@@ -107,21 +110,23 @@ class Picture:
             trial_orders=self.breakers.trial_orders(instrument_id),
             remedy=self.remedies.get(instrument_id, NOTHING),
         )
-        return symbol_limits(view.instrument, view.limits, view.limits_mark, level, self.levels.permissions, bounds)
+        return self._presented[instrument_id].of(
+            view.instrument, view.limits, view.limits_mark, level, self.levels.permissions, bounds
+        )
 
     def remember(self, effects: list[Effect]) -> list[Effect]:
         """Put the memory in front of the effects when it changed."""
-        memory = RiskMemory(
-            **self.capital.memory(),
-            latches=self.levels.latches.records(),
-            holds=self.levels.latches.holds(),
-            levels=self.levels.earned(),
-            epochs=self.desk.epochs(),
-            grants=self.desk.grants(),
-            share_id_last=self.desk.share_id_last,
-            agreed=self.lookout.rules.agreed,
+        memory = self._memories.of(
+            self.capital.memory(),
+            self.levels.latches.records(),
+            self.levels.latches.holds(),
+            self.levels.earned(),
+            self.desk.epochs(),
+            self.desk.grants(),
+            self.desk.share_id_last,
+            self.lookout.rules.agreed,
         )
-        if memory == self._memory:
+        if memory is self._memory or memory == self._memory:
             return effects
         self._memory = memory
         return [Append(memory), *effects]
@@ -144,3 +149,25 @@ class Picture:
             shards=self.desk.views(),
             bad_data=self.notices.bad_data,
         ).view()
+
+
+def _memory(
+    capital: CapitalMemory,
+    latches: tuple[Latch, ...],
+    holds: tuple[Latch, ...],
+    levels: tuple[EarnedLevel, ...],
+    epochs: dict[int, int],
+    grants: tuple[GrantRecord, ...],
+    share_id_last: int,
+    agreed: AgreedAccount,
+) -> RiskMemory:
+    return RiskMemory(
+        **capital._asdict(),
+        latches=latches,
+        holds=holds,
+        levels=levels,
+        epochs=epochs,
+        grants=grants,
+        share_id_last=share_id_last,
+        agreed=agreed,
+    )
