@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import ccxt.pro
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -45,44 +48,48 @@ async def round_of(script: str, server: VenueServer, *arguments: str) -> dict[st
 async def test_python_binance_sync_async_and_sockets(tmp_path: Path) -> None:
     async with serving(tmp_path / "l") as server:
         seen = await round_of("python_binance_round.py", server)
-    assert seen["sync"] | {"income": None} == {
-        "time": True,
-        "filters": [
-            "PRICE_FILTER",
-            "LOT_SIZE",
-            "MARKET_LOT_SIZE",
-            "MAX_NUM_ORDERS",
-            "MIN_NOTIONAL",
-            "PERCENT_PRICE",
-            "POSITION_RISK_CONTROL",
-        ],
-        "trades": True,
-        "mark": "BTCUSDC",
-        "klines": True,
-        "status": ["NEW", "CANCELED"],
-        "amended": "0.020",
-        "open": ["pb:1/a"],
-        "gtd": True,
-        "batch": 2,
-        "countdown": "60000",
-        "left": 0,
-        "IOC": "NEW",
-        "FOK": -5021,
-        "position": "0.006",
-        "account trades": True,
-        "orders": True,
-        "balance": ["USDC", "USDT"],
-        "account": True,
-        "income": None,
-        "commission": "0.00040000",
-        "brackets": 10,
-        "leverage": 10,
-        "mode": False,
-        "margin type": -4046,
-    }
-    assert "COMMISSION" in seen["sync"]["income"]
-    assert seen["async"] == {"user": ["NEW", "CANCELED"]} | dict.fromkeys(
-        ("depth", "mark", "aggregate", "several", "diff", "kline"), "BTCUSDC"
+    by_rest = seen["async"].pop("rest")
+    for rest in (seen["sync"], by_rest):
+        assert "COMMISSION" in rest["income"]
+        assert rest | {"income": None} == {
+            "time": True,
+            "filters": [
+                "PRICE_FILTER",
+                "LOT_SIZE",
+                "MARKET_LOT_SIZE",
+                "MAX_NUM_ORDERS",
+                "MIN_NOTIONAL",
+                "PERCENT_PRICE",
+                "POSITION_RISK_CONTROL",
+            ],
+            "trades": True,
+            "mark": "BTCUSDC",
+            "klines": 12,
+            "status": ["NEW", "CANCELED"],
+            "amended": "0.020",
+            "open": ["pb:1/a"],
+            "gtd": True,
+            "batch": 2,
+            "batch canceled": ["CANCELED"],
+            "countdown": "60000",
+            "left": 0,
+            "IOC": "NEW",
+            "FOK": -5021,
+            "position": "0.006",
+            "account trades": True,
+            "orders": True,
+            "balance": ["USDC", "USDT"],
+            "account": True,
+            "income": None,
+            "commission": "0.00040000",
+            "brackets": 10,
+            "leverage": 10,
+            "mode": False,
+            "margin type": -4046,
+            "listen key": True,
+        }
+    assert seen["async"] == {"user": ["NEW", "CANCELED"], "book": True} | dict.fromkeys(
+        ("depth", "mark", "aggregate", "several", "kline"), "BTCUSDC"
     ) | {"websocket api": ["NEW", "0.020", "CANCELED"]}
 
 
@@ -124,16 +131,21 @@ async def test_the_official_sdk_on_rest_streams_and_the_websocket_api(tmp_path: 
         assert (rest["gtd"], rest["ioc"], rest["fok"], rest["brackets"]) == (True, "NEW", True, 10)
         assert rest["margin type"]
         assert (rest["batch amended"], rest["batch canceled"]) == (["0.020"] * 2, ["CANCELED"] * 2)
-    assert seen["streams"] == dict.fromkeys(("depth", "diff", "mark", "kline", "trade", "user"), True)
+    assert seen["streams"] == dict.fromkeys(("depth", "diff", "mark", "kline", "trade", "user", "book"), True)
     api = {"status": ["NEW", "CANCELED"], "amended": "0.020", "found": "0.020", "balance": True}
     assert seen["ws hmac"] == api
     assert seen["ws ed25519"] == seen["ws hmac"] | {"logon": ED_KEY}
 
 
-def ccxt_pro(port: int) -> Any:
-    client = ccxt.pro.binanceusdm(
-        {"apiKey": DEMO_KEY, "secret": DEMO_SECRET, "options": {"fetchCurrencies": False, "fetchMargins": False}}
-    )
+CCXT_OPTIONS = {
+    "apiKey": DEMO_KEY,
+    "secret": DEMO_SECRET,
+    "options": {"fetchCurrencies": False, "fetchMargins": False},
+}
+
+
+def addressed(client: Any, port: int) -> Any:
+    """A client of ccxt, told the addresses of a venue."""
     for name, version in (
         ("fapiPublic", 1),
         ("fapiPublicV2", 2),
@@ -143,15 +155,16 @@ def ccxt_pro(port: int) -> Any:
         ("fapiPrivateV3", 3),
     ):
         client.urls["api"][name] = f"http://127.0.0.1:{port}/fapi/v{version}"
-    client.urls["api"]["ws"]["linear"] = f"ws://127.0.0.1:{port}/ws"
-    client.urls["api"]["ws"]["ws-api"]["linear"] = f"ws://127.0.0.1:{port}/ws-fapi/v1"
+    if "ws" in client.urls["api"]:
+        client.urls["api"]["ws"]["linear"] = f"ws://127.0.0.1:{port}/ws"
+        client.urls["api"]["ws"]["ws-api"]["linear"] = f"ws://127.0.0.1:{port}/ws-fapi/v1"
     return client
 
 
 async def test_ccxt_pro_watches_and_trades(tmp_path: Path) -> None:
     symbol = "BTC/USDC:USDC"
     async with serving(tmp_path / "l") as server:
-        client = ccxt_pro(server.port)
+        client = addressed(ccxt.pro.binanceusdm(CCXT_OPTIONS), server.port)
         try:
             await client.load_markets()
             book = await client.watch_order_book(symbol)
@@ -171,59 +184,111 @@ async def test_ccxt_pro_watches_and_trades(tmp_path: Path) -> None:
             assert [(each["id"], each["status"]) for each in told] == [(order["id"], "open")]
             canceled = await client.cancel_order_ws(order["id"], symbol)
             assert canceled["status"] == "canceled"
-            assert await ccxt_settings(client, symbol) == {
-                "countdown": "60000",
-                "tiers": 10,
-                "leverage": 10,
-                "margin mode": "-4046",
-                "gtd": "GTD",
-                "ioc": "EXPIRED",
-                "fok": "-5021",
-                "reduced": 0.004,
-                "income": True,
-                "orders": True,
-                "batch": ["open", "open"],
-                "canceled": 2,
-                "maker": 0.0,
-                "listen key": {},
-            }
+
+            async def ask(method: str, *arguments: Any) -> Any:
+                return await getattr(client, method)(*arguments)
+
+            assert await ccxt_by_rest(ask, client, symbol) == CCXT_SEEN
         finally:
             await client.close()
 
 
-async def ccxt_settings(client: Any, symbol: str) -> dict[str, Any]:
-    """What ccxt does by REST besides: times, brackets, batches and settings."""
-    market = {"symbol": client.market(symbol)["id"]}
-    till = client.milliseconds() + 700_000
+async def test_ccxt_without_sockets_does_all_the_same_by_rest(tmp_path: Path) -> None:
+    async with serving(tmp_path / "l") as server:
+        client = addressed(ccxt.binanceusdm(CCXT_OPTIONS), server.port)
+        await asyncio.to_thread(client.load_markets)
+
+        async def ask(method: str, *arguments: Any) -> Any:
+            return await asyncio.to_thread(getattr(client, method), *arguments)
+
+        assert await ccxt_by_rest(ask, client, "BTC/USDC:USDC") == CCXT_SEEN
+
+
+CCXT_SEEN = {
+    "spread": True,
+    "tape": True,
+    "candle": 6,
+    "mark": "BTC/USDC:USDC",
+    "post only": ["GTX", "open"],
+    "amended": 0.02,
+    "found": "open",
+    "canceled": "canceled",
+    "countdown": "60000",
+    "tiers": 10,
+    "leverage": 10,
+    "margin mode": "-4046",
+    "gtd": "GTD",
+    "ioc": "EXPIRED",
+    "fok": "-5021",
+    "reduced": 0.004,
+    "income": True,
+    "orders": True,
+    "balance": True,
+    "batch": ["open", "open"],
+    "batch canceled": 2,
+    "left": 0,
+    "maker": 0.0,
+    "listen key": {},
+}
+
+
+async def ccxt_by_rest(ask: Callable[..., Awaitable[Any]], client: Any, symbol: str) -> dict[str, Any]:
+    """What ccxt does by REST; `ask` calls a method of either client."""
     limit = (symbol, "limit", "buy", 0.01, 60_900.0)
-    seen: dict[str, Any] = {}
-    counted = await client.fapiPrivatePostCountdownCancelAll(market | {"countdownTime": 60_000})
+    book, candles = await ask("fetch_order_book", symbol, 5), await ask("fetch_ohlcv", symbol, "1m")
+    seen: dict[str, Any] = {"spread": 0 < book["bids"][0][0] < book["asks"][0][0], "candle": len(candles[-1])}
+    seen["tape"] = {each["symbol"] for each in await ask("fetch_trades", symbol)} == {symbol}
+    seen["mark"] = (await ask("fetch_funding_rate", symbol))["symbol"]
+    order = await ask("create_order", *limit, {"timeInForce": "GTX"})
+    seen["post only"] = [order["info"]["timeInForce"], order["status"]]
+    seen["amended"] = (await ask("edit_order", order["id"], symbol, "limit", "buy", 0.02, 60_900.0))["amount"]
+    seen["found"] = (await ask("fetch_order", order["id"], symbol))["status"]
+    seen["canceled"] = (await ask("cancel_order", order["id"], symbol))["status"]
+    seen |= await ccxt_times_in_force(ask, client, limit)
+    market = {"symbol": client.market(symbol)["id"]}
+    counted = await ask("fapiPrivatePostCountdownCancelAll", market | {"countdownTime": 60_000})
     seen["countdown"] = counted["countdownTime"]
-    seen["tiers"] = len((await client.fetch_leverage_tiers([symbol]))[symbol])
-    seen["leverage"] = int((await client.set_leverage(10, symbol))["leverage"])
-    try:
-        seen["margin mode"] = await client.set_margin_mode("cross", symbol)
-    except ccxt.BaseError as error:
-        seen["margin mode"] = "-4046" if "-4046" in str(error) else str(error)
-    order = await client.create_order(*limit, {"timeInForce": "GTD", "goodTillDate": till})
-    seen["gtd"] = order["info"]["timeInForce"]
-    seen["ioc"] = (await client.create_order(*limit, {"timeInForce": "IOC"}))["info"]["status"]
-    try:
-        await client.create_order(*limit, {"timeInForce": "FOK"})
-    except ccxt.BaseError as error:
-        seen["fok"] = "-5021" if "-5021" in str(error) else str(error)
-    await client.cancel_all_orders(symbol)
-    await client.create_order(symbol, "market", "buy", 0.01)
-    await client.create_order(symbol, "market", "sell", 0.006, None, {"reduceOnly": True})
-    seen["reduced"] = (await client.fetch_positions([symbol]))[0]["contracts"]
-    seen["income"] = {"COMMISSION"} <= {row["incomeType"] for row in await client.fapiPrivateGetIncome(market)}
-    seen["orders"] = len(await client.fetch_orders(symbol)) >= 4 and len(await client.fetch_my_trades(symbol)) >= 2
-    names = ("symbol", "type", "side", "amount", "price")
-    placed = await client.create_orders([dict(zip(names, limit, strict=True)) for _ in range(2)])
-    seen["batch"] = [each["status"] for each in placed]
-    seen["canceled"] = len(await client.cancel_orders([each["id"] for each in placed], symbol))
-    seen["maker"] = (await client.fetch_trading_fee(symbol))["maker"]
-    await client.fetch_funding_history(symbol)
-    key = await client.fapiPrivatePostListenKey()
-    seen["listen key"] = await client.fapiPrivateDeleteListenKey(key)
+    seen["tiers"] = len((await ask("fetch_leverage_tiers", [symbol]))[symbol])
+    seen["leverage"] = int((await ask("set_leverage", 10, symbol))["leverage"])
+    seen["margin mode"] = await refusal_of(ask, "set_margin_mode", "cross", symbol)
+    await ask("create_order", symbol, "market", "buy", 0.01)
+    await ask("create_order", symbol, "market", "sell", 0.006, None, {"reduceOnly": True})
+    seen["reduced"] = (await ask("fetch_positions", [symbol]))[0]["contracts"]
+    income = {row["incomeType"] for row in await ask("fapiPrivateGetIncome", market)}
+    seen["income"] = income >= {"COMMISSION"}
+    seen["orders"] = len(await ask("fetch_orders", symbol)) >= 5 and len(await ask("fetch_my_trades", symbol)) >= 2
+    seen["balance"] = 0 < (await ask("fetch_balance"))["USDC"]["total"] < 100_000
+    seen["maker"] = (await ask("fetch_trading_fee", symbol))["maker"]
+    await ask("fetch_funding_history", symbol)
+    key = await ask("fapiPrivatePostListenKey")
+    await ask("fapiPrivatePutListenKey", key)
+    seen["listen key"] = await ask("fapiPrivateDeleteListenKey", key)
     return seen
+
+
+async def ccxt_times_in_force(
+    ask: Callable[..., Awaitable[Any]], client: Any, limit: tuple[Any, ...]
+) -> dict[str, Any]:
+    """GTD, IOC, FOK, a batch, and cancel all."""
+    symbol, seen = limit[0], dict[str, Any]()
+    till = client.milliseconds() + 700_000
+    order = await ask("create_order", *limit, {"timeInForce": "GTD", "goodTillDate": till})
+    seen["gtd"] = order["info"]["timeInForce"]
+    seen["ioc"] = (await ask("create_order", *limit, {"timeInForce": "IOC"}))["info"]["status"]
+    seen["fok"] = await refusal_of(ask, "create_order", *limit, {"timeInForce": "FOK"})
+    names = ("symbol", "type", "side", "amount", "price")
+    placed = await ask("create_orders", [dict(zip(names, limit, strict=True)) for _ in range(2)])
+    seen["batch"] = [each["status"] for each in placed]
+    seen["batch canceled"] = len(await ask("cancel_orders", [each["id"] for each in placed], symbol))
+    await ask("cancel_all_orders", symbol)
+    seen["left"] = len(await ask("fetch_open_orders", symbol))
+    return seen
+
+
+async def refusal_of(ask: Callable[..., Awaitable[Any]], *call: Any) -> str:
+    """The venue's code, of a call that must be refused."""
+    try:
+        return f"taken: {await ask(*call)}"
+    except ccxt.BaseError as error:
+        found = re.search(r'"code":(-\d+)', str(error))
+        return found[1] if found else str(error)

@@ -16,6 +16,7 @@ from binance_common.configuration import (
 )
 from binance_common.errors import BadRequestError
 from binance_sdk_derivatives_trading_usds_futures import DerivativesTradingUsdsFutures
+from book_join import JoinedBook
 
 BTC = "BTCUSDC"
 
@@ -127,10 +128,17 @@ async def streams_round(port: str, key: str, secret: str) -> dict[str, Any]:
     user.on("message", lambda data: got.put_nowait(("user", data)))
     order = {"symbol": BTC, "side": "BUY", "type": "MARKET", "quantity": 0.01}
     await asyncio.to_thread(lambda: rest.new_order(**order))
-    async with asyncio.timeout(10):
-        while set(seen) != {"depth", "diff", "mark", "kline", "trade", "user"}:
-            name, _ = await got.get()
+    book: JoinedBook | None = None
+    async with asyncio.timeout(15):
+        while set(seen) != {"depth", "diff", "mark", "kline", "trade", "user"} or not (book and book.is_in_sync):
+            name, data = await got.get()
             seen[name] = True
+            if name == "diff":
+                if book is None:
+                    snapshot = await asyncio.to_thread(lambda: rest.order_book(symbol=BTC, limit=1000).data())
+                    book = JoinedBook(plain(snapshot))
+                book.apply(plain(data))
+    seen["book"] = book.is_in_sync
     await connection.close_connection(close_session=True)
     return seen
 
