@@ -240,6 +240,40 @@ class Foresight:
         )
 
 
+class ForesightedMaker:
+    """Joins a touch only while the mid of a second later is beyond it: it earns, so that what is taken from it shows in its profit."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def __call__(self, desk: Desk, frame: Frame) -> None:
+        later = self._recording.mids.at(frame.at_ns + SECOND_NS) / self._recording.tick
+        bid, ask = desk.best("BUY"), desk.best("SELL")
+        desk.want("BUY", bid if bid is not None and later > bid + 0.6 else None)
+        desk.want("SELL", ask if ask is not None and later < ask - 0.6 else None)
+
+    def gain(self, desk: Desk) -> float:
+        """Its fills against the mid that it knew."""
+        mids = self._recording.mids
+        return sum(
+            fill.sign * fill.quantity * (mids.at(fill.at_ns + SECOND_NS) - fill.price) for fill in fills_of(desk)
+        )
+
+
+@symbols
+def test_the_profit_of_a_maker_that_knows_the_next_second_falls_with_latency_and_with_pessimism(symbol: str) -> None:
+    rule = ForesightedMaker(recorded()[symbol])
+    gains = {
+        model: [rule.gain(trade_busily(symbol, rule, latency_ms, queue_model=model)) for latency_ms in (0, 2, 50, 200)]
+        for model in ("pessimistic", "probabilistic")
+    }
+    for falling in gains.values():
+        assert falling == sorted(falling, reverse=True)
+        assert falling[0] > 2 * falling[-1] >= 0
+    assert all(low <= high for low, high in zip(*gains.values(), strict=True))
+    assert gains["pessimistic"][0] < gains["probabilistic"][0]
+
+
 @symbols
 def test_fees_change_no_fill_and_are_taken_from_the_profit_in_full(symbol: str) -> None:
     recording, free = recorded()[symbol], hasty_touch_maker(symbol, 2)
@@ -259,10 +293,12 @@ def other_lots(desk: Desk) -> float:
 
 
 @symbols
-def test_fills_fall_with_the_pessimism_of_the_queue(symbol: str) -> None:
+def test_fills_and_what_each_brings_fall_with_the_pessimism_of_the_queue(symbol: str) -> None:
     """The same rule under each model, and in each run the same orders under both."""
     pessimistic = hasty_touch_maker(symbol, 2)
     probabilistic = trade_busily(symbol, both_touches, 2, queue_model="probabilistic")
     assert 0 < volume(pessimistic) < volume(probabilistic)
+    mids = recorded()[symbol].mids
+    assert markout_bps(fills_of(pessimistic), mids) < markout_bps(fills_of(probabilistic), mids) < 0
     assert volume(pessimistic) < other_lots(pessimistic)
     assert other_lots(probabilistic) <= volume(probabilistic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import httpx
@@ -16,24 +17,37 @@ from actors.exchange.frames import DepthFrame, PrintFrame, TickerFrame
 from actors.exchange.ledger import AccountOpened, decode_lines
 from actors.exchange.server import ServerError, demo_credentials
 from actors.exchange.sources import open_source
+from actors.exchange.venue import Venue
 from configs.schema import ExchangeSettings
 
 
-async def test_what_was_served_can_be_played_again(tmp_path: Path) -> None:
+async def test_what_was_served_can_be_played_again_print_by_print_to_the_same_best_prices(tmp_path: Path) -> None:
     folder = tmp_path / "capture"
     async with (
-        serving(tmp_path / "l", record=str(folder)) as server,
+        serving(tmp_path / "l", record=str(folder), feed_latency_ms=0, latency_jitter_ms=0) as server,
         connect(f"ws://127.0.0.1:{server.port}/ws/btcusdc@trade", proxy=None) as stream,
     ):
-        served = {frame.split('"t":')[1].split(",")[0] for frame in [str(await stream.recv()) for _ in range(3)]}
+        served = [json.loads(await stream.recv()) for _ in range(5)]
         await asyncio.sleep(0.5)
     source = open_source(ExchangeSettings(source=str(folder), loop=False))
     frames = [*source.opening(START_NS), *source.frames(START_NS)]
     assert not source.report.notes
     assert not source.report.counts
-    kinds = {type(frame) for frame in frames}
-    assert {DepthFrame, TickerFrame, PrintFrame} <= kinds
-    assert sum(isinstance(frame, PrintFrame) for frame in frames) >= len(served) == 3
+    assert {DepthFrame, TickerFrame, PrintFrame} <= {type(frame) for frame in frames}
+    numbers = server.exchange.venue.markets["BTCUSDC"].numbers
+    played = [
+        (numbers.price_text(frame.price_ticks), numbers.quantity_text(frame.lots), frame.buyer_is_maker)
+        for frame in frames
+        if isinstance(frame, PrintFrame) and frame.symbol == "BTCUSDC"
+    ]
+    wanted = [(trade["p"], trade["q"], trade["m"]) for trade in served]
+    assert wanted in [played[first : first + len(wanted)] for first in range(len(played))]
+    again = Venue(settings(), source.contracts, START_NS)
+    for frame in frames:
+        again.apply(frame)
+    for symbol, market in server.exchange.venue.markets.items():
+        book, first = again.markets[symbol].book, market.book
+        assert (book.bids.best(), book.asks.best()) == (first.bids.best(), first.asks.best())
 
 
 async def test_a_recording_is_not_written_over(tmp_path: Path) -> None:
