@@ -28,6 +28,10 @@ class Agenda(Generic[Item]):
         """When the earliest item is due."""
         return self._heap[0][0] if self._heap else None
 
+    def is_due(self, now_ns: int) -> bool:
+        """Whether something is due at `now_ns`."""
+        return bool(self._heap) and self._heap[0][0] <= now_ns
+
     def pop_due(self, now_ns: int) -> tuple[int, Item] | None:
         """The earliest item that is due at `now_ns`, with its time, or None."""
         if not self._heap or self._heap[0][0] > now_ns:

@@ -20,7 +20,6 @@ from actors.exchange.fault_plan import Asked, Fate, FaultPlan, unclear_error
 from actors.exchange.faults import CallKind, FaultKind, Transport
 from actors.exchange.venue import Venue
 
-Plan = Callable[[int, Any], None]
 NO_WINDOW_MS = 86_400_000
 HTML_403 = (
     b"<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD><BODY><H1>403 ERROR</H1></BODY></HTML>"
@@ -47,6 +46,7 @@ class WsCall(msgspec.Struct, frozen=True):
 
 
 ErrandCall = RestCall | WsCall
+PlanIn = Callable[[int, ErrandCall], None]
 
 
 class WsReply(msgspec.Struct, frozen=True):
@@ -64,10 +64,13 @@ class RestReply(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+PlanOut = Callable[[int, RestReply | WsReply], None]
+
+
 class Errands:
     """Carries requests. `plan_in` and `plan_out` put something on its way, after the latency of that way and an extra time."""
 
-    def __init__(self, venue: Venue, api: Api, faults: FaultPlan, plan_in: Plan, plan_out: Plan) -> None:
+    def __init__(self, venue: Venue, api: Api, faults: FaultPlan, plan_in: PlanIn, plan_out: PlanOut) -> None:
         self._venue = venue
         self._api = api
         self._faults = faults

@@ -6,7 +6,7 @@ before it sends anything else of that drain. `next_due_ns` says when to come bac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -94,7 +94,7 @@ class Exchange:
         self._acts = FaultActs(self.venue)
         self._replica: ReadReplica | None = None
         self._script = FaultScript(settings.fault_seed) if settings.fault_seed is not None else None
-        self._agenda: Agenda[Any] = Agenda()
+        self._agenda: Agenda[tuple[Callable[[Any], None], Any]] = Agenda()
         self._output = Output()
         self._sessions: dict[int, _UserSession] = {}
         self._market_out_ns = 0
@@ -224,11 +224,12 @@ class Exchange:
             venue.advance(due_ns)
             self._collect()
             while (item := agenda.pop_due(due_ns)) is not None:
-                self._do(item[1])
+                action, argument = item[1]
+                action(argument)
                 self._collect()
         if venue.now_ns < now_ns:
             venue.advance(now_ns)
-        self.venue.skew_ms = self.faults.skew_ms(now_ns)
+        venue.skew_ms = self.faults.skew_ms(now_ns)
         if self._acts.any_halt:
             self._acts.look(halt_in_force=self.faults.has(FaultKind.HALTED, now_ns))
         self._expire_listen_keys()
@@ -248,26 +249,30 @@ class Exchange:
         self.venue.flush_refusals()
         return self.drain()
 
-    def _do(self, item: Any) -> None:
-        match item:
-            case RestCall() | WsCall():
-                self._errands.carry_out(item)
-            case RestReply():
-                self._output.answers.append((item.ticket, item.answer))
-            case WsReply(cut=True):
-                self._output.ws_cuts.append(item.connection)
-            case WsReply():
-                self._output.ws_answers.append((item.connection, item.payload))
-            case UserFrame():
-                self._output.user_frames.append(item)
-            case Fault():
-                self.inject(item)
-                self._plan_script()
-            case ("streams", list(frames)):
-                self._output.stream_frames.extend(frames)
-            case ("users", list(events)):
-                for event in events:
-                    self._deliver(event)
+    def _reply(self, reply: RestReply | WsReply) -> None:
+        if isinstance(reply, RestReply):
+            self._output.answers.append((reply.ticket, reply.answer))
+        elif reply.cut:
+            self._output.ws_cuts.append(reply.connection)
+        else:
+            self._output.ws_answers.append((reply.connection, reply.payload))
+
+    def _strike(self, fault: Fault) -> None:
+        self.inject(fault)
+        self._plan_script()
+
+    def _send_frames(self, frames: list[StreamFrame]) -> None:
+        self._output.stream_frames.extend(frames)
+
+    def _send_user_frame(self, frame: UserFrame) -> None:
+        self._output.user_frames.append(frame)
+
+    def _plan(self, due_ns: int, action: Callable[[Any], None], argument: Any) -> None:
+        """Do something at its time: at once when that is now and nothing else comes before it."""
+        if due_ns <= self.venue.now_ns and not self._agenda.is_due(due_ns):
+            action(argument)
+        else:
+            self._agenda.add(due_ns, (action, argument))
 
     def _collect(self) -> None:
         """Put what the core produced on its way out; what belongs together stays in order."""
@@ -282,15 +287,19 @@ class Exchange:
             if due_ns <= self.venue.now_ns:
                 self._output.stream_frames.extend(publisher.frames)
             else:
-                self._agenda.add(due_ns, ("streams", list(publisher.frames)))
+                self._agenda.add(due_ns, (self._send_frames, list(publisher.frames)))
             publisher.frames.clear()
         if outcome.events:
             due_ns = max(self._user_out_ns, self.venue.now_ns + self._way_out_ns())
             self._user_out_ns = due_ns
-            self._agenda.add(due_ns, ("users", list(outcome.events)))
-            outcome.events.clear()
+            events, outcome.events = outcome.events, []
+            self._agenda.add(due_ns, (self._tell_users, events))
 
-    def _deliver(self, event: UserEvent) -> None:
+    def _tell_users(self, events: list[UserEvent]) -> None:
+        for event in events:
+            self._tell_sessions(event)
+
+    def _tell_sessions(self, event: UserEvent) -> None:
         for number, session in self._sessions.items():
             if session.account != event.account or (session.kinds is not None and event.kind not in session.kinds):
                 continue
@@ -302,7 +311,7 @@ class Exchange:
                 continue
             for delay_ns in self.faults.event_delays_ns(session.account, session.opened_ns, self.venue.now_ns):
                 if delay_ns:
-                    self._agenda.add(self.venue.now_ns + delay_ns, frame)
+                    self._agenda.add(self.venue.now_ns + delay_ns, (self._send_user_frame, frame))
                 else:
                     self._output.user_frames.append(frame)
 
@@ -330,7 +339,7 @@ class Exchange:
     def _plan_script(self) -> None:
         if self._script is not None:
             wait_ns, fault = self._script.next()
-            self._agenda.add(self.venue.now_ns + wait_ns, fault)
+            self._agenda.add(self.venue.now_ns + wait_ns, (self._strike, fault))
 
     def _expire_keys_of(self, account: str) -> None:
         for name in [account] if account else list(self.venue.accounts):
@@ -383,11 +392,15 @@ class Exchange:
         payload = self._errands.ws_result(session, request_id, result, limits, session.credential)
         self._send_out(0, WsReply(connection, payload))
 
-    def _send_in(self, extra_ns: int, item: Any) -> None:
-        self._agenda.add(self.venue.now_ns + self._way_in_ns() + extra_ns, item)
+    def _send_in(self, extra_ns: int, call: RestCall | WsCall) -> None:
+        self._plan(self.venue.now_ns + self._way_in_ns() + extra_ns, self._execute, call)
 
-    def _send_out(self, extra_ns: int, item: Any) -> None:
-        self._agenda.add(self.venue.now_ns + self._way_out_ns() + extra_ns, item)
+    def _execute(self, call: RestCall | WsCall) -> None:
+        self._errands.carry_out(call)
+        self._collect()
+
+    def _send_out(self, extra_ns: int, reply: RestReply | WsReply) -> None:
+        self._plan(self.venue.now_ns + self._way_out_ns() + extra_ns, self._reply, reply)
 
     def _way_in_ns(self) -> int:
         return self._way_in.draw_ns(self.venue.now_ns)

@@ -23,12 +23,15 @@ class Latency:
         self._sigma = sigma
         self._jitter_ns = jitter_ns
         self._load_ns = load_ns
+        self._is_fixed = not (sigma or jitter_ns or load_ns)
         self._busy = 0.0
         self._seen_ns = 0
 
     def draw_ns(self, now_ns: int) -> int:
         """The time that a message sent now takes."""
         taken_ns = self._median_ns
+        if self._is_fixed:
+            return taken_ns
         if self._sigma:
             taken_ns = int(taken_ns * min(SLOWEST_FACTOR, exp(self._sigma * self._numbers.normal())))
         if self._jitter_ns:

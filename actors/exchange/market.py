@@ -21,6 +21,7 @@ from actors.exchange.reference_prices import ReferencePrices
 from actors.exchange.scenarios import TRADING
 from actors.exchange.streams import (
     DEPTH_INTERVALS_MS,
+    PARTIAL_KIND,
     PARTIAL_LEVELS,
     DepthFeed,
     Publisher,
@@ -179,9 +180,10 @@ class Market:
         if self.stale:
             return
         last = self.last_price_ticks
-        hours_left = Decimal(max(0, self.next_funding_ns - now_ns)) / HOUR_NS
-        last_price = self.contract.price(last) if last is not None else None
-        self._reference.sample(self.mid_price, last_price, hours_left, self.book.bids, self.book.asks)
+        if self._reference.follows_index:
+            hours_left = Decimal(max(0, self.next_funding_ns - now_ns)) / HOUR_NS
+            last_price = self.contract.price(last) if last is not None else None
+            self._reference.sample(self.mid_price, last_price, hours_left, self.book.bids, self.book.asks)
         mark, index, now_ms = float(self.mark_price), float(self.index_price), now_ns // 1_000_000
         if mark:
             self.mark_candles.sample(now_ms, mark)
@@ -282,9 +284,10 @@ class Market:
         if elapsed_ms % TICKER_MS == 0:
             self._publish_day(now_ns // 1_000_000)
 
-    def publish_mark(self, now_ns: int, *, every_third: bool) -> str | None:
-        """Send the mark price streams; returns the payload for the all-symbols stream, None while the market is stale."""
-        if self.stale:
+    def publish_mark(self, now_ns: int, *, every_third: bool, for_all: bool) -> str | None:
+        """Send the mark price streams; returns the payload where the all-symbols stream wants it. A stale market says nothing."""
+        wants, stream = self._publisher.wants, f"{self._name}@markPrice"
+        if self.stale or not (for_all or wants(f"{stream}@1s") or (every_third and wants(stream))):
             return None
         mark, index = f"{self.mark_price:.8f}", f"{self.index_price:.8f}"
         payload = mark_price_payload(
@@ -295,10 +298,10 @@ class Market:
             self.next_funding_ns // 1_000_000,
             now_ns // 1_000_000,
         )
-        self._publisher.publish_if_wanted(f"{self._name}@markPrice@1s", payload)
+        self._publisher.publish_if_wanted(f"{stream}@1s", payload)
         if every_third:
-            self._publisher.publish_if_wanted(f"{self._name}@markPrice", payload)
-        return payload
+            self._publisher.publish_if_wanted(stream, payload)
+        return payload if for_all else None
 
     def publish_liquidations(self, now_ms: int) -> None:
         """Once a second: the largest liquidation of that second."""
@@ -350,6 +353,8 @@ class Market:
         if self._candle_trade_id == self._trade_id or not self.trades:
             return
         self._candle_trade_id = self._trade_id
+        if not self._publisher.wants_kind("kline") and not self._publisher.wants_kind("continuousKline"):
+            return
         for interval, interval_ms in INTERVALS_MS.items():
             plain = f"{self._name}@kline_{interval}"
             continuous = f"{self._name}_perpetual@continuousKline_{interval}"
@@ -382,7 +387,7 @@ class Market:
         return Candle(now_ms, ticks, ticks, ticks, ticks)
 
     def _publish_partial(self, now_ns: int, suffix: str) -> None:
-        for levels in PARTIAL_LEVELS:
+        for levels in PARTIAL_LEVELS if self._publisher.wants_kind(PARTIAL_KIND) else ():
             stream = f"{self._name}@depth{levels}{suffix}"
             if self._publisher.wants(stream):
                 payload = partial_depth_payload(

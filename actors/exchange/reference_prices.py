@@ -61,6 +61,11 @@ class ReferencePrices:
         return self._index if self._index is not None else self.mark(mid)
 
     @property
+    def follows_index(self) -> bool:
+        """Whether `sample` has an index to go by."""
+        return self._index is not None
+
+    @property
     def funding_rate(self) -> Decimal:
         """The rate of the funding to come, as it stands."""
         if self._rate is not None:

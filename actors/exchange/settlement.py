@@ -165,15 +165,19 @@ class Settlement:
         for market in self._state.markets.values():
             market.sample_prices(self._state.now_ns)
             market.publish_liquidations(self._state.now_ms)
+        publisher = self._state.publisher
+        for_all = publisher.wants("!markPrice@arr@1s") or (every_third and publisher.wants("!markPrice@arr"))
         payloads = [
             payload
             for market in self._state.markets.values()
-            if market.is_open and (payload := market.publish_mark(self._state.now_ns, every_third=every_third))
+            if market.is_open
+            and (payload := market.publish_mark(self._state.now_ns, every_third=every_third, for_all=for_all))
         ]
-        everything = f"[{','.join(payloads)}]"
-        self._state.publisher.publish_if_wanted("!markPrice@arr@1s", everything)
-        if every_third:
-            self._state.publisher.publish_if_wanted("!markPrice@arr", everything)
+        if for_all:
+            everything = f"[{','.join(payloads)}]"
+            publisher.publish_if_wanted("!markPrice@arr@1s", everything)
+            if every_third:
+                publisher.publish_if_wanted("!markPrice@arr", everything)
 
     def announce(self, source: str, *, restart: bool) -> None:
         """Write the records that begin a run."""

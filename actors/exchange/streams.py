@@ -5,6 +5,7 @@ A payload is built only while somebody wants its stream, once for all of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from actors.exchange.matching import Matcher
 
 DEPTH_INTERVALS_MS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@250ms": 250, "depth@500ms": 500}
 PARTIAL_LEVELS = (5, 10, 20)
+PARTIAL_KIND = "depth of the top"
 DELIVERY_MS, ONBOARD_MS = 4133404800000, 1569398400000
 
 
@@ -30,10 +32,13 @@ class Publisher:
 
     def __init__(self) -> None:
         self._wanted: dict[str, int] = {}
+        self._kinds: Counter[str] = Counter()
         self.frames: list[StreamFrame] = []
 
     def subscribe(self, stream: str) -> None:
         """One subscriber more."""
+        if stream not in self._wanted:
+            self._kinds[_kind_of(stream)] += 1
         self._wanted[stream] = self._wanted.get(stream, 0) + 1
 
     def unsubscribe(self, stream: str) -> None:
@@ -41,12 +46,16 @@ class Publisher:
         left = self._wanted.get(stream, 0) - 1
         if left > 0:
             self._wanted[stream] = left
-        else:
-            self._wanted.pop(stream, None)
+        elif self._wanted.pop(stream, None) is not None:
+            self._kinds[_kind_of(stream)] -= 1
 
     def wants(self, stream: str) -> bool:
         """Whether anybody is subscribed."""
         return stream in self._wanted
+
+    def wants_kind(self, kind: str) -> bool:
+        """Whether anybody is subscribed to a stream of this kind, of any symbol and interval."""
+        return self._kinds[kind] > 0
 
     def publish(self, stream: str, payload: str) -> None:
         """Give a payload to the stream's subscribers."""
@@ -157,6 +166,15 @@ def contract_info_payload(symbol: str, status: str, now_ms: int, brackets: list[
         f'{{"e":"contractInfo","E":{now_ms},"s":"{symbol}","ps":"{symbol}","ct":"PERPETUAL",'
         f'"dt":{DELIVERY_MS},"ot":{ONBOARD_MS},"cs":"{status}"{rows}}}'
     )
+
+
+def _kind_of(stream: str) -> str:
+    """`kline` of `btcusdc@kline_1m`; those of the top of the book are one kind."""
+    kind = stream.partition("@")[2].partition("@")[0].partition("_")[0]
+    return PARTIAL_KIND if kind in _PARTIAL_NAMES else kind
+
+
+_PARTIAL_NAMES = frozenset(f"depth{levels}" for levels in PARTIAL_LEVELS)
 
 
 def _levels(levels: Iterable[tuple[int, int]], numbers: WireNumbers) -> str:
