@@ -22,9 +22,10 @@ from actors.exchange.authentication import (
     check_ws_signature,
     timing,
 )
-from actors.exchange.endpoint import Call, Desk, Route, Security
+from actors.exchange.endpoint import Call, Desk, Route, Security, Told
 from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
+from actors.exchange.order_answers import WIRE_ANSWERS, OrderAnswers
 from actors.exchange.order_endpoints import text
 from actors.exchange.rate_limits import HANDSHAKE_WEIGHT, RateLimits
 from actors.exchange.unserved import unknown_method, unknown_path
@@ -74,6 +75,8 @@ class Answer(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
     content_type: str = "application/json"
     cut: bool = False
+    told: Any = None
+    """What a success says that has no body (`endpoint.Told`)."""
 
 
 class Admitted(msgspec.Struct):
@@ -87,11 +90,11 @@ class Admitted(msgspec.Struct):
 class Api:
     """All endpoints of one venue."""
 
-    def __init__(self, venue: Venue, keys: KeyRing, listen_key_salt: str) -> None:
+    def __init__(self, venue: Venue, keys: KeyRing, listen_key_salt: str, answers: OrderAnswers = WIRE_ANSWERS) -> None:
         self.limits = RateLimits(venue.settings)
         self.listen_keys = ListenKeys(listen_key_salt)
         self._venue = venue
-        self._desk = Desk(venue, self.limits, keys, self.listen_keys)
+        self._desk = Desk(venue, self.limits, keys, self.listen_keys, answers)
         self._routes = {
             (route.method, route.path): route
             for routes in (market_endpoints.ROUTES, account_endpoints.ROUTES, order_endpoints.ROUTES)
@@ -145,6 +148,8 @@ class Api:
         if counts is not None:
             headers["X-MBX-ORDER-COUNT-10S"] = str(counts[0])
             headers["X-MBX-ORDER-COUNT-1M"] = str(counts[1])
+        if isinstance(body, Told):
+            return Answer(200, b"", headers, told=body.what)
         return Answer(200, msgspec.json.encode(body), headers)
 
     def ws_admit(self, session: WsSession, method: str, params: Mapping[str, Any]) -> Admitted:

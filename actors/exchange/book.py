@@ -29,6 +29,13 @@ class BookSide:
         recorded = self._recorded.get(price_ticks, 0)
         return max(0, recorded - self._taken.get(price_ticks, 0)) if self._taken else recorded
 
+    def levels_at(self, prices: Iterable[int]) -> list[Level]:
+        """Lots that stand at these prices, nothing included."""
+        if self._taken:
+            return [(price, self.lots(price)) for price in prices]
+        recorded = self._recorded.get
+        return [(price, recorded(price, 0)) for price in prices]
+
     def set(self, price_ticks: int, recorded_lots: int) -> None:
         """The recording now shows `recorded_lots` at a price; 0 removes the level.
 

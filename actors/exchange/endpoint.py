@@ -14,6 +14,7 @@ from actors.exchange.authentication import Credential, KeyRing, Timing
 from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
 from actors.exchange.market import Market
+from actors.exchange.order_answers import OrderAnswers
 from actors.exchange.rate_limits import RateLimits
 from actors.exchange.venue import Venue
 
@@ -34,6 +35,13 @@ class Desk:
     limits: RateLimits
     keys: KeyRing
     listen_keys: ListenKeys
+    answers: OrderAnswers
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A body of success that is no JSON: what it says, for a host in the same process."""
+
+    what: Any
 
 
 class Call(msgspec.Struct):

@@ -26,10 +26,12 @@ from actors.exchange.fault_script import FaultScript
 from actors.exchange.faults import Fault, FaultKind, SocketGroup
 from actors.exchange.frames import Frame
 from actors.exchange.latencies import latencies
+from actors.exchange.order_answers import WIRE_ANSWERS, OrderAnswers
 from actors.exchange.read_replica import ReadReplica
 from actors.exchange.streams import StreamFrame
 from actors.exchange.user_stream import UserEvent, listen_key_expired
 from actors.exchange.venue import Venue
+from actors.exchange.voice import WIRE, Voice
 from configs.schema import ExchangeSettings
 
 NS_PER_MS = 1_000_000
@@ -41,7 +43,7 @@ class UserFrame(NamedTuple):
 
     session: int
     listen_key: str
-    payload: bytes
+    payload: Any
 
 
 @dataclass(slots=True)
@@ -79,16 +81,18 @@ class Exchange:
         source: str = "synthetic",
         listen_key_salt: str = "",
         earlier: Iterable[ledger.LedgerRecord] = (),
+        voice: Voice = WIRE,
+        answers: OrderAnswers = WIRE_ANSWERS,
     ) -> None:
         """Build a venue; `earlier` are the records of a ledger to go on from.
 
         Raises:
             ledger.LedgerDamagedError: a record before the last one cannot be read.
         """
-        self.venue = Venue(settings, contracts, now_ns)
+        self.venue = Venue(settings, contracts, now_ns, voice)
         restored = restore.load(self.venue, earlier)
         self.venue.announce(source, restart=restored > 0)
-        self.api = Api(self.venue, KeyRing(credentials), listen_key_salt or str(settings.seed))
+        self.api = Api(self.venue, KeyRing(credentials), listen_key_salt or str(settings.seed), answers)
         self._way_in, self._way_out = latencies(settings)
         self.faults = FaultPlan(settings.seed)
         self._acts = FaultActs(self.venue)

@@ -25,13 +25,13 @@ from actors.exchange.streams import (
     PARTIAL_LEVELS,
     DepthFeed,
     Publisher,
-    aggregate_trade_payload,
-    book_ticker_payload,
+    Top,
     contract_info_payload,
     mark_price_payload,
     partial_depth_payload,
     trade_payload,
 )
+from actors.exchange.voice import WIRE, Voice
 
 HOUR_NS = 3_600 * 1_000_000_000
 FUNDING_INTERVAL_NS = 8 * HOUR_NS
@@ -86,6 +86,7 @@ class Market:
         now_ns: int,
         *,
         probabilistic: bool = False,
+        voice: Voice = WIRE,
     ) -> None:
         self.contract = contract
         self._notional_min_first = contract.notional_min
@@ -108,13 +109,14 @@ class Market:
         self.index_candles: Candles[float] = Candles()
         self.premium_candles: Candles[float] = Candles()
         self._publisher = publisher
+        self._voice = voice
         self._ids = ids
         self._trade_id = trade_id
         self._reference = ReferencePrices(contract)
         self._last_mid = Decimal(0)
         self._mid_of = 0
         """Best bid plus best ask that the last mid is of."""
-        self._top: tuple[int, int, int, int] | None = None
+        self._top: Top | None = None
         self._feeds: dict[str, DepthFeed] = {}
         self._partial_id = 0
         self._name = contract.symbol.lower()
@@ -320,16 +322,17 @@ class Market:
         self.candles.trade(now_ms, price_ticks, lots, price_ticks * lots, trade_id, taken=not buyer_is_maker)
         wants = self._publisher.wants
         plain, aggregated = f"{self._name}@trade", f"{self._name}@aggTrade"
-        if wants(plain) or wants(aggregated):
-            symbol = self.contract.symbol
-            price, quantity = self.numbers.price_text(price_ticks), self.numbers.quantity_text(lots)
-            self._publisher.publish_if_wanted(
+        symbol, numbers = self.contract.symbol, self.numbers
+        if wants(plain):
+            price, quantity = numbers.price_text(price_ticks), numbers.quantity_text(lots)
+            self._publisher.publish(
                 plain, trade_payload(symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms)
             )
-            self._publisher.publish_if_wanted(
+        if wants(aggregated):
+            self._publisher.publish(
                 aggregated,
-                aggregate_trade_payload(
-                    symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms
+                self._voice.aggregate_trade(
+                    symbol, trade_id, price_ticks, lots, numbers, buyer_is_maker=buyer_is_maker, now_ms=now_ms
                 ),
             )
 
@@ -345,7 +348,8 @@ class Market:
             )
 
     def _flush(self, feed: DepthFeed, now_ns: int) -> None:
-        payload = feed.flush(self.contract.symbol, self.matcher, self.numbers, now_ns // 1_000_000)
+        diff = feed.flush(self.matcher)
+        payload = self._voice.book_diff(self.contract.symbol, diff, self.numbers, now_ns // 1_000_000)
         self._publisher.publish(feed.stream, payload)
 
     def _publish_candles(self, now_ms: int) -> None:
@@ -413,6 +417,7 @@ class Market:
         top = (bid, self.matcher.displayed_lots(bid, bids=True), ask, self.matcher.displayed_lots(ask, bids=False))
         if top != self._top:
             self._top = top
-            payload = book_ticker_payload(self.contract.symbol, top, self.numbers, self.update_id, now_ns // 1_000_000)
+            symbol = self.contract.symbol
+            payload = self._voice.book_ticker(symbol, top, self.numbers, self.update_id, now_ns // 1_000_000)
             self._publisher.publish_if_wanted(stream, payload)
             self._publisher.publish_if_wanted("!bookTicker", payload)

@@ -5,10 +5,10 @@ Nothing here changes an order's executed size: it says who trades what, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from actors.exchange.book import Book
+from actors.exchange.book import Book, Level
 from actors.exchange.orders import Order
 from actors.exchange.queue_position import join_queue, level_changed, print_at_price
 
@@ -108,6 +108,14 @@ class Matcher:
         """Published lots at a price."""
         recorded = (self.book.bids if bids else self.book.asks).lots(price_ticks)
         return recorded + self.own_lots(price_ticks, bids=bids) if (self._bids if bids else self._asks) else recorded
+
+    def displayed_levels(self, prices: Iterable[int], *, bids: bool) -> list[Level]:
+        """Published lots at each of these prices."""
+        levels = (self.book.bids if bids else self.book.asks).levels_at(prices)
+        own = self._bids if bids else self._asks
+        if not own:
+            return levels
+        return [(price, lots + self.own_lots(price, bids=bids) if price in own else lots) for price, lots in levels]
 
     def would_take(self, *, is_buy: bool, price_ticks: int) -> bool:
         """Whether an order at this price would match at once."""

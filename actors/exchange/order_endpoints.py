@@ -22,7 +22,7 @@ from actors.exchange.order_checks import (
     required,
 )
 from actors.exchange.orders import Order, OrderRequest
-from actors.exchange.shapes import amendment_row, order_row, queried_order_row, trade_row
+from actors.exchange.shapes import amendment_row, queried_order_row, trade_row
 
 BATCH_MAX = 5
 CANCEL_BATCH_MAX = 10
@@ -104,7 +104,7 @@ def query_open(desk: Desk, call: Call) -> Any:
 def open_orders(desk: Desk, call: Call) -> Any:
     named = call.market_if_named(desk)
     symbol = named.contract.symbol if named else None
-    return [_queried(desk, order) for order in call.account(desk).live_orders(symbol)]
+    return desk.answers.listed(call.account(desk).live_orders(symbol), desk.venue)
 
 
 def all_orders(desk: Desk, call: Call) -> Any:
@@ -118,7 +118,7 @@ def all_orders(desk: Desk, call: Call) -> Any:
         if named is not None and order.symbol != named.contract.symbol:
             continue
         if (order.order_id >= from_id) if from_id is not None else (start_ms <= order.created_ms <= end_ms):
-            row = _queried(desk, order)
+            row = queried_order_row(order, desk.venue.market(order.symbol))
             rows.append(row | {"pair": order.symbol, "cumBase": row["executedQty"]})
     return rows[:limit] if from_id is not None or "startTime" in params else rows[-limit:]
 
@@ -167,12 +167,7 @@ def _place(desk: Desk, call: Call, params: Params, request: OrderRequest) -> Any
     if response_type not in ("ACK", "RESULT"):
         raise VenueRefusal(-1136, "Invalid newOrderRespType.")
     order = desk.venue.place(call.account(desk), request)
-    market = desk.venue.market(order.symbol)
-    row = order_row(order, market)
-    if response_type == "ACK":
-        none = market.numbers.quantity_text(0)
-        row |= {"status": "NEW", "avgPrice": "0.00", "executedQty": none, "cumQty": none, "cumQuote": "0.00000"}
-    return row
+    return desk.answers.placed(order, desk.venue.market(order.symbol), as_new=response_type == "ACK")
 
 
 def _amend(desk: Desk, call: Call, params: Params) -> Any:
@@ -189,11 +184,9 @@ def _amend(desk: Desk, call: Call, params: Params) -> Any:
     price_ticks, lots = read_price(params, market), read_quantity(params, market, is_market=False)
     check_bands(market, price_ticks, lots, is_buy=order.is_buy, reduce_only=order.reduce_only)
     timestamp_ms, window_ms = _timing(call)
-    desk.venue.amend(account, order, price_ticks, lots, read_int(params, "modifyId"), timestamp_ms, window_ms)
-    row = order_row(order, market)
-    row |= {"pair": order.symbol, "cumBase": row["executedQty"]}
     modify_id = read_int(params, "modifyId")
-    return row if modify_id is None else row | {"modifyId": modify_id}
+    desk.venue.amend(account, order, price_ticks, lots, modify_id, timestamp_ms, window_ms)
+    return desk.answers.amended(order, market, modify_id)
 
 
 def _cancel(desk: Desk, call: Call, params: Params) -> Any:
@@ -204,7 +197,7 @@ def _cancel(desk: Desk, call: Call, params: Params) -> Any:
         raise errors.unknown_order() if refusal.code == -2013 else refusal from None
     if not order.is_live:
         raise errors.unknown_order()
-    return order_row(desk.venue.cancel(order), desk.venue.market(order.symbol))
+    return desk.answers.canceled(desk.venue.cancel(order), desk.venue.market(order.symbol))
 
 
 def _find(desk: Desk, account: Account, params: Params) -> Order:
@@ -220,8 +213,8 @@ def _find(desk: Desk, account: Account, params: Params) -> Order:
     return order
 
 
-def _queried(desk: Desk, order: Order) -> dict[str, Any]:
-    return queried_order_row(order, desk.venue.market(order.symbol))
+def _queried(desk: Desk, order: Order) -> Any:
+    return desk.answers.queried(order, desk.venue.market(order.symbol))
 
 
 def _batch(desk: Desk, call: Call, method: str, one: Callable[[Params], Any]) -> Any:

@@ -12,7 +12,7 @@ from actors.exchange.market import Market
 from actors.exchange.matching import Execution, TakePlan
 from actors.exchange.orders import Order, OrderRequest
 from actors.exchange.state import VenueState
-from actors.exchange.user_stream import LastFill, account_update, order_event, trade_lite
+from actors.exchange.user_stream import LastFill, account_update, trade_lite
 
 
 class OrderLife:
@@ -279,7 +279,7 @@ class OrderLife:
         modify_id: int | None = None,
     ) -> None:
         self._state.tell(
-            order_event(
+            self._state.voice.order_event(
                 order,
                 market.contract,
                 market.numbers,

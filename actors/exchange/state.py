@@ -14,6 +14,7 @@ from actors.exchange.market import Market, UpdateIds
 from actors.exchange.orders import Order
 from actors.exchange.streams import Publisher
 from actors.exchange.user_stream import UserEvent
+from actors.exchange.voice import WIRE, Voice
 from configs.schema import ExchangeSettings, FeeSettings
 
 REFUSAL_KINDS_MAX = 1_000
@@ -30,10 +31,13 @@ class Outcome:
 class VenueState:
     """What the venue knows. Times are the venue's own, in ns since 1970, and never go back."""
 
-    def __init__(self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int) -> None:
+    def __init__(
+        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: Voice = WIRE
+    ) -> None:
         now_ms = now_ns // 1_000_000
         self.settings = settings
         self.publisher = Publisher()
+        self.voice = voice
         self.outcome = Outcome()
         self.accounts: dict[str, Account] = {}
         self.now_ns = now_ns
@@ -43,7 +47,13 @@ class VenueState:
         ids = UpdateIds(now_ms * 8)
         self.markets = {
             contract.symbol: Market(
-                contract, self.publisher, ids, now_ms * 4, now_ns, probabilistic=settings.queue_model == "probabilistic"
+                contract,
+                self.publisher,
+                ids,
+                now_ms * 4,
+                now_ns,
+                probabilistic=settings.queue_model == "probabilistic",
+                voice=voice,
             )
             for contract in contracts
         }

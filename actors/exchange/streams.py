@@ -11,20 +11,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from actors.exchange.book import Level
 from actors.exchange.contracts import WireNumbers
 from actors.exchange.matching import Matcher
 
 DEPTH_INTERVALS_MS = {"depth@0ms": 0, "depth@100ms": 100, "depth": 250, "depth@250ms": 250, "depth@500ms": 500}
 PARTIAL_LEVELS = (5, 10, 20)
 PARTIAL_KIND = "depth of the top"
+Top = tuple[int, int, int, int]
+"""Best bid and its lots, best ask and its lots."""
+
 DELIVERY_MS, ONBOARD_MS = 4133404800000, 1569398400000
 
 
 class StreamFrame(NamedTuple):
-    """A payload for the subscribers of one stream name."""
+    """A payload for the subscribers of one stream name: bytes, but where another voice than the wire's speaks."""
 
     stream: str
-    payload: bytes
+    payload: Any
 
 
 class Publisher:
@@ -57,14 +61,24 @@ class Publisher:
         """Whether anybody is subscribed to a stream of this kind, of any symbol and interval."""
         return self._kinds[kind] > 0
 
-    def publish(self, stream: str, payload: str) -> None:
-        """Give a payload to the stream's subscribers."""
-        self.frames.append(StreamFrame(stream, payload.encode()))
+    def publish(self, stream: str, payload: Any) -> None:
+        """Give a payload to the stream's subscribers: the text of the wire, or what another voice made."""
+        self.frames.append(StreamFrame(stream, payload.encode() if type(payload) is str else payload))
 
-    def publish_if_wanted(self, stream: str, payload: str) -> None:
+    def publish_if_wanted(self, stream: str, payload: Any) -> None:
         """The same, when somebody is subscribed."""
         if stream in self._wanted:
             self.publish(stream, payload)
+
+
+class DepthDiff(NamedTuple):
+    """Present lots of the prices that changed with the update ids first..last; `previous_id` is the last of the event before."""
+
+    bids: list[Level]
+    asks: list[Level]
+    first_id: int
+    last_id: int
+    previous_id: int
 
 
 class DepthFeed:
@@ -92,17 +106,23 @@ class DepthFeed:
         self._asks.update(asks)
         self._last_id = last_id
 
-    def flush(self, symbol: str, matcher: Matcher, numbers: WireNumbers, now_ms: int) -> str:
-        """The payload with the present quantities of all changed levels."""
-        bids = _levels(((price, matcher.displayed_lots(price, bids=True)) for price in sorted(self._bids)), numbers)
-        asks = _levels(((price, matcher.displayed_lots(price, bids=False)) for price in sorted(self._asks)), numbers)
+    def flush(self, matcher: Matcher) -> DepthDiff:
+        """What is to be sent."""
+        bids = matcher.displayed_levels(sorted(self._bids), bids=True)
+        asks = matcher.displayed_levels(sorted(self._asks), bids=False)
         previous, self._previous_id = self._previous_id, self._last_id
         self._bids.clear()
         self._asks.clear()
-        return (
-            f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{symbol}","ps":"{symbol}","st":1,'
-            f'"U":{self._first_id},"u":{self._last_id},"pu":{previous},"b":[{bids}],"a":[{asks}]}}'
-        )
+        return DepthDiff(bids, asks, self._first_id, self._last_id, previous)
+
+
+def depth_diff_payload(symbol: str, diff: DepthDiff, numbers: WireNumbers, now_ms: int) -> str:
+    """`<s>@depth` and its kin."""
+    return (
+        f'{{"e":"depthUpdate","E":{now_ms},"T":{now_ms},"s":"{symbol}","ps":"{symbol}","st":1,'
+        f'"U":{diff.first_id},"u":{diff.last_id},"pu":{diff.previous_id},'
+        f'"b":[{_levels(diff.bids, numbers)}],"a":[{_levels(diff.asks, numbers)}]}}'
+    )
 
 
 def partial_depth_payload(
@@ -121,10 +141,8 @@ def partial_depth_payload(
     )
 
 
-def book_ticker_payload(
-    symbol: str, top: tuple[int, int, int, int], numbers: WireNumbers, update_id: int, now_ms: int
-) -> str:
-    """`<s>@bookTicker`; `top` is bid, bid lots, ask, ask lots."""
+def book_ticker_payload(symbol: str, top: Top, numbers: WireNumbers, update_id: int, now_ms: int) -> str:
+    """`<s>@bookTicker`."""
     bid, bid_lots, ask, ask_lots = top
     return (
         f'{{"e":"bookTicker","u":{update_id},"s":"{symbol}","ps":"{symbol}","b":"{numbers.price_text(bid)}",'
@@ -177,8 +195,9 @@ def _kind_of(stream: str) -> str:
 _PARTIAL_NAMES = frozenset(f"depth{levels}" for levels in PARTIAL_LEVELS)
 
 
-def _levels(levels: Iterable[tuple[int, int]], numbers: WireNumbers) -> str:
-    return ",".join(f'["{numbers.price_text(price)}","{numbers.quantity_text(lots)}"]' for price, lots in levels)
+def _levels(levels: Iterable[Level], numbers: WireNumbers) -> str:
+    price_text, quantity_text = numbers.price_text, numbers.quantity_text
+    return ",".join([f'["{price_text(price)}","{quantity_text(lots)}"]' for price, lots in levels])
 
 
 def _bool(value: bool) -> str:

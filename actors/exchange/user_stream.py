@@ -15,11 +15,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class UserEvent(NamedTuple):
-    """One event of an account; `kind` is its `e`."""
+    """One event of an account; `kind` is its `e`. The payload is bytes, but where another voice than the wire's speaks."""
 
     account: str
     kind: str
-    payload: bytes
+    payload: Any
 
 
 class LastFill(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from actors.exchange.scenarios import CLOSED, REDUCE_ONLY, SETTLING, TRADING
 from actors.exchange.settlement import Settlement
 from actors.exchange.state import VenueState
 from actors.exchange.user_stream import leverage_update
+from actors.exchange.voice import WIRE, Voice
 from configs.schema import ExchangeSettings
 
 SAMPLE_NS = 100_000_000
@@ -55,8 +56,10 @@ class _Timer(msgspec.Struct, frozen=True):
 class Venue(VenueState):
     """One simulated venue."""
 
-    def __init__(self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int) -> None:
-        super().__init__(settings, contracts, now_ns)
+    def __init__(
+        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: Voice = WIRE
+    ) -> None:
+        super().__init__(settings, contracts, now_ns, voice)
         self.countdowns: dict[tuple[str, str], int] = {}
         self._life = OrderLife(self)
         forced = ForcedOrders(self, self._life)

@@ -30,7 +30,8 @@ DRAIN_AMID_SHARE = 0.15
 """Part of the runs that are drained in the middle of their faults."""
 
 WIRE_EVERY = 20
-"""One seed in so many sends its requests as signed bytes. Answers, market frames and events are bytes in every run."""
+"""One seed in so many has everything pass between actors and venue in the bytes of the wire, its requests signed. In the others only
+what is rare or may be damaged does (`ops.simulation.plain_voice`)."""
 
 FAILED = "FAILED"
 """Rule that a run breaks in which a core fails."""
@@ -98,10 +99,13 @@ def run_seed(seed: int, settings: Settings, kinds: Sequence[FaultKind] = tuple(F
     return run_case(draw_case(seed, settings, kinds), settings)
 
 
-def run_case(case: Case, settings: Settings) -> SeedResult:
-    """Run a case and judge it. A core that fails ends the run, which is then a failure like any other."""
+def run_case(case: Case, settings: Settings, *, by_wire: bool | None = None) -> SeedResult:
+    """Run a case and judge it. A core that fails ends the run, which is then a failure like any other.
+
+    Whether it goes by the wire changes nothing that happens; the seed says unless it is asked for.
+    """
     drawn, flow = _drawn(case.seed, settings)
-    house = House(drawn, case.seed, flow=flow, by_wire=case.seed % WIRE_EVERY == 0)
+    house = House(drawn, case.seed, flow=flow, by_wire=case.seed % WIRE_EVERY == 0 if by_wire is None else by_wire)
     run = _Run(case, house)
     try:
         run.trade()

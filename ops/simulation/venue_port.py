@@ -1,7 +1,8 @@
-"""The simulated venue inside the deterministic world: the wire's bytes, without sockets.
+"""The simulated venue inside the deterministic world, without sockets.
 
-Every request passes through protocols.binance_usdm into the venue's REST interface and every answer, market frame and user event back
-through its decoders, so that a run exercises the codec of the live system. What the gateways of the live system do (time-outs, sockets
+By wire every request passes through protocols.binance_usdm into the venue's REST interface and every answer, market frame and user event
+back through its decoders, so that a run exercises the codec of the live system. Otherwise requests come as their bare parameters, and
+what the venue says most often comes in a plain voice, with the same history. What the gateways of the live system do (time-outs, sockets
 that are lost and opened again, the watch on a mute private stream, the look at the stop file before each order) is done here.
 """
 
@@ -29,6 +30,7 @@ from actors.exchange.user_stream import listen_key_expired
 from actors.order_manager.event_watch import EventWatch
 from actors.runtime.world import World
 from configs.schema import ExchangeSettings
+from ops.simulation.plain_voice import PlainVoice, outcome_of
 from ops.simulation.read_lag import ReadLag
 from ops.simulation.silences import Silences
 from ops.simulation.sockets import MARKET, ORDERS, PRIVATE, PUBLIC, RECONNECT_NS, WIRE_DELAY_NS, Sockets
@@ -36,16 +38,16 @@ from ops.simulation.strangers import Stranger
 from ops.simulation.venue_acts import VenueActs
 from ops.simulation.wire_faults import Fate, WireFaults
 from protocols.binance_usdm.damage import DamagedPayload
-from protocols.binance_usdm.exchange_info import decode_exchange_info
+from protocols.binance_usdm.exchange_info import VENUE, decode_exchange_info
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
 from protocols.binance_usdm.requests import RestRequests
-from protocols.binance_usdm.responses import decode_rest
+from protocols.binance_usdm.responses import decode_rest, usage_of_headers
 from protocols.binance_usdm.signing import HmacSigner
 from protocols.binance_usdm.urls import market_streams, public_streams
 from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
-from protocols.values import Instrument, RateLimits
+from protocols.values import Instrument, RateLimits, make_instrument_id
 from protocols.venue import (
     AmendOrder,
     AnyOutcome,
@@ -151,9 +153,15 @@ class VenuePort:
         self.sockets.lost = self._lost
         now_ns = self._venue_ns()
         credential = hmac_credential(API_KEY, SECRET, ACCOUNT)
-        self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
-        info = self.exchange.api.dispatch(RestRequest(method="GET", path="/fapi/v1/exchangeInfo"))
         symbols = tuple(contract.symbol for contract in self.contracts)
+        if self.by_wire:
+            self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns)
+        else:
+            plain = PlainVoice({symbol: make_instrument_id(VENUE, ACCOUNT, symbol) for symbol in symbols})
+            self.exchange = Exchange(self.settings, self.contracts, [credential], now_ns, voice=plain, answers=plain)
+            faults = self.exchange.faults
+            plain.frames_in_bytes = lambda: faults.any_in_force
+        info = self.exchange.api.dispatch(RestRequest(method="GET", path="/fapi/v1/exchangeInfo"))
         listed = decode_exchange_info(info.body, ACCOUNT, symbols)
         self.instruments, self.rate_limits = listed.instruments, listed.rate_limits
         self._acts = VenueActs(self.exchange, ACCOUNT, self.contracts[0].symbol, self._deliver_and_schedule)
@@ -415,8 +423,11 @@ class VenuePort:
                     if event is not None:
                         self.world.tell(actor, event, WIRE_DELAY_NS)
 
-    def _read_frame(self, feed: _Feed, kind: str, payload: bytes) -> Message | None:
+    def _read_frame(self, feed: _Feed, kind: str, payload: Any) -> Message | None:
         received_ns = self.world.now_ns + WIRE_DELAY_NS
+        if not isinstance(payload, bytes):
+            plain: Message = payload(received_ns=received_ns)
+            return plain
         try:
             return feed.decoder.decode(payload, received_ns)
         except DamagedPayload as damage:
@@ -429,15 +440,7 @@ class VenuePort:
 
     def _answered(self, asked: _Asked, answer: Answer, venue_ns: int) -> None:
         if self._is_waiting(asked):
-            outcome: AnyOutcome = decode_rest(
-                asked.request,
-                answer.status,
-                answer.headers,
-                answer.body,
-                self.world.now_ns,
-                self._wires,
-                asked.sent_ns,
-            )
+            outcome = self._outcome(asked, answer)
             if isinstance(outcome, Throttled) and not outcome.orders_only:
                 held_up = self.world.is_held_up(asked.actor)
                 self._silences.tell(asked.actor, asked.epoch, outcome.retry_at_ns, is_unread=held_up)
@@ -445,6 +448,14 @@ class VenuePort:
                 outcome = self._lag.apply(asked.request, outcome, venue_ns, asked.fate.lag_ns)
             if self._is_answer(asked, outcome):
                 self.world.hand(asked.actor, outcome)
+
+    def _outcome(self, asked: _Asked, answer: Answer) -> AnyOutcome:
+        now_ns = self.world.now_ns
+        if answer.told is not None:
+            return outcome_of(asked.request, answer.told, usage_of_headers(answer.headers), now_ns)
+        return decode_rest(
+            asked.request, answer.status, answer.headers, answer.body, now_ns, self._wires, asked.sent_ns
+        )
 
     def _answer(self, asked: _Asked, outcome: AnyOutcome) -> None:
         """Give the one outcome of a request to the incarnation that asked, as soon as it listens."""
@@ -497,7 +508,8 @@ class VenuePort:
         """Give each session its frames; what several sessions are told in the same bytes is read once."""
         received_ns = self.world.now_ns + WIRE_DELAY_NS
         actors = {private.session: (actor, private) for actor, private in self._private.items() if private.session}
-        payload, events = b"", tuple[Message, ...]()
+        payload: Any = b""
+        events: tuple[Message, ...] = ()
         for frame in frames:
             if frame.session not in actors:
                 continue
@@ -505,8 +517,13 @@ class VenuePort:
             if not self.sockets.gets_through(actor, PRIVATE):
                 continue
             if frame.payload != payload:
-                payload, events = frame.payload, tuple(self._users.decode(frame.payload, received_ns))
+                payload, events = frame.payload, self._read_event(frame.payload, received_ns)
             self._user_events(actor, private, events)
+
+    def _read_event(self, payload: Any, received_ns: int) -> tuple[Message, ...]:
+        if not isinstance(payload, bytes):
+            return (payload(received_ns=received_ns),)
+        return self._users.decode(payload, received_ns)
 
     def _user_events(self, actor: str, private: _Private, events: tuple[Message, ...]) -> None:
         for event in events:

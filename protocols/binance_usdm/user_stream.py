@@ -61,7 +61,7 @@ EXPIRE_REASONS = {
 }
 """Field `er`, in words."""
 
-_KINDS = {
+EXECUTION_KINDS = {
     "NEW": ExecutionKind.NEW,
     "TRADE": ExecutionKind.TRADE,
     "CANCELED": ExecutionKind.CANCELED,
@@ -70,6 +70,7 @@ _KINDS = {
     "AMENDMENT": ExecutionKind.AMENDED,
     "CALCULATED": ExecutionKind.LIQUIDATION,
 }
+"""Field `x`."""
 
 
 class _Order(msgspec.Struct, gc=False):
@@ -240,7 +241,7 @@ class UserStreamDecoder:
         status = STATUSES.get(body.X)
         if status is None:
             raise DamagedPayload(field="o.X", reason=f"{body.X!r} is not an order status")
-        kind = _KINDS.get(body.x)
+        kind = EXECUTION_KINDS.get(body.x)
         if kind is None:
             raise DamagedPayload(field="o.x", reason=f"{body.x!r} is not an execution type")
         forced = next((reason for start, reason in FORCED_REASONS.items() if body.c.startswith(start)), "")
