@@ -128,7 +128,13 @@ class Api:
                     raise mandatory("signature")
                 when.check_arrival(self._venue.clock_ms)
                 if isinstance(request, RestRequest):
-                    check_signature(credential, request.raw_query, request.raw_body, params["signature"])
+                    check_signature(
+                        credential,
+                        request.raw_query,
+                        request.raw_body,
+                        params["signature"],
+                        also_decoded=self._venue.settings.decoded_signatures,
+                    )
         except VenueRefusal as refusal:
             return self.refused(refusal, request.address, params)
         return Admitted(route, Call(params, credential, when), request.address)

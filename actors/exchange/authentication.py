@@ -61,8 +61,10 @@ class KeyRing:
         return credential
 
 
-def check_signature(credential: Credential, raw_query: str, raw_body: str, signature: str | None) -> None:
-    """Check a REST signature over the bytes as they came, else over their percent-decoded form.
+def check_signature(
+    credential: Credential, raw_query: str, raw_body: str, signature: str | None, *, also_decoded: bool = True
+) -> None:
+    """Check a REST signature over the bytes as they came, else over their percent-decoded form if that may serve.
 
     Raises:
         VenueRefusal: -1102 without a signature, -1022 for a wrong one.
@@ -72,7 +74,7 @@ def check_signature(credential: Credential, raw_query: str, raw_body: str, signa
     query, body = without_signature(raw_query), without_signature(raw_body)
     candidates = [query + body]
     decoded = unquote_plus(query) + unquote_plus(body)
-    if decoded != candidates[0]:
+    if also_decoded and decoded != candidates[0]:
         candidates.append(decoded)
     if not any(credential.accepts(text.encode(), signature) for text in candidates):
         raise VenueRefusal(-1022, "Signature for this request is not valid.")

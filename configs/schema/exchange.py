@@ -80,6 +80,8 @@ class ExchangeSettings(Section):
     orders_per_10s: int = Field(default=300, ge=1, le=10_000_000)
     orders_per_minute: int = Field(default=1_200, ge=1, le=10_000_000)
     open_orders_max: int = Field(default=200, ge=1, le=100_000)
+    decoded_signatures: bool = True
+    """Whether a signature over the percent-decoded text is taken too, as some clients sign; false takes only what was signed as sent."""
     ledger: str | None = None
     record: str | None = None
     """Folder for a capture of what the venue serves."""

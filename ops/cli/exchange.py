@@ -54,6 +54,14 @@ def exchange(
         int | None, typer.Option(min=0, help="Draw a schedule of faults from this seed; with --faults.")
     ] = None,
     host: Annotated[str, typer.Option(help="Loopback address to listen on: 127.0.0.1 or ::1.")] = "127.0.0.1",
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other setting of the section exchange, as often as wanted: latencies, limits, fees, balances, queue_model, ...",
+        ),
+    ] = None,
 ) -> None:
     """Run the simulated venue alone.
 
@@ -71,6 +79,7 @@ def exchange(
     if source is not None and listed is None:
         listed = recorded_symbols(source)
     options: dict[str, Any] = {"port": port, "ledger": str(ledger), "host": host, "faults": faults}
+    named = set_values(changed or [])
     given = {
         "source": str(source) if source else None,
         "follow": parse_follow(follow) if follow else None,
@@ -82,11 +91,36 @@ def exchange(
         "fault_seed": fault_seed,
         "record": str(record) if record else None,
     }
-    settings: ExchangeSettings = exchange_settings(options | {k: v for k, v in given.items() if v is not None})
+    if both := sorted(set(named) & (set(options) | set(given))):
+        raise bad_usage(f"--set {both[0]}: it has an option of its own, --{both[0].replace('_', '-')}.")
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings: ExchangeSettings = exchange_settings(options | chosen, named)
     try:
         serve_forever(settings, say=partial(print, flush=True), accounts=accounts)
     except ServerError as error:
         raise bad_usage(f"{error}.") from None
+
+
+def set_values(changes: list[str]) -> dict[str, Any]:
+    """`KEY=VALUE`, each value as YAML has it.
+
+    Raises:
+        CommandFailed: bad usage; there is no `=`, the value is no YAML, or a key is there twice.
+    """
+    import yaml
+
+    found: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not key or not equals:
+            raise bad_usage(f"--set {change}: write KEY=VALUE, for instance --set order_latency_ms=5.")
+        if key in found:
+            raise bad_usage(f"--set {key}: it is there twice.")
+        try:
+            found[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise bad_usage(f"--set {change}: the value is no YAML.") from None
+    return found
 
 
 def recorded_symbols(source: Path) -> tuple[str, ...]:

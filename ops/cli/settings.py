@@ -69,8 +69,8 @@ def check_live(settings: Settings, alias: str | None) -> None:
         raise bad_usage(f"--live {alias} was given but venue.live is false in the configuration.")
 
 
-def exchange_settings(options: dict[str, Any]) -> ExchangeSettings:
-    """Settings of a simulated venue from the command line alone.
+def exchange_settings(options: dict[str, Any], named: dict[str, Any] | None = None) -> ExchangeSettings:
+    """Settings of a simulated venue from the command line alone: from options, and from those that --set names.
 
     Raises:
         CommandFailed: bad usage, with every error and its option.
@@ -80,7 +80,10 @@ def exchange_settings(options: dict[str, Any]) -> ExchangeSettings:
     from configs.schema import ExchangeSettings
 
     try:
-        return ExchangeSettings.model_validate(options)
+        return ExchangeSettings.model_validate(options | (named or {}))
     except ValidationError as error:
-        reasons = "; ".join(f"--{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        reasons = "; ".join(
+            f"--{'set ' if each['loc'] and each['loc'][0] in (named or {}) else ''}{'.'.join(map(str, each['loc']))}: {each['msg']}"
+            for each in error.errors()
+        )
         raise bad_usage(f"{reasons}.") from None

@@ -143,13 +143,17 @@ def test_the_signature_covers_query_and_body_without_a_separator() -> None:
     assert rig.send_raw(mixed).status == 200
 
 
-def test_a_signature_over_the_percent_decoded_text_is_accepted_too() -> None:
+def test_a_signature_over_the_percent_decoded_text_is_accepted_too_unless_that_is_switched_off() -> None:
     rig = WireRig()
     fields = limit_order(newClientOrderId="a:b", timestamp=rig.now_ns // MS)
     text = "&".join(f"{name}={value}" for name, value in fields.items())
     form = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items())
     request = RestRequest(method="POST", path=ORDER, raw_body=f"{form}&signature={sign(text)}", api_key=KEY)
     assert body(rig.send_raw(request))["clientOrderId"] == "a:b"
+    strict = WireRig(decoded_signatures=False)
+    assert code(strict.send_raw(request)) == (400, -1022)
+    as_sent = RestRequest(method="POST", path=ORDER, raw_body=f"{form}&signature={sign(form)}", api_key=KEY)
+    assert body(strict.send_raw(as_sent))["clientOrderId"] == "a:b"
 
 
 def test_clock_errors_are_refused_at_arrival() -> None:

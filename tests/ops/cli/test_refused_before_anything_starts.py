@@ -93,7 +93,8 @@ def test_a_source_that_is_none(tmp_path: Path, command: tuple[str, ...], monkeyp
     assert refusal(*command, "--source", str(missing)) == f"{missing}: there is no such file or folder."
     assert refusal(*command, "--source", str(empty)) == f"{empty}: {unrecognised}"
     assert refusal(*command, "--source", str(foreign)) == (
-        "foreign.csv: no recorded market stream recognised: its columns are none of a known dump."
+        "foreign.csv: no recorded market stream recognised: its columns (time, open, high, low, ...) are none of a known dump "
+        "of Binance or Tardis."
     )
 
 
