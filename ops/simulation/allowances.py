@@ -24,6 +24,13 @@ def warm_up_s(settings: Settings) -> float:
     return agreeing_s(settings) + told_ms / 1_000
 
 
+def tending_s(settings: Settings) -> float:
+    """From a fill of the one order that works a position off until the next one rests: targets come with the books or, at the latest, with
+    the strategy's refresh, and an order may have to grow old first."""
+    orders = settings.order_manager
+    return (2 * settings.strategy.refresh_ms + orders.order_age_ms_min + BEATS * orders.beat_ms) / 1_000
+
+
 def quoting_again_s(settings: Settings) -> float:
     """From the end of the last fault until everything quotes, or is halted with an alert.
 

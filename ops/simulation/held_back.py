@@ -1,4 +1,5 @@
-"""Why a symbol may rightly not quote though every fault is over: halted, or held back by risk, with the reason in force and told."""
+"""Why a symbol may rightly not quote though every fault is over: halted, or held back by risk, with the reason in force and told, or
+while a position beyond a limit is worked off."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from actors.risk_monitor.core import RiskMonitorCore
 from actors.risk_monitor.latches import ACCOUNT
 from actors.risk_monitor.snapshot import IndicatorView, RiskSnapshot
 from configs.schema import Indicator
-from ops.simulation.house import House
+from ops.simulation.allowances import tending_s
+from ops.simulation.house import SECOND_NS, House
 from protocols.messages.alerts import Alert, AlertCode
 from protocols.messages.risk import RiskLevel, TradingState
 
@@ -38,6 +40,9 @@ _ENDS_WITH_ITS_CAUSE = ("the day's loss went beyond its limit", "the breaker of 
 """How reasons begin that are judged anew each time, and gone when they hold no longer."""
 
 _LATCHED = "the drawdown of "
+
+_OF_THE_SYMBOL, _OF_THE_ACCOUNT = "position of ", "positions of "
+"""How the reasons begin of a position that is beyond its limit, and of all positions together."""
 
 _ACCEPT = "then resume to accept it"
 """How reasons end where a person has to look at a difference of the account."""
@@ -68,6 +73,46 @@ def waits_for_a_person(house: House, symbol: str, view: SymbolView) -> bool:
         return False
     about, indicators = (ACCOUNT, seen.indicators) if own.reason == seen.reason else (symbol, own.indicators)
     return _is_told(house.raised, about, own.level) and _holds(own.reason, indicators, seen)
+
+
+class WorkingOff:
+    """Positions beyond a limit, which somebody else's trade may leave: only what reduces is quoted until enough of them is filled, and
+    how long that takes is the market's to say. So it is looked at each time whether a limit is exceeded by the venue's own word, and
+    whether what reduces each position rests, or did so a moment ago."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._patience_ns = int(tending_s(house.settings) * SECOND_NS)
+        self._tended_ns: dict[str, int] = {}
+
+    def look(self, symbol: str, view: SymbolView) -> None:
+        """Note whether what reduces rests; at each look, of each symbol."""
+        if view.gate_open and self._house.venue.resting(symbol):
+            self._tended_ns[symbol] = self._house.world.now_ns
+
+    def excuses(self, symbol: str, view: SymbolView) -> bool:
+        """Whether the symbol may quote no more than it does, or nothing where it has no position itself."""
+        core = self._house.world.core_of("risk_monitor")
+        if not isinstance(core, RiskMonitorCore) or view.trading_state != TradingState.REDUCING.value:
+            return False
+        seen, risk = core.snapshot(), self._house.settings.risk
+        own = seen.symbols[symbol]
+        if own.reason == seen.reason and own.reason.startswith(_OF_THE_ACCOUNT):
+            about, together, limit = ACCOUNT, self._house.settings.symbols, risk.account_notional_max
+        elif own.reason.startswith(_OF_THE_SYMBOL):
+            about, together, limit = symbol, (symbol,), risk.position_notional_max
+        else:
+            return False
+        notionals = {each: self._house.venue.position_notional(each) for each in together}
+        is_beyond = sum(notionals.values()) > limit.amount
+        return (
+            is_beyond
+            and _is_told(self._house.raised, about, own.level)
+            and all(self._is_tended(each) for each, notional in notionals.items() if notional)
+        )
+
+    def _is_tended(self, symbol: str) -> bool:
+        return self._house.world.now_ns - self._tended_ns.get(symbol, -self._patience_ns) <= self._patience_ns
 
 
 def _is_told(raised: list[Alert], subject: str, level: str) -> bool:

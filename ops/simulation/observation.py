@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from actors.order_manager.core import OrderManagerCore
+from actors.order_manager.snapshot import SymbolView
 from ops.invariants.money import check_wallets_agree
 from ops.invariants.telling import check_incidents_are_told
-from ops.simulation.held_back import is_halted, waits_for_a_person
+from ops.simulation.held_back import WorkingOff, is_halted, waits_for_a_person
 from ops.simulation.house import House
 from protocols.messages.control import ActorState, Drain
 
@@ -39,6 +40,7 @@ class Observation:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._working_off = WorkingOff(house)
         self.violations: list[str] = []
         self.checked = {"I9": 0}
 
@@ -126,7 +128,14 @@ class Observation:
                 continue
             for symbol, view in core.snapshot().symbols.items():
                 resting = self._house.venue.resting(symbol)
-                is_held = is_halted(self._house, symbol, view) or waits_for_a_person(self._house, symbol, view)
-                if not is_held and not (view.gate_open and resting):
+                self._working_off.look(symbol, view)
+                if not (view.gate_open and resting) and not self._is_held(symbol, view):
                     idle[symbol] = ", ".join(view.gate_reasons) or f"gate open, {resting} orders rest at the venue"
         return idle
+
+    def _is_held(self, symbol: str, view: SymbolView) -> bool:
+        return (
+            is_halted(self._house, symbol, view)
+            or waits_for_a_person(self._house, symbol, view)
+            or self._working_off.excuses(symbol, view)
+        )

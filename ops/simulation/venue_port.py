@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -246,6 +247,11 @@ class VenuePort:
         if account is None:
             return 0
         return int(account.position(symbol).amount / self.exchange.venue.markets[symbol].contract.lot_size)
+
+    def position_notional(self, symbol: str) -> Decimal:
+        """What the account's position is worth at the venue's mid, never negative."""
+        market = self.exchange.venue.markets[symbol]
+        return abs(self.position_lots(symbol)) * market.contract.lot_size * market.mid_price
 
     def resting(self, symbol: str) -> int:
         """How many orders of a symbol rest at the venue."""
