@@ -30,6 +30,8 @@ from protocols.messages.control import (
 from protocols.values import Instrument, make_instrument_id
 
 MS = 1_000_000
+LOOK_NS = 1_000 * MS
+"""How long a question to a silent head hangs."""
 ROLES: tuple[Role, ...] = ("alerting", "inventory", "risk_monitor", "order_manager", "market_data", "strategy")
 SHARDED = ("order_manager", "market_data", "strategy")
 SYMBOLS = ("BTCUSDC", "ETHUSDC")
@@ -136,7 +138,7 @@ class SupervisedWorld:
         """What the agents measure, by actor."""
         self.hook = hook
         self._queue: deque[Any] = deque()
-        self._silences: list[tuple[int, c.ChildProbed]] = []
+        self._silences: list[tuple[int, c.ChildProbed | c.HeadSilent]] = []
         self._pid = 100
         self._tick_ns = 0
         self.core = SupervisorCore(self.plan, self.settings, self.desired, Self(name="supervisor", pid=1, epoch=epoch))
@@ -276,7 +278,7 @@ class SupervisedWorld:
                 self._queue.append(c.NodeLatched(node=node, present=present))
             case c.LookAtNodes():
                 if self.alive is None:
-                    self._queue.append(c.HeadSilent(text="the head is away"))
+                    self._silences.append((self.now_ns + LOOK_NS, c.HeadSilent(text="the head is away")))
                 else:
                     self._queue.append(c.NodesSeen(alive=tuple(sorted(self.alive))))
 

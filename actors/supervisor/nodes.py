@@ -9,7 +9,7 @@ from actors.supervisor.system_state import SystemState
 from protocols.messages.alerts import AlertCode, Severity
 
 HEAD_SILENT_NS = 2_000_000_000
-"""A head that is being restarted is back sooner; one that is silent for longer is told."""
+"""A head that is silent for longer is told: its keeper has had the time to start it anew, or nearly so."""
 
 
 class Nodes:
@@ -20,6 +20,7 @@ class Nodes:
         self._lifecycle = lifecycle
         self._halting = halting
         self._looking = False
+        self._asked_ns = 0
         self._silent_since_ns = 0
         self._silence_told = False
         self._hang_told = False
@@ -40,6 +41,7 @@ class Nodes:
             self._halting.latch_nodes()
             if not self._looking:
                 self._looking = True
+                self._asked_ns = state.now_ns
                 state.request(LookAtNodes())
 
     def note_seen(self, message: NodesSeen) -> None:
@@ -61,11 +63,11 @@ class Nodes:
             self._lifecycle.note_node_lost(node)
 
     def note_silent(self, message: HeadSilent) -> None:
-        """Running actors go on; none can be placed until the head is back."""
+        """Running actors go on; none can be placed until the head is back. It is silent since it was first asked in vain."""
         state = self._state
         self._looking = False
         if not self._silent_since_ns:
-            self._silent_since_ns = state.now_ns
+            self._silent_since_ns = self._asked_ns
         if not self._silence_told and state.now_ns - self._silent_since_ns >= HEAD_SILENT_NS:
             self._silence_told = True
             text = f"{message.text}: actors go on, but none can be started until it is back"

@@ -195,6 +195,23 @@ def test_a_silent_head_is_told_and_ends_nobody() -> None:
     assert world.alert_codes()[-1:] == [AlertCode.NODE_JOINED]
 
 
+def test_the_time_in_which_the_first_question_hung_counts_as_silence() -> None:
+    world = world_of(HOME, LEFT)
+    world.alive = None
+    world.run(2_600)
+    assert world.alert_codes()[-1:] == [AlertCode.HEAD_LOST]
+
+
+def test_a_head_that_answers_the_second_question_is_not_told() -> None:
+    world = world_of(HOME, LEFT)
+    world.alerts.clear()
+    world.alive = None
+    world.run(1_100)
+    world.alive = {"home", "left"}
+    world.run(5_000)
+    assert world.alerts == []
+
+
 def test_an_emergency_stop_is_written_on_every_node() -> None:
     world = world_of(HOME, LEFT, RIGHT)
     world.ask(EmergencyStop(reason="a person"))
