@@ -1,4 +1,4 @@
-"""A position beyond the account's limit holds every symbol back until it is worked off: that is no silence, as long as it is true and tended."""
+"""A position beyond the account's limit holds every symbol back until it is worked off: no silence, as long as it is true and tended."""
 
 from __future__ import annotations
 
