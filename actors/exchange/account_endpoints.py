@@ -35,7 +35,7 @@ def account_v2(desk: Desk, call: Call) -> Any:
 
 
 def account_v3(desk: Desk, call: Call) -> Any:
-    return account_body(call.account(desk), desk.venue, version=3)
+    return desk.answers.margins(call.account(desk), desk.venue)
 
 
 def balance(desk: Desk, call: Call) -> Any:
@@ -51,11 +51,8 @@ def position_risk_v2(desk: Desk, call: Call) -> Any:
 def position_risk_v3(desk: Desk, call: Call) -> Any:
     account, named = call.account(desk), call.market_if_named(desk)
     markets = [named] if named else list(desk.venue.markets.values())
-    return [
-        position_row(account, desk.venue, m, version=3)
-        for m in markets
-        if account.position(m.contract.symbol).amount or account.live_orders(m.contract.symbol)
-    ]
+    shown = [m for m in markets if account.position(m.contract.symbol).amount or account.live_orders(m.contract.symbol)]
+    return desk.answers.positions(account, desk.venue, shown)
 
 
 def account_config(desk: Desk, call: Call) -> Any:

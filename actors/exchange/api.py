@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from actors.exchange import account_endpoints, market_endpoints, order_endpoints
+from actors.exchange.answers import WIRE_ANSWERS, Answers
 from actors.exchange.authentication import (
     Credential,
     KeyRing,
@@ -25,7 +26,6 @@ from actors.exchange.authentication import (
 from actors.exchange.endpoint import Call, Desk, Route, Security, Told
 from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
-from actors.exchange.order_answers import WIRE_ANSWERS, OrderAnswers
 from actors.exchange.order_endpoints import text
 from actors.exchange.rate_limits import HANDSHAKE_WEIGHT, RateLimits
 from actors.exchange.unserved import unknown_method, unknown_path
@@ -90,7 +90,7 @@ class Admitted(msgspec.Struct):
 class Api:
     """All endpoints of one venue."""
 
-    def __init__(self, venue: Venue, keys: KeyRing, listen_key_salt: str, answers: OrderAnswers = WIRE_ANSWERS) -> None:
+    def __init__(self, venue: Venue, keys: KeyRing, listen_key_salt: str, answers: Answers = WIRE_ANSWERS) -> None:
         self.limits = RateLimits(venue.settings)
         self.listen_keys = ListenKeys(listen_key_salt)
         self._venue = venue

@@ -53,10 +53,10 @@ class KeyRing:
         Raises:
             VenueRefusal: -2014 without a key or with a malformed one, -2015 for an unknown one (HTTP 401).
         """
-        if not api_key or len(api_key) > KEY_BYTES_MAX or not api_key.isascii():
-            raise VenueRefusal(-2014, "API-key format invalid.", 401)
-        credential = self._credentials.get(api_key)
+        credential = self._credentials.get(api_key or "")
         if credential is None:
+            if not api_key or len(api_key) > KEY_BYTES_MAX or not api_key.isascii():
+                raise VenueRefusal(-2014, "API-key format invalid.", 401)
             raise VenueRefusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
         return credential
 
@@ -123,9 +123,9 @@ def timing(params: Mapping[str, str]) -> Timing:
     text = params.get("timestamp", "")
     if not text.isascii() or not text.isdigit() or len(text) > 16:
         raise mandatory("timestamp")
-    window = params.get("recvWindow") or str(RECV_WINDOW_MS)
+    window = params.get("recvWindow")
     try:
-        window_ms = int(float(window))
+        window_ms = int(float(window)) if window else RECV_WINDOW_MS
     except (ValueError, OverflowError):
         window_ms = -1
     if not 0 < window_ms <= RECV_WINDOW_MS_MAX:

@@ -53,11 +53,14 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireNumbers:
-    """Writes ticks and lots of one contract as the venue does, and reads them back."""
+    """Writes ticks and lots of one contract as the venue does, and reads them back.
+
+    `tick_units` and `lot_units` are a tick and a lot in units of the last decimal that the wire shows.
+    """
 
     def __init__(self, contract: Contract) -> None:
-        self._tick_units = int(contract.tick_size.scaleb(contract.price_decimals))
-        self._lot_units = int(contract.lot_size.scaleb(contract.quantity_decimals))
+        self.tick_units = int(contract.tick_size.scaleb(contract.price_decimals))
+        self.lot_units = int(contract.lot_size.scaleb(contract.quantity_decimals))
         self._price_decimals = contract.price_decimals
         self._quantity_decimals = contract.quantity_decimals
         self._price_texts: dict[int, str] = {}
@@ -67,7 +70,7 @@ class WireNumbers:
         """A price with exactly the contract's decimals."""
         found = self._price_texts.get(price_ticks)
         if found is None:
-            found = _fixed(price_ticks * self._tick_units, self._price_decimals)
+            found = _fixed(price_ticks * self.tick_units, self._price_decimals)
             _keep(self._price_texts, price_ticks, found)
         return found
 
@@ -75,7 +78,7 @@ class WireNumbers:
         """A quantity with exactly the contract's decimals."""
         found = self._quantity_texts.get(lots)
         if found is None:
-            found = _fixed(lots * self._lot_units, self._quantity_decimals)
+            found = _fixed(lots * self.lot_units, self._quantity_decimals)
             _keep(self._quantity_texts, lots, found)
         return found
 
@@ -85,7 +88,7 @@ class WireNumbers:
         Raises:
             ValueError: the text is no plain decimal number.
         """
-        return _units(text, self._price_decimals) // self._tick_units
+        return _units(text, self._price_decimals) // self.tick_units
 
     def lots(self, text: str) -> int:
         """Lots of a recorded quantity; a part below one lot is cut off.
@@ -93,7 +96,7 @@ class WireNumbers:
         Raises:
             ValueError: the text is no plain decimal number.
         """
-        return _units(text, self._quantity_decimals) // self._lot_units
+        return _units(text, self._quantity_decimals) // self.lot_units
 
 
 @lru_cache(maxsize=CONTRACTS_MAX)

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from actors.exchange.accounts import Account
+from actors.exchange.answers import Answers
 from actors.exchange.authentication import Credential, KeyRing, Timing
 from actors.exchange.errors import VenueRefusal, mandatory
 from actors.exchange.listen_keys import ListenKeys
 from actors.exchange.market import Market
-from actors.exchange.order_answers import OrderAnswers
 from actors.exchange.rate_limits import RateLimits
 from actors.exchange.venue import Venue
 
@@ -35,7 +35,7 @@ class Desk:
     limits: RateLimits
     keys: KeyRing
     listen_keys: ListenKeys
-    answers: OrderAnswers
+    answers: Answers
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 from actors.exchange import ledger, market_endpoints, restore
 from actors.exchange.accounts import Account
 from actors.exchange.agenda import Agenda
+from actors.exchange.answers import WIRE_ANSWERS, Answers
 from actors.exchange.api import Answer, Api, DirectRequest, RestRequest, WsSession
 from actors.exchange.authentication import Credential, KeyRing
 from actors.exchange.contracts import Contract
@@ -26,7 +27,6 @@ from actors.exchange.fault_script import FaultScript
 from actors.exchange.faults import Fault, FaultKind, SocketGroup
 from actors.exchange.frames import Frame
 from actors.exchange.latencies import latencies
-from actors.exchange.order_answers import WIRE_ANSWERS, OrderAnswers
 from actors.exchange.read_replica import ReadReplica
 from actors.exchange.streams import StreamFrame
 from actors.exchange.user_stream import UserEvent, listen_key_expired
@@ -82,7 +82,7 @@ class Exchange:
         listen_key_salt: str = "",
         earlier: Iterable[ledger.LedgerRecord] = (),
         voice: Voice = WIRE,
-        answers: OrderAnswers = WIRE_ANSWERS,
+        answers: Answers = WIRE_ANSWERS,
     ) -> None:
         """Build a venue; `earlier` are the records of a ledger to go on from.
 

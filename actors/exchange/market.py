@@ -120,6 +120,7 @@ class Market:
         self._feeds: dict[str, DepthFeed] = {}
         self._partial_id = 0
         self._name = contract.symbol.lower()
+        self._top_stream = f"{self._name}@bookTicker"
         self._candle_trade_id = 0
 
     def next_trade_id(self) -> int:
@@ -407,7 +408,7 @@ class Market:
         self._partial_id = self.update_id
 
     def _publish_top(self, now_ns: int) -> None:
-        stream = f"{self._name}@bookTicker"
+        stream = self._top_stream
         if not self._publisher.wants(stream) and not self._publisher.wants("!bookTicker"):
             self._top = None
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 
 from actors.exchange import errors
 from actors.exchange.errors import VenueRefusal
@@ -81,37 +80,33 @@ def read_side(params: Mapping[str, str]) -> str:
 def read_price(params: Mapping[str, str], market: Market) -> int:
     """A limit price in ticks, within PRICE_FILTER."""
     contract = market.contract
-    price = read_number(params, "price")
-    if _decimals(price) > contract.price_decimals:
-        raise errors.precision_over()
-    if price <= 0:
+    units = _units(params, "price", contract.price_decimals)
+    if units <= 0:
         raise VenueRefusal(-4001, "Price less than 0.")
-    ticks = price / contract.tick_size
-    if ticks > contract.price_ticks_max:
+    ticks, rest = divmod(units, market.numbers.tick_units)
+    if (ticks, rest) > (contract.price_ticks_max, 0):
         raise VenueRefusal(-4002, "Price greater than max price.")
     if ticks < 1:
         raise VenueRefusal(-4013, "Price less than min price.")
-    if ticks != ticks.to_integral_value() or ticks % market.tick_multiple:
+    if rest or ticks % market.tick_multiple:
         raise VenueRefusal(-4014, "Price not increased by tick size.")
-    return int(ticks)
+    return ticks
 
 
 def read_quantity(params: Mapping[str, str], market: Market, *, is_market: bool) -> int:
     """A quantity in lots, within LOT_SIZE or MARKET_LOT_SIZE."""
     contract = market.contract
-    quantity = read_number(params, "quantity")
-    if _decimals(quantity) > contract.quantity_decimals:
-        raise errors.precision_over()
-    if quantity <= 0:
+    units = _units(params, "quantity", contract.quantity_decimals)
+    if units <= 0:
         raise VenueRefusal(-4003, "Quantity less than or equal to zero.")
-    lots = quantity / contract.lot_size
+    lots, rest = divmod(units, market.numbers.lot_units)
     if lots < 1:
         raise VenueRefusal(-4004, "Quantity less than min quantity.")
-    if lots > (contract.market_lots_max if is_market else contract.quantity_lots_max):
+    if (lots, rest) > (contract.market_lots_max if is_market else contract.quantity_lots_max, 0):
         raise VenueRefusal(-4005, "Quantity greater than max quantity.")
-    if lots != lots.to_integral_value():
+    if rest:
         raise VenueRefusal(-4023, "Qty not increased by step size.")
-    return int(lots)
+    return lots
 
 
 def check_bands(market: Market, price_ticks: int, lots: int, *, is_buy: bool, reduce_only: bool) -> None:
@@ -119,11 +114,10 @@ def check_bands(market: Market, price_ticks: int, lots: int, *, is_buy: bool, re
     contract, mark = market.contract, market.mark_price
     price = contract.price(price_ticks) if price_ticks else mark
     if price_ticks and mark:
-        upper, lower = mark * contract.multiplier_up, mark * contract.multiplier_down
-        if is_buy and price > upper:
+        if is_buy and price > (upper := mark * contract.multiplier_up):
             limit = market.numbers.price_text(int(upper / contract.tick_size))
             raise VenueRefusal(-4016, f"Limit price can't be higher than {limit}.")
-        if not is_buy and price < lower:
+        if not is_buy and price < (lower := mark * contract.multiplier_down):
             limit = market.numbers.price_text(-int(-lower // contract.tick_size))
             raise VenueRefusal(-4024, f"Limit price can't be lower than {limit}.")
     if not reduce_only and price * contract.quantity(lots) < contract.notional_min:
@@ -132,17 +126,20 @@ def check_bands(market: Market, price_ticks: int, lots: int, *, is_buy: bool, re
         )
 
 
-def read_number(params: Mapping[str, str], name: str) -> Decimal:
-    """A plain decimal number that must be there."""
+def _units(params: Mapping[str, str], name: str, decimals: int) -> int:
+    """A plain number that must be there, in units of its last decimal; -1 for any below zero."""
     text = required(params, name)
-    if not _NUMBER.fullmatch(text):
-        if text.startswith("-") and _NUMBER.fullmatch(text[1:]):
-            return Decimal(text)
+    digits = text.removeprefix("-")
+    if not _NUMBER.fullmatch(digits):
         raise VenueRefusal(
             -1100,
             f"Illegal characters found in parameter '{name}'; legal range is '^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'.",
         )
-    return Decimal(text)
+    whole, _, fraction = digits.partition(".")
+    if fraction[decimals:].strip("0"):
+        raise errors.precision_over()
+    units = int(whole + fraction[:decimals].ljust(decimals, "0"))
+    return units if digits == text else -min(units, 1)
 
 
 def read_int(params: Mapping[str, str], name: str, default: int | None = None) -> int | None:
@@ -229,8 +226,3 @@ def _matched_price(params: Mapping[str, str], market: Market, price_match: str, 
     if len(levels) < depth:
         raise VenueRefusal(-5041, "No depth matches this BBO order.")
     return levels[depth - 1][0]
-
-
-def _decimals(number: Decimal) -> int:
-    exponent = number.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0

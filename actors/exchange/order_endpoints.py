@@ -14,7 +14,6 @@ from actors.exchange.errors import VenueRefusal, invalid_parameter, mandatory
 from actors.exchange.order_checks import (
     check_bands,
     read_int,
-    read_number,
     read_order,
     read_price,
     read_quantity,
@@ -180,7 +179,6 @@ def _amend(desk: Desk, call: Call, params: Params) -> Any:
     if read_side(params) != order.side:
         raise VenueRefusal(-1117, "Invalid side.")
     market = desk.venue.market(order.symbol)
-    read_number(params, "price")
     price_ticks, lots = read_price(params, market), read_quantity(params, market, is_market=False)
     check_bands(market, price_ticks, lots, is_buy=order.is_buy, reduce_only=order.reduce_only)
     timestamp_ms, window_ms = _timing(call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from actors.exchange.accounts import (
     Account,
@@ -272,7 +272,19 @@ def account_body(account: Account, venue: Venue, *, version: int) -> dict[str, A
     return totals | {"assets": assets, "positions": positions}
 
 
-def _asset_row(account: Account, venue: Venue, asset: str, *, version: int) -> dict[str, Any]:
+class AssetMargin(NamedTuple):
+    """What an account has of an asset, and what its positions and orders keep of it."""
+
+    wallet: Decimal
+    unrealized: Decimal
+    maintenance: Decimal
+    initial: Decimal
+    position_initial: Decimal
+    available: Decimal
+
+
+def asset_margin(account: Account, venue: Venue, asset: str) -> AssetMargin:
+    """Cross margin of one asset."""
     wallet = account.wallets[asset]
     unrealized = _unrealized(account, venue, asset)
     initial = position_initial = Decimal(0)
@@ -282,12 +294,18 @@ def _asset_row(account: Account, venue: Venue, asset: str, *, version: int) -> d
             initial += margin.worst
             position_initial += margin.position
     available = max(Decimal(0), wallet + unrealized - initial)
+    needed = maintenance(account, venue.markets, asset)
+    return AssetMargin(wallet, unrealized, needed, initial, position_initial, available)
+
+
+def _asset_row(account: Account, venue: Venue, asset: str, *, version: int) -> dict[str, Any]:
+    wallet, unrealized, needed, initial, position_initial, available = asset_margin(account, venue, asset)
     row: dict[str, Any] = {
         "asset": asset,
         "walletBalance": money(wallet),
         "unrealizedProfit": money(unrealized),
         "marginBalance": money(wallet + unrealized),
-        "maintMargin": money(maintenance(account, venue.markets, asset)),
+        "maintMargin": money(needed),
         "initialMargin": money(initial),
         "positionInitialMargin": money(position_initial),
         "openOrderInitialMargin": money(initial - position_initial),

@@ -165,7 +165,7 @@ class Venue(VenueState):
         order = new_order(account, request, self)
         if request.reduce_only:
             self._check_reduce_only(account, order)
-        else:
+        elif not self._only_reduces(account, order):
             self._check_margin(account, market, order)
             self._check_position_limit(account, market, order)
         plan = self._admit_to_match(account, market, order)
@@ -382,15 +382,11 @@ class Venue(VenueState):
             raise errors.reduce_only_rejected()
 
     def _check_margin(self, account: Account, market: Market, order: Order | None) -> None:
-        if order is not None and self._only_reduces(account, order):
-            return
         if self.available(account, market.contract.margin_asset, order) < 0:
             raise errors.margin_insufficient()
 
     def _check_position_limit(self, account: Account, market: Market, order: Order | None) -> None:
         """The position with all open orders of its worse side must fit the leverage."""
-        if order is not None and self._only_reduces(account, order):
-            return
         most = market.brackets.notional_max(account.position(market.contract.symbol).leverage)
         if worst_quantity(account, market.contract, order) * market.mark_price > most:
             raise errors.VenueRefusal(-2027, "Exceeded the maximum allowable position at current leverage.")

@@ -7,33 +7,42 @@ its way are said in bytes. A run in which all is said in bytes has the same hist
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from actors.exchange.accounts import Account
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.endpoint import Told
 from actors.exchange.market import Market
 from actors.exchange.orders import Order
+from actors.exchange.shapes import AssetMargin, asset_margin
 from actors.exchange.streams import DepthDiff, Top
-from actors.exchange.user_stream import LastFill, UserEvent
+from actors.exchange.user_stream import LastFill, UserEvent, money, plain
 from actors.exchange.venue import Venue
 from actors.exchange.voice import WireVoice
 from protocols.binance_usdm.payloads import NS_PER_MS, STATUSES
 from protocols.binance_usdm.user_stream import EXECUTION_KINDS, EXPIRE_REASONS
 from protocols.values import InstrumentId, Side
 from protocols.venue import (
+    AccountAnswered,
     AllOpenOrdersAnswered,
     AnyOutcome,
     BookDiff,
     BookTicker,
+    MarginReport,
     OpenOrdersAnswered,
     OrderAnswered,
     OrderReport,
     OrderStatus,
     OrderUpdate,
+    PositionReport,
+    PositionsAnswered,
     PublicTrade,
+    QueryAccount,
     QueryAllOpenOrders,
     QueryOpenOrders,
+    QueryPositions,
     Usage,
     VenueRequest,
 )
@@ -137,7 +146,7 @@ class PlainVoice(WireVoice):
         return UserEvent(order.account, "ORDER_TRADE_UPDATE", update)
 
     def placed(self, order: Order, market: Market, *, as_new: bool) -> Any:
-        """`OrderAnswers.placed`, and so for the others."""
+        """`Answers.placed`, and so for the others."""
         return Told(self._answered(order, as_new=as_new))
 
     def amended(self, order: Order, market: Market, modify_id: int | None) -> Any:
@@ -151,6 +160,23 @@ class PlainVoice(WireVoice):
 
     def listed(self, orders: Iterable[Order], venue: Venue) -> Any:
         return Told(tuple([self._answered(order) for order in orders]))
+
+    def positions(self, account: Account, venue: Venue, markets: Iterable[Market]) -> Any:
+        return Told(tuple([self._position(account, market) for market in markets]))
+
+    def margins(self, account: Account, venue: Venue) -> Any:
+        return Told(tuple([_margin(asset, asset_margin(account, venue, asset)) for asset in account.wallets]))
+
+    def _position(self, account: Account, market: Market) -> PositionReport:
+        contract = market.contract
+        position = account.position(contract.symbol)
+        return PositionReport(
+            instrument_id=self._ids[contract.symbol],
+            position_lots=int(position.amount / contract.lot_size),
+            entry_price=Decimal(plain(position.entry_price)),
+            mark_price=Decimal(money(market.mark_price)),
+            venue_time_ns=position.updated_ms * NS_PER_MS,
+        )
 
     def _answered(self, order: Order, *, as_new: bool = False) -> OrderReport:
         return self._report(order, order.updated_ms * NS_PER_MS, as_new=as_new)
@@ -170,6 +196,15 @@ class PlainVoice(WireVoice):
         )
 
 
+def _margin(asset: str, margin: AssetMargin) -> MarginReport:
+    return MarginReport(
+        asset=asset,
+        margin_balance=Decimal(money(margin.wallet + margin.unrealized)),
+        maintenance_margin=Decimal(money(margin.maintenance)),
+        available_balance=Decimal(money(margin.available)),
+    )
+
+
 def outcome_of(request: VenueRequest, told: Any, usage: Usage, received_ns: int) -> AnyOutcome:
     """The outcome of an answer in a plain voice."""
     match request:
@@ -185,5 +220,11 @@ def outcome_of(request: VenueRequest, told: Any, usage: Usage, received_ns: int)
             return AllOpenOrdersAnswered(
                 request_id=request.request_id, received_ns=received_ns, usage=usage, orders=told
             )
+        case QueryPositions():
+            return PositionsAnswered(
+                request_id=request.request_id, received_ns=received_ns, usage=usage, positions=told
+            )
+        case QueryAccount():
+            return AccountAnswered(request_id=request.request_id, received_ns=received_ns, usage=usage, assets=told)
         case _:
             return OrderAnswered(request_id=request.request_id, received_ns=received_ns, usage=usage, order=told)

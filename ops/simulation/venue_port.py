@@ -48,7 +48,7 @@ from protocols.binance_usdm.urls import market_streams, public_streams
 from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
 from protocols.envelope import Message
-from protocols.values import Instrument, RateLimits, make_instrument_id
+from protocols.values import Instrument, RateLimits, make_instrument_id, symbol_of
 from protocols.venue import (
     AmendOrder,
     AnyOutcome,
@@ -107,6 +107,13 @@ class _Asked(msgspec.Struct):
     sent_ns: int
     fate: Fate
     by_socket: bool
+
+
+def _symbol_of(event: Message) -> str:
+    """The symbol that an event is about; nothing where it is about the account."""
+    about = event.order if isinstance(event, OrderUpdate) else event
+    instrument_id = getattr(about, "instrument_id", None)
+    return symbol_of(instrument_id) if instrument_id is not None else ""
 
 
 @dataclass(slots=True)
@@ -483,7 +490,8 @@ class VenuePort:
         return (asked.actor, asked.epoch, asked.request.request_id) in self._waiting
 
     def _time_out(self, asked: _Asked) -> None:
-        self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="no answer: timed out"))
+        if self._is_waiting(asked):
+            self._answer(asked, OutcomeUnknown(**self._head(asked.request), reason="no answer: timed out"))
 
     def _lost(self, actor: str, stream: str) -> None:
         """A socket is gone: the venue ends its session, requests without an answer stay without."""
@@ -515,7 +523,7 @@ class VenuePort:
         received_ns = self.world.now_ns + WIRE_DELAY_NS
         actors = {private.session: (actor, private) for actor, private in self._private.items() if private.session}
         payload: Any = b""
-        events: tuple[Message, ...] = ()
+        events: list[tuple[Message, str]] = []
         for frame in frames:
             if frame.session not in actors:
                 continue
@@ -523,19 +531,19 @@ class VenuePort:
             if not self.sockets.gets_through(actor, PRIVATE):
                 continue
             if frame.payload != payload:
-                payload, events = frame.payload, self._read_event(frame.payload, received_ns)
+                payload, events = frame.payload, self._read_events(frame.payload, received_ns)
             self._user_events(actor, private, events)
 
-    def _read_event(self, payload: Any, received_ns: int) -> tuple[Message, ...]:
-        if not isinstance(payload, bytes):
-            return (payload(received_ns=received_ns),)
-        return self._users.decode(payload, received_ns)
+    def _read_events(self, payload: Any, received_ns: int) -> list[tuple[Message, str]]:
+        """Events with their symbols."""
+        if isinstance(payload, bytes):
+            return [(event, _symbol_of(event)) for event in self._users.decode(payload, received_ns)]
+        event: Message = payload(received_ns=received_ns)
+        return [(event, _symbol_of(event))]
 
-    def _user_events(self, actor: str, private: _Private, events: tuple[Message, ...]) -> None:
-        for event in events:
-            order = getattr(event, "order", None)
-            instrument_id = getattr(event, "instrument_id", None) or (order.instrument_id if order else None)
-            if instrument_id is not None and str(instrument_id).rsplit(":", 1)[1] not in private.symbols:
+    def _user_events(self, actor: str, private: _Private, events: list[tuple[Message, str]]) -> None:
+        for event, symbol in events:
+            if symbol and symbol not in private.symbols:
                 continue
             for delay_ns in self.faults.event_delays(actor, self.world.now_ns):
                 if isinstance(event, OrderUpdate):

@@ -25,6 +25,8 @@ REORDER_NS_MAX = 50_000_000
 
 BAD_GATEWAY = 502
 
+AT_ONCE = (0,)
+
 EVERYTHING = ""
 """Actor of a rule that concerns everybody."""
 
@@ -109,6 +111,8 @@ class WireFaults:
 
     def event_delays(self, actor: str, now_ns: int) -> tuple[int, ...]:
         """After which delays an event reaches an actor: none means that it is lost, several that it is repeated."""
+        if not self._rules:
+            return AT_ONCE
         delays = [0]
         for rule in self._rules:
             if now_ns >= rule.until_ns or rule.actor not in (actor, EVERYTHING) or self._chance.random() >= rule.share:

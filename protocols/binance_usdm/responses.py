@@ -46,6 +46,9 @@ _USAGE_FIELDS = {
     "x-mbx-used-weight-1m": "weight_1m",
     "x-mbx-order-count-10s": "orders_10s",
     "x-mbx-order-count-1m": "orders_1m",
+    "X-MBX-USED-WEIGHT-1M": "weight_1m",
+    "X-MBX-ORDER-COUNT-10S": "orders_10s",
+    "X-MBX-ORDER-COUNT-1M": "orders_1m",
 }
 _WS_USAGE_FIELDS = {
     ("REQUEST_WEIGHT", "MINUTE", 1): "weight_1m",
@@ -161,7 +164,7 @@ def usage_of_headers(headers: Mapping[str, str]) -> Usage:
     """What the venue says we have used. Order endpoints often answer a weight of -1: unknown."""
     fields: dict[str, int] = {}
     for name, value in headers.items():
-        field = _USAGE_FIELDS.get(name.lower())
+        field = _USAGE_FIELDS.get(name) or _USAGE_FIELDS.get(name.lower())
         if field is not None and value.isascii() and value.isdigit():
             fields[field] = _bounded(int(value[:20]))
     return Usage(**fields)

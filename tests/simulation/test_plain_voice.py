@@ -6,19 +6,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from actors.exchange.answers import WIRE_ANSWERS
 from actors.exchange.contracts import known_contract, numbers_of
 from actors.exchange.orders import Order
 from actors.exchange.streams import DepthDiff
 from actors.exchange.user_stream import LastFill
 from actors.exchange.voice import WIRE
 from configs.loading import load_settings
-from ops.simulation.plain_voice import PlainVoice
+from ops.simulation.plain_voice import PlainVoice, outcome_of
 from ops.simulation.seeds import draw_case, run_case
 from protocols.binance_usdm.market_streams import MarketStreamDecoder
+from protocols.binance_usdm.responses import decode_rest
 from protocols.binance_usdm.user_stream import UserStreamDecoder
 from protocols.binance_usdm.wire_numbers import WireInstruments
+from protocols.venue import QueryAccount, QueryPositions, Usage
+from tests.venue_rig import VenueRig
+from tests.venue_rig import contract as rig_contract
 from tests.wire_samples import instrument
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
@@ -116,6 +122,31 @@ def test_an_event_of_an_order_is_what_its_frame_says(
     wired = WIRE.order_event(*said, expire_reason=expire_reason)
     assert (plain.account, plain.kind) == (wired.account, wired.kind)
     assert (plain.payload(received_ns=RECEIVED_NS),) == UserStreamDecoder(WIRES).decode(wired.payload, RECEIVED_NS)
+
+
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+def test_positions_and_margins_are_what_their_answers_say(side: str) -> None:
+    rig = VenueRig()
+    rig.market_order(side, 25)
+    rig.place("BUY", 639_995, 3)
+    wires = WireInstruments([instrument(rig_contract().symbol, "0.1", "0.001")])
+    plain = PlainVoice({wire.symbol: wire.instrument_id for wire in wires.by_symbol.values()})
+    markets = rig.venue.markets.values()
+    clock = {"request_id": 1, "venue_time_ns": RECEIVED_NS}
+    for request, told, said in (
+        (
+            QueryPositions(**clock),
+            plain.positions(rig.account, rig.venue, markets),
+            WIRE_ANSWERS.positions(rig.account, rig.venue, markets),
+        ),
+        (
+            QueryAccount(**clock),
+            plain.margins(rig.account, rig.venue),
+            WIRE_ANSWERS.margins(rig.account, rig.venue),
+        ),
+    ):
+        wired = decode_rest(request, 200, {}, msgspec.json.encode(said), RECEIVED_NS, wires)
+        assert msgspec.json.encode(outcome_of(request, told.what, Usage(), RECEIVED_NS)) == msgspec.json.encode(wired)
 
 
 def test_what_an_order_was_when_it_was_told_does_not_change_with_the_order() -> None:

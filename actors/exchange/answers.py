@@ -1,17 +1,18 @@
-"""What requests about orders are answered with: rows of the wire's JSON, or what another host makes of an order."""
+"""What the requests are answered with that come most often: rows of the wire's JSON, or what another host makes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from actors.exchange.accounts import Account
 from actors.exchange.market import Market
 from actors.exchange.orders import Order
-from actors.exchange.shapes import order_row, queried_order_row
+from actors.exchange.shapes import account_body, order_row, position_row, queried_order_row
 from actors.exchange.venue import Venue
 
 
-class OrderAnswers(Protocol):
+class Answers(Protocol):
     """Bodies of success. One that is no JSON comes as `endpoint.Told`."""
 
     def placed(self, order: Order, market: Market, *, as_new: bool) -> Any:
@@ -34,8 +35,16 @@ class OrderAnswers(Protocol):
         """Open orders."""
         ...
 
+    def positions(self, account: Account, venue: Venue, markets: Iterable[Market]) -> Any:
+        """positionRisk v3 of these markets."""
+        ...
 
-class WireOrderAnswers:
+    def margins(self, account: Account, venue: Venue) -> Any:
+        """account v3."""
+        ...
+
+
+class WireAnswers:
     """Binance's own rows."""
 
     def placed(self, order: Order, market: Market, *, as_new: bool) -> Any:
@@ -59,5 +68,11 @@ class WireOrderAnswers:
     def listed(self, orders: Iterable[Order], venue: Venue) -> Any:
         return [queried_order_row(order, venue.market(order.symbol)) for order in orders]
 
+    def positions(self, account: Account, venue: Venue, markets: Iterable[Market]) -> Any:
+        return [position_row(account, venue, market, version=3) for market in markets]
 
-WIRE_ANSWERS = WireOrderAnswers()
+    def margins(self, account: Account, venue: Venue) -> Any:
+        return account_body(account, venue, version=3)
+
+
+WIRE_ANSWERS = WireAnswers()
