@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import fcntl
@@ -20,13 +21,14 @@ import psutil
 
 from actors.runtime.hosted_actor import HostedActor
 from actors.runtime.ray_cluster import MARKER
-from actors.runtime.ray_host import find
+from actors.runtime.ray_host import ActorGone, find
 from protocols.messages.journal import OrderIntended
 
 FROZEN_S = 10.0
 BLOCKED_S = 30.0
 LEAKED_S = 600.0
 END_S_MAX = 10.0
+SNAPSHOT_S_MAX = 1.0
 BEGIN_S_MAX = 10.0
 FILE_BYTES_MAX = 4_096
 """A journal is longer than this from its beginning: no file of the process may grow past it any more."""
@@ -40,6 +42,18 @@ def kill(pids: Sequence[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def snapshot(name: str) -> dict[str, Any]:
+    """What a living actor's core shows, asked without the supervisor.
+
+    Raises:
+        RayHostError: it does not answer.
+    """
+    actor = find(name)
+    if actor is None:
+        raise ActorGone(f"there is no {name}")
+    return asyncio.run(actor.snapshot(SNAPSHOT_S_MAX)).snapshot
 
 
 def kill_marked(marker: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     `fault_ns` and `fault_t` are one instant on both clocks. `back_t` is when what was taken away was given back (the venue listens
     again, the stop is lifted); `over_t` when the fault itself was over; `end_t` the end of watching, before anything is drained. `names`
     are the actors of the row's victims, `hurt` the symbols that the fault stops. `touched` is what the proxy treated and the journal
-    must show in the end.
+    must show in the end. `tended_t` is when every order manager showed that each reason of its quotes had been renewed since the fault.
     """
 
     symbols: tuple[str, ...]
@@ -48,6 +49,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     back_t: int | None = None
     over_t: int = 0
     touched: tuple[Touched, ...] = ()
+    tended_t: int | None = None
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +88,21 @@ def observe(
         quoting_s=seconds(from_t, quoting_t),
         gap_s=max(longest_gap_s(ledger, is_ours, symbol, scene.fault_t, scene.end_t) for symbol in scene.symbols),
         orders_per_second=accepted / RATE_OVER_S,
+    )
+
+
+def tended(shown: Mapping[str, Any], lease_ms: int, fault_ms_ago: float) -> bool:
+    """Whether an order manager's snapshot shows every gate open, and book, targets and lease renewed within so many milliseconds."""
+    lease_age_ms = lease_ms - shown["lease_left_ms"]
+    symbols = shown["symbols"].values()
+    return (
+        bool(symbols)
+        and shown["lease_state"] == "ACTIVE"
+        and lease_age_ms < fault_ms_ago
+        and all(
+            each["gate_open"] and 0 <= each["target_age_ms"] < fault_ms_ago and 0 <= each["quote_age_ms"] < fault_ms_ago
+            for each in symbols
+        )
     )
 
 
@@ -184,6 +201,7 @@ def _safe_t(
             ends = (
                 gone_t(ledger, is_ours, scene.symbols, scene.fault_t, since_t, scene.end_t),
                 first_accepted_t(ledger, is_ours, scene.symbols, since_t),
+                scene.tended_t if row.safe is Safe.TENDED else None,
             )
             return min((end for end in ends if end is not None), default=None)
         case Safe.RESOLVED:

@@ -65,7 +65,10 @@ class Safe(enum.StrEnum):
     GONE = "every quote from before the replacement left the venue's book"
     EMPTY = "no quote of ours rests, symbol by symbol"
     LEASED = "quotes are gone, or an order was taken that only a lease given after the fault allows"
-    TENDED = "quotes are gone, or an order was taken after the fault: the gate's conditions held, so they are tended"
+    TENDED = (
+        "quotes are gone, or an order was taken after the fault, or each order manager shows an open gate whose book, targets and lease "
+        "are all younger than the fault: the gate's conditions held, so they are tended"
+    )
     RESOLVED = "what the fault touched is in the journal as the venue has it"
     NONE = "nothing becomes unsafe"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from faulty_ledger import BTC, GONE_AND_BACK, QUOTED, S, accepted, canceled, ours
 
 from ops.chaos.following import Touched
 from ops.chaos.matrix import rows
 from ops.chaos.measuring import RaisedAlert
-from ops.chaos.observing import Scene, check_alerted, check_quoting_again, observe, shut_s
+from ops.chaos.observing import Scene, check_alerted, check_quoting_again, observe, shut_s, tended
 from ops.chaos.rows import Row
 from ops.chaos.stage import chaos_settings
 from ops.invariants.history import History, Verdict
@@ -73,6 +74,45 @@ def test_without_the_risk_monitor_an_order_counts_only_when_the_old_lease_is_ove
 def test_where_trading_goes_on_the_next_accepted_order_shows_it() -> None:
     at = scene(names=("alerting",), restarted="")
     assert figures_of(ROWS["8"], at, (*QUOTED, accepted(5.25, 3, "BUY")))[1:] == (0.25, 0.25)
+
+
+def test_where_trading_goes_on_in_a_calm_market_the_order_managers_own_word_shows_it() -> None:
+    at = scene(names=("supervisor",), restarted="", tended_t=5 * S + S // 2)
+    assert figures_of(ROWS["9"], at, (*QUOTED, accepted(8.5, 3, "BUY")))[1] == 0.5
+    assert figures_of(ROWS["5"], at, (*QUOTED, accepted(8.5, 3, "BUY")))[1] == 3.5
+
+
+SHOWN = {
+    "lease_state": "ACTIVE",
+    "lease_left_ms": 800,
+    "symbols": {BTC: {"gate_open": True, "target_age_ms": 150, "quote_age_ms": 90}},
+}
+
+
+def shown(**changes: object) -> dict[str, object]:
+    """A snapshot 300 ms after the fault with something of it changed."""
+    own = {name: changes.pop(name) for name in ("gate_open", "target_age_ms", "quote_age_ms") if name in changes}
+    return {**SHOWN, "symbols": {BTC: {**SHOWN["symbols"][BTC], **own}}, **changes}  # type: ignore[index, dict-item]
+
+
+def test_quotes_are_tended_when_every_reason_of_theirs_is_younger_than_the_fault() -> None:
+    assert tended(SHOWN, 1_000, 300)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lease_left_ms": 650},
+        {"lease_state": "REDUCING"},
+        {"gate_open": False},
+        {"target_age_ms": 301},
+        {"target_age_ms": -1},
+        {"quote_age_ms": 400},
+        {"symbols": {}},
+    ],
+)
+def test_one_reason_that_is_older_than_the_fault_shows_nothing(changes: dict[str, object]) -> None:
+    assert not tended(shown(**changes), 1_000, 300)
 
 
 def test_a_restarted_venue_is_timed_from_its_return() -> None:
