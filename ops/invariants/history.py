@@ -48,8 +48,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     `lost` are the records of journals that are no more, by shard. `stops` are the emergency stops as (shut, lifted) in the venue's time;
     lifted is 0 for one that still holds. What follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert
-    of an actor and `told` those that alerting has recorded, `peaks` the highest count of each queue with its bound, `differences` how
-    long each symbol quoted on a position that was not the venue's, `untended` the orders that nobody knew of.
+    of an actor, with `raised_t` as the instants of them in the venue's time and `told_ns_max` as how long after an incident at most, and
+    `told` those that alerting has recorded, `peaks` the highest count of each queue with its bound, `differences` how long each symbol
+    quoted on a position that was not the venue's (a fault that hides executions allows `hidden_ns_max` more), `untended` the orders that
+    nobody knew of.
     """
 
     ledger: tuple[LedgerRecord, ...]
@@ -62,9 +64,12 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     stops: tuple[tuple[int, int], ...] = ()
     copied: tuple[Message, ...] | None = None
     raised: tuple[Alert, ...] | None = None
+    raised_t: tuple[int, ...] = ()
+    told_ns_max: int = 0
     told: tuple[Alert, ...] | None = None
     peaks: dict[str, tuple[int, int]] | None = None
     differences: tuple[Difference, ...] | None = None
+    hidden_ns_max: int = 0
     untended: tuple[Untended, ...] | None = None
 
     def scene(self) -> Scene:

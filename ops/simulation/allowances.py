@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from configs.schema import Settings
+from ops.simulation.faults import HIDES_EXECUTIONS, Fault
 
 BEATS = 4
 """A reconciliation goes on step by step with the order manager's beat."""
@@ -29,6 +32,22 @@ def tending_s(settings: Settings) -> float:
     the strategy's refresh, and an order may have to grow old first."""
     orders = settings.order_manager
     return (2 * settings.strategy.refresh_ms + orders.order_age_ms_min + BEATS * orders.beat_ms) / 1_000
+
+
+def hidden_s(settings: Settings, schedule: Iterable[Fault]) -> float:
+    """How much longer than in motion a position may differ while its symbol quotes (I3): nothing, unless a fault of the schedule keeps an
+    execution from the private stream or its reader; then until a comparison has found it."""
+    if not any(fault.kind in HIDES_EXECUTIONS for fault in schedule):
+        return 0.0
+    return (settings.order_manager.audit_period_ms + settings.venue.request_timeout_ms) / 1_000
+
+
+def told_s(settings: Settings, schedule: Iterable[Fault]) -> float:
+    """How long after an incident its alert is raised at most (I12): by the comparison of a new order manager, whatever time the faults of
+    the schedule take from it before."""
+    orders = settings.order_manager
+    found_ms = orders.audit_period_ms + settings.venue.request_timeout_ms
+    return agreeing_s(settings) + found_ms / 1_000 + sum(fault.lasts_ms for fault in schedule) / 1_000
 
 
 def quoting_again_s(settings: Settings) -> float:

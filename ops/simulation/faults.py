@@ -183,6 +183,21 @@ LOOKED_AT = frozenset(
 )
 """After these a person resumes, for the system rightly does not by itself."""
 
+HIDES_EXECUTIONS = frozenset(
+    {
+        FaultKind.DISK_SLOW,
+        FaultKind.EVENTS_DELAYED,
+        FaultKind.EVENTS_DROPPED,
+        FaultKind.EVENTS_SILENT,
+        FaultKind.KEY_EXPIRED,
+        FaultKind.MALFORMED_FRAME,
+        FaultKind.READS_LAG,
+        FaultKind.READ_LAG,
+        FaultKind.SILENT_PRIVATE,
+    }
+)
+"""Under these an order manager may not hear of an execution, or not read it, or be told a position of a while ago."""
+
 MARKET_STEP_MS = 3_000
 """The market's own step: what is imposed on it begins and ends with one."""
 

@@ -29,6 +29,7 @@ from actors.strategy.core import StrategyCore
 from configs.schema import ExchangeSettings, Settings
 from ops.invariants.history import History
 from ops.invariants.journals import Numbered
+from ops.simulation.allowances import told_s
 from ops.simulation.madness import MadStrategy
 from ops.simulation.person import Person
 from ops.simulation.venue_port import VenuePort
@@ -102,6 +103,12 @@ class House:
         self.alerts: Counter[AlertCode] = Counter()
         self.raised: list[Alert] = []
         """Every alert that an actor has raised."""
+        self.raised_t: list[int] = []
+        """When each of them was, in the venue's time."""
+        self.told_ns_max = int(told_s(settings, ()) * SECOND_NS)
+        """How long after an incident its alert may be raised; longer where faults come between."""
+        self.hidden_ns_max = 0
+        """How much longer than in motion positions may differ."""
         self.stops: list[tuple[int, int]] = []
         """Every emergency stop so far as (shut, lifted) in the venue's time; 0 for one that holds."""
         self.journal_lost: Callable[[int], None] = lambda shard: None
@@ -311,6 +318,9 @@ class House:
             stops=tuple(self.stops),
             copied=tuple(self.world.journal_of("inventory")),
             raised=tuple(self.raised),
+            raised_t=tuple(self.raised_t),
+            told_ns_max=self.told_ns_max,
+            hidden_ns_max=self.hidden_ns_max,
             told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
         )
 
@@ -439,6 +449,7 @@ class House:
         if isinstance(body, Alert):
             self.alerts[body.code] += 1
             self.raised.append(body)
+            self.raised_t.append(self.venue.now_ns)
 
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""

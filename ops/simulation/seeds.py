@@ -14,7 +14,7 @@ from actors.runtime.world import WorldError
 from configs.schema import Settings
 from ops.invariants.all import check_all
 from ops.report import live_order_ids
-from ops.simulation.allowances import quoting_again_s, warm_up_s
+from ops.simulation.allowances import hidden_s, quoting_again_s, told_s, warm_up_s
 from ops.simulation.draws import cast_of, draw_flow, draw_settings
 from ops.simulation.fault_draws import certain_kinds, draw_schedule
 from ops.simulation.faults import Fault, FaultKind
@@ -106,6 +106,8 @@ def run_case(case: Case, settings: Settings, *, by_wire: bool | None = None) -> 
     """
     drawn, flow = _drawn(case.seed, settings)
     house = House(drawn, case.seed, flow=flow, by_wire=case.seed % WIRE_EVERY == 0 if by_wire is None else by_wire)
+    house.told_ns_max = int(told_s(drawn, case.schedule) * SECOND_NS)
+    house.hidden_ns_max = int(hidden_s(drawn, case.schedule) * SECOND_NS)
     run = _Run(case, house)
     try:
         run.trade()

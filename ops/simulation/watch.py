@@ -14,9 +14,12 @@ from protocols.envelope import Message
 
 LOOK_NS = 4 * SECOND_NS
 
+POSITIONS_NS = 500_000_000
+"""Positions are looked at more often: they may differ for two seconds."""
+
 
 class Watch:
-    """A look every few seconds of virtual time; it changes nothing."""
+    """A look every few seconds of virtual time, at positions twice a second; it changes nothing."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -43,8 +46,20 @@ class Watch:
 
     def begin(self) -> None:
         """Look now, and again and again."""
+        self._look_again()
+        self._look_at_positions_again()
+
+    def _look_again(self) -> None:
         self._look()
-        self._house.world.at(self._house.world.now_ns + LOOK_NS, self.begin)
+        self._house.world.at(self._house.world.now_ns + LOOK_NS, self._look_again)
+
+    def _look_at_positions_again(self) -> None:
+        world = self._house.world
+        for name in self._house.order_managers:
+            core = world.core_of(name)
+            if isinstance(core, OrderManagerCore):
+                self._look_at_positions(core)
+        world.at(world.now_ns + POSITIONS_NS, self._look_at_positions_again)
 
     def complete(self, history: History) -> History:
         """The history with what was seen."""
@@ -78,11 +93,14 @@ class Watch:
         shard = core.shard
         self._note(f"requests in flight of {name}", len(shard.desk.in_flight), self._bounds["requests in flight"])
         self._note(f"live orders of {name}", shard.live_orders, self._bounds["live orders"])
-        now_ns = self._house.world.now_ns
         known = {order.client_order_id for each in shard.symbols.values() for order in each.table.live.values()}
         for each in shard.symbols.values():
+            self._look_for_untended(each.name, known, quotes=each.gate_open)
+
+    def _look_at_positions(self, core: OrderManagerCore) -> None:
+        now_ns = self._house.world.now_ns
+        for each in core.shard.symbols.values():
             symbol, ours = each.name, each.table.position_lots
-            self._look_for_untended(symbol, known, quotes=each.gate_open)
             theirs = self._house.venue.position_lots(symbol)
             if not each.gate_open or ours == theirs:
                 self._since_ns.pop(symbol, None)

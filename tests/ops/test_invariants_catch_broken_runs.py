@@ -356,11 +356,13 @@ def test_an_event_that_inventory_has_and_the_journal_has_not_breaks_i4() -> None
         assert broken(msgspec.structs.replace(copied, copied=(other,))) == {"I4"}
 
 
-def test_a_position_that_differs_for_longer_than_a_comparison_takes_breaks_i3() -> None:
-    run = history(*sound_run())
-    short, long = (
-        Difference(symbol="BTCUSDC", ours=1, theirs=2, lasted_ns=lasted_s * SECOND_NS) for lasted_s in (11, 13)
-    )
+@pytest.mark.parametrize(("hidden_s", "lasted_s"), [(0, 2), (10, 12)])
+def test_a_position_that_differs_for_longer_than_two_seconds_or_than_a_fault_hides_it_breaks_i3(
+    hidden_s: int, lasted_s: int
+) -> None:
+    run = msgspec.structs.replace(history(*sound_run()), hidden_ns_max=hidden_s * SECOND_NS)
+    short = Difference(symbol="BTCUSDC", ours=1, theirs=2, lasted_ns=lasted_s * SECOND_NS)
+    long = msgspec.structs.replace(short, lasted_ns=short.lasted_ns + 1)
     assert broken(msgspec.structs.replace(run, differences=(short,))) == set()
     assert broken(msgspec.structs.replace(run, differences=(short, long))) == {"I3"}
 
@@ -386,14 +388,55 @@ def test_a_queue_above_its_bound_breaks_i11() -> None:
     assert broken(msgspec.structs.replace(run, peaks={"link": (11, 10)})) == {"I11"}
 
 
+def alerted(
+    ledger: tuple[LedgerRecord, ...], journal: tuple[Message, ...], raised_s: float, **changes: object
+) -> History:
+    """A run in which one alert was raised at an instant of the venue, within five seconds of its incident at most."""
+    limited = Alert(code=AlertCode.RATE_LIMITED, severity=Severity.WARNING, subject="main", text="", raised_ns=1)
+    alert = msgspec.structs.replace(limited, **changes)
+    return msgspec.structs.replace(
+        history(ledger, journal),
+        raised=(alert,),
+        told=(alert,),
+        raised_t=(round(raised_s * SECOND_NS),),
+        told_ns_max=5 * SECOND_NS,
+    )
+
+
 def test_an_alert_that_never_arrived_and_an_incident_that_raised_none_break_i12() -> None:
     ledger, journal = sound_run()
-    limited = Alert(code=AlertCode.RATE_LIMITED, severity=Severity.WARNING, subject="main", text="", raised_ns=1)
-    run = history((*ledger, throttled(4 * SECOND_NS)), journal)
-    told = msgspec.structs.replace(run, raised=(limited,), told=(limited,))
+    told = alerted((*ledger, throttled(4 * SECOND_NS)), journal, 4)
     assert broken(told) == set()
     assert broken(msgspec.structs.replace(told, told=())) == {"I12"}
-    assert broken(msgspec.structs.replace(told, raised=())) == {"I12"}
+    assert broken(msgspec.structs.replace(told, raised=(), raised_t=())) == {"I12"}
+
+
+@pytest.mark.parametrize(("raised_s", "names"), [(3.9, {"I12"}), (4, set()), (9, set()), (9.1, {"I12"})])
+def test_an_alert_from_before_its_incident_or_long_after_it_breaks_i12(raised_s: float, names: set[str]) -> None:
+    ledger, journal = sound_run()
+    assert broken(alerted((*ledger, throttled(4 * SECOND_NS)), journal, raised_s)) == names
+
+
+def test_an_alert_of_another_actor_breaks_i12() -> None:
+    ledger, journal = sound_run()
+    of_inventory = throttled(4 * SECOND_NS, address="127.0.0.1 inventory")
+    assert broken(alerted((*ledger, of_inventory), journal, 4, source="order_manager-0")) == {"I12"}
+    assert broken(alerted((*ledger, of_inventory), journal, 4, source="inventory")) == set()
+
+
+@pytest.mark.parametrize(("subject", "is_told"), [("BTCUSDC", True), ("ETHUSDC", False)])
+def test_an_alert_about_another_symbol_breaks_i12(subject: str, is_told: bool) -> None:
+    ledger, journal = sound_run()
+    strangers = filled(99, "stranger-1", 77, "0.020")
+    run = alerted((*ledger, strangers), journal, 2, code=AlertCode.FOREIGN_FILL, subject=subject)
+    assert ("I12" not in broken(run)) is is_told
+
+
+def test_an_incident_shortly_after_one_that_was_told_needs_no_alert_of_its_own() -> None:
+    ledger, journal = sound_run()
+    for again_s, is_told in ((13, True), (15, False)):
+        run = alerted((*ledger, throttled(4 * SECOND_NS), throttled(again_s * SECOND_NS)), journal, 4)
+        assert ("I12" not in broken(run)) is is_told
 
 
 def test_a_lot_that_is_worth_another_quantity_in_the_same_version_breaks_i15() -> None:
