@@ -29,18 +29,17 @@ class Booked(NamedTuple):
 
 
 class DayPnl(NamedTuple):
-    """What changed since the start of the day, in quote currency; `net = realised + unrealised - fees + funding`."""
+    """What changed since the start of the day, in quote currency.
+
+    `net = realised + unrealised - fees + funding`; `unrealised_now` is of the whole open position, whenever it was opened.
+    """
 
     realised: Decimal
     unrealised: Decimal
     fees: Decimal
     funding: Decimal
-
-    @property
-    def net(self) -> Decimal:
-        """The sum, with fees taken off."""
-        with exact_arithmetic():
-            return self.realised + self.unrealised - self.fees + self.funding
+    net: Decimal
+    unrealised_now: Decimal
 
 
 class SymbolBook(msgspec.Struct, kw_only=True):
@@ -143,12 +142,10 @@ class SymbolBook(msgspec.Struct, kw_only=True):
         if unrealised is None:
             return None
         with exact_arithmetic():
-            return DayPnl(
-                self.realised - self.day_realised,
-                unrealised - self.day_unrealised,
-                self.fees_all - self.day_fees,
-                self.funding - self.day_funding,
-            )
+            realised, changed = self.realised - self.day_realised, unrealised - self.day_unrealised
+            fees = self.fees + self.fees_elsewhere - self.day_fees
+            funding = self.funding - self.day_funding
+            return DayPnl(realised, changed, fees, funding, realised + changed - fees + funding, unrealised)
 
     def unrealised(self, mark_price: Decimal | None) -> Decimal | None:
         """PnL of the open position; None without a mark, 0 when flat."""

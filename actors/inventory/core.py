@@ -142,7 +142,7 @@ class InventoryCore:
 
     def snapshot(self) -> InventorySnapshot:
         """The one view that status, reports and metrics read."""
-        equity = self._reporting.equity(self._now_ns)
+        equity = self._reporting.equity(self._reporting.days(self._now_ns), self._now_ns)
         income = self._check.income
         return InventorySnapshot(
             symbols={symbol_of(i): self._reporting.symbol(i, self._now_ns) for i in self._account.books},
@@ -243,8 +243,9 @@ class InventoryCore:
         if self._clock is not None:
             effects += self._check.ask(now_ns, now_ns + self._clock.offset_ns)
         effects += [Publish(self._position(i)) for i in self._account.books]
-        effects += [Publish(pnl) for pnl in self._reporting.pnl(now_ns)]
-        equity, key = self._reporting.equity(now_ns), self._keeper.publication()
+        days = self._reporting.days(now_ns)
+        effects += [Publish(pnl) for pnl in self._reporting.pnl(days, now_ns)]
+        equity, key = self._reporting.equity(days, now_ns), self._keeper.publication()
         if equity is not None:
             effects.append(Publish(equity))
         if key is not None and self._ticks % KEY_TICKS == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from actors.inventory.books import DayPnl
 from actors.inventory.ledger import AccountBooks
 from actors.inventory.snapshot import SymbolInventory
 from actors.inventory.valuation import Valuation
@@ -40,34 +41,41 @@ class Reporting:
             known=self._account.is_known(instrument_id),
         )
 
-    def pnl(self, now_ns: int) -> list[PnlChanged]:
-        """The day's PnL of every symbol that can be valued."""
-        found = []
+    def days(self, now_ns: int) -> dict[InstrumentId, DayPnl]:
+        """What the day has changed of every symbol that can be valued."""
+        found = {}
         for instrument_id, book in self._account.books.items():
             day = book.day_pnl(self._values[instrument_id].price(now_ns))
             if day is not None:
-                found.append(
-                    PnlChanged(
-                        instrument_id=instrument_id,
-                        realised=day.realised,
-                        unrealised=day.unrealised,
-                        fees=day.fees,
-                        funding=day.funding,
-                        net=day.net,
-                        valued_ns=now_ns,
-                    )
-                )
+                found[instrument_id] = day
         return found
 
-    def equity(self, now_ns: int) -> EquityChanged | None:
+    def pnl(self, days: Mapping[InstrumentId, DayPnl], now_ns: int) -> list[PnlChanged]:
+        """The day's PnL of each symbol, as of now."""
+        return [
+            PnlChanged(
+                instrument_id=instrument_id,
+                realised=day.realised,
+                unrealised=day.unrealised,
+                fees=day.fees,
+                funding=day.funding,
+                net=day.net,
+                valued_ns=now_ns,
+            )
+            for instrument_id, day in days.items()
+        ]
+
+    def equity(self, days: Mapping[InstrumentId, DayPnl], now_ns: int) -> EquityChanged | None:
         """Margin wallets (stablecoins at par) plus unrealised PnL, and the day's PnL; None while any part of it is unknown."""
         account = self._account
-        unrealised, days = self.unrealised(now_ns), [pnl.net for pnl in self.pnl(now_ns)]
-        balances = [account.wallets.balance(asset) for asset in account.margin_assets]
-        equity = _sum_known([*balances, *unrealised.values()])
-        if equity is None or len(days) < len(account.books):
+        if len(days) < len(account.books):
             return None
-        day_pnl = _sum_known([*days, account.charges, -account.day_charges]) or _ZERO
+        balances = [account.wallets.balance(asset) for asset in account.margin_assets]
+        equity = _sum_known([*balances, *(day.unrealised_now for day in days.values())])
+        if equity is None:
+            return None
+        nets = (day.net for day in days.values())
+        day_pnl = _sum_known([*nets, account.charges, -account.day_charges]) or _ZERO
         books = account.books.values()
         return EquityChanged(
             equity=equity,

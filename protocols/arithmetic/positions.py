@@ -8,8 +8,7 @@ venue rounds money; what is rounded off stays in the open part, and nothing is l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, localcontext
 
 import msgspec
@@ -25,11 +24,9 @@ _EXACT = Context(prec=80, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexa
 _ROUNDING = Context(prec=80, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
 
 
-@contextmanager
-def exact_arithmetic() -> Iterator[None]:
+def exact_arithmetic() -> AbstractContextManager[Context]:
     """Sums and products inside are exact; a result that would need rounding raises `decimal.Inexact`."""
-    with localcontext(_EXACT):
-        yield
+    return localcontext(_EXACT)
 
 
 class Trade(msgspec.Struct, frozen=True):
