@@ -64,7 +64,7 @@ def waits_for_a_person(house: House, symbol: str, view: SymbolView) -> bool:
     The level must be in force at the order manager, told by an alert as it now is, and what its reason names must hold now.
     """
     core = house.world.core_of("risk_monitor")
-    if not isinstance(core, RiskMonitorCore):
+    if not isinstance(core, RiskMonitorCore) or view.trading_state not in _STATES.values():
         return False
     seen = core.snapshot()
     own = seen.symbols[symbol]

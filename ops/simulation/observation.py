@@ -29,7 +29,7 @@ def replayed_twice(house: House) -> list[str]:
     """I4: an order manager made from its journal is the same when every record is read once more."""
     violations = []
     for name in house.order_managers:
-        once, twice = (house.from_journal(name, times) for times in (1, 2))
+        once, twice = house.read_twice(name)
         if once != twice:
             violations.append(f"I4: {name} made from its journal read twice differs from one made from it read once")
     return violations
@@ -102,13 +102,11 @@ class Observation:
     def _is_at_rest(self) -> bool:
         """Whether every alert has arrived, and inventory lives and has found what it has to find in positions and wallets."""
         house = self._house
-        claimed, history = house.claimed_positions(), house.history()
-        return (
-            bool(claimed)
-            and all(lots == house.venue.position_lots(symbol) for symbol, lots in claimed.items())
-            and check_wallets_agree(history).held
-            and check_incidents_are_told(history).held
-        )
+        claimed = house.claimed_positions()
+        if not claimed or any(lots != house.venue.position_lots(symbol) for symbol, lots in claimed.items()):
+            return False
+        history = house.history()
+        return check_wallets_agree(history).held and check_incidents_are_told(history).held
 
     def _not_stopped(self) -> list[str]:
         found = []
