@@ -38,7 +38,8 @@ class Board:
         self._rules = {indicator: _rule(thresholds, indicator) for indicator in Indicator}
         self._bands: dict[Indicator, int] = {}
         self._verdicts: list[Verdict] = []
-        self._crossed = False
+        self.has_crossed = False
+        """Whether a threshold was crossed, either way, since `verdicts` was last asked."""
         self.values: dict[Indicator, float] = {}
         """The newest value of each indicator that has one."""
 
@@ -60,12 +61,7 @@ class Board:
         """There is no value any more."""
         self.values.pop(indicator, None)
         if self._bands.pop(indicator, 0):
-            self._crossed = True
-
-    @property
-    def has_crossed(self) -> bool:
-        """Whether a threshold was crossed, either way, since `verdicts` was last asked."""
-        return self._crossed
+            self.has_crossed = True
 
     @property
     def is_within(self) -> bool:
@@ -74,8 +70,8 @@ class Board:
 
     def verdicts(self) -> list[Verdict]:
         """What speaks against the subject, with the present values."""
-        if self._bands or self._crossed:
-            self._crossed = False
+        if self._bands or self.has_crossed:
+            self.has_crossed = False
             self._verdicts = [
                 self._verdict(indicator, band)
                 for indicator, band in self._bands.items()
@@ -98,7 +94,7 @@ class Board:
 
     def _note(self, indicator: Indicator, band: int) -> None:
         if band != self._bands.get(indicator, 0):
-            self._crossed = True
+            self.has_crossed = True
             if band:
                 self._bands[indicator] = band
             else:

@@ -49,12 +49,8 @@ class BreakerBoard:
         self._symbols = {instrument_id: _SymbolBreakers(settings) for instrument_id in instrument_ids}
         self._totals: dict[int, tuple[int, int]] = {}
         self._equity: list[tuple[int, float]] = []
-        self._has_opened = False
-
-    @property
-    def has_opened(self) -> bool:
+        self.has_opened = False
         """Whether one opened since the verdicts were last asked: they are wanted now, not at the next timer."""
-        return self._has_opened
 
     def take_book(self, top: BookTop, depth_ratio: float, is_warm: bool, now_ns: int) -> None:
         """A mid that leaves the one before by too much is a gap; an empty book is no market."""
@@ -121,7 +117,7 @@ class BreakerBoard:
 
     def account(self, now_ns: int) -> list[Verdict]:
         """What the account's breakers ask for."""
-        self._has_opened = False
+        self.has_opened = False
         return _verdicts(self._account, now_ns)
 
     def symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
@@ -163,7 +159,7 @@ class BreakerBoard:
         breaker.failed(reason, now_ns, count)
         if breaker.state is BreakerState.OPEN and not was_open:
             breaker.value, breaker.threshold = f"{value:.6g}", f"{threshold:g}"
-        self._has_opened = self._has_opened or (breaker.state is BreakerState.OPEN and not was_open)
+            self.has_opened = True
 
 
 def _verdicts(named: Iterable[_Named], now_ns: int) -> list[Verdict]:

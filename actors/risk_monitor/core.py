@@ -93,26 +93,28 @@ class RiskMonitorCore:
         match message:
             case BookTop():
                 return self._market.take_book(message, now_ns)
-            case MarkPrice():
-                return self._market.take_mark(message, now_ns)
-            case LeaseRequest():
-                return self._on_request(message, now_ns)
-            case FeedStatus():
-                return self._market.take_feed(message, now_ns)
-            case PnlChanged():
-                return self._money.take_pnl(message, now_ns)
-            case LinkChanged() | OutboxFull():
-                return []
+            case OrderEvent():
+                return self._orders.take_event(message, now_ns)
+            case OrderUpdate():
+                return picture.lookout.hear(message, now_ns)
             case PositionChanged():
                 return self._money.take_position(message, now_ns)
+            case RateUsage():
+                return self._orders.take_usage(message, now_ns)
+            case LeaseRequest():
+                return self._on_request(message, now_ns)
+            case MarkPrice():
+                return self._market.take_mark(message, now_ns)
+            case PnlChanged():
+                return self._money.take_pnl(message, now_ns)
+            case FeedStatus():
+                return self._market.take_feed(message, now_ns)
+            case LinkChanged() | OutboxFull():
+                return []
             case EquityChanged():
                 return picture.remember(self._money.take_equity(message, now_ns))
             case VenueClock():
                 return self._market.take_clock(message, now_ns)
-            case RateUsage():
-                return self._orders.take_usage(message, now_ns)
-            case OrderEvent():
-                return self._orders.take_event(message, now_ns)
             case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled() | InstrumentTaken():
                 return picture.remember(self._orders.take_account_event(message, now_ns))
             case TimerFired():
@@ -126,8 +128,7 @@ class RiskMonitorCore:
             case Outcome():
                 return picture.remember(self._on_answer(message, now_ns))
             case (
-                OrderUpdate()
-                | BalanceUpdate()
+                BalanceUpdate()
                 | PositionUpdate()
                 | MarginCallUpdate()
                 | UserStreamExpired()

@@ -24,8 +24,11 @@ class Judge:
     def when_crossed(self, watch: SymbolWatch | None, now_ns: int) -> list[Effect]:
         """Judge at once when a threshold was crossed; else the timer does it."""
         picture = self._picture
-        crossed = picture.account_watch.board.has_crossed or (watch is not None and watch.board.has_crossed)
-        if crossed or picture.breakers.has_opened:
+        if (
+            picture.account_watch.board.has_crossed
+            or picture.breakers.has_opened
+            or (watch is not None and watch.board.has_crossed)
+        ):
             return picture.remember(self.judge(now_ns))
         return []
 

@@ -63,6 +63,8 @@ class Latches:
 
     def records(self) -> tuple[Latch, ...]:
         """Everything latched, for the memory."""
+        if not self._latches:
+            return ()
         return tuple(
             Latch(subject=subject, level=level, reason=reason) for (subject, level), reason in self._latches.items()
         )

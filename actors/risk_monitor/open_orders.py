@@ -109,9 +109,13 @@ class OpenOrders:
 
     def worst_case_lots(self, position_lots: int) -> tuple[int, int]:
         """Highest and lowest signed position that the open orders can lead to; the sides are never netted."""
-        bought = sum(order.remaining_lots for order in self._orders.values() if order.side is Side.BUY)
-        sold = sum(order.remaining_lots for order in self._orders.values() if order.side is Side.SELL)
-        return position_lots + bought, position_lots - sold
+        highest = lowest = position_lots
+        for order in self._orders.values():
+            if order.side is Side.BUY:
+                highest += order.remaining_lots
+            else:
+                lowest -= order.remaining_lots
+        return highest, lowest
 
     def _keep(self, key: str, order: OpenOrder) -> None:
         if key not in self._orders and len(self._orders) >= ORDERS_TRACKED_MAX:

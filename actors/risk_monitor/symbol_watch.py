@@ -170,10 +170,14 @@ class SymbolWatch:
             case OrderExpired():
                 self._flow.ended(event.client_order_id)
             case _:
-                pass
+                self._follow_orders()
+                return
+        self._follow_orders()
+        self._put_flow(now_ns)
+
+    def _follow_orders(self) -> None:
         self._worst = self._orders.worst_case_lots(self._lots)
         self._put_worst()
-        self._put_flow(now_ns)
 
     def tick(self, now_ns: int) -> None:
         """What moves with time alone: ages, and windows that go on."""
@@ -237,14 +241,16 @@ class SymbolWatch:
 
     def _put_flow(self, now_ns: int) -> None:
         put, flow, behaviour, guard = self.board.put, self._flow, self.behaviour, self._guard
-        asked = flow.asked(now_ns)
-        put(Indicator.REJECT_RATIO, flow.reject_ratio(now_ns), asked >= ORDERS_JUDGED_MIN)
-        put(Indicator.INVALID_RATIO, flow.invalid_ratio(now_ns), asked >= ORDERS_JUDGED_MIN)
-        put(Indicator.FILL_RATE, flow.fill_rate(now_ns))
+        ratios = flow.ratios(now_ns)
+        is_judged = ratios.asked >= ORDERS_JUDGED_MIN
+        put(Indicator.REJECT_RATIO, ratios.reject_ratio, is_judged)
+        put(Indicator.INVALID_RATIO, ratios.invalid_ratio, is_judged)
+        put(Indicator.FILL_RATE, ratios.fill_rate)
         took_s = flow.time_to_fill_s()
         if took_s is not None:
-            put(Indicator.TIME_TO_FILL, took_s, flow.fills(now_ns) >= ORDERS_JUDGED_MIN)
+            put(Indicator.TIME_TO_FILL, took_s, ratios.fills >= ORDERS_JUDGED_MIN)
         behaviour.forget_before(now_ns)
-        put(Indicator.CANCEL_RATIO, behaviour.cancel_ratio, behaviour.orders >= guard.cancel_orders_min)
-        put(Indicator.UNFILLED_RATIO, behaviour.unfilled_ratio, behaviour.orders >= guard.orders_min)
-        put(Indicator.DUST_RATIO, behaviour.dust_ratio, behaviour.orders >= guard.orders_min)
+        orders = behaviour.orders
+        put(Indicator.CANCEL_RATIO, behaviour.cancel_ratio, orders >= guard.cancel_orders_min)
+        put(Indicator.UNFILLED_RATIO, behaviour.unfilled_ratio, orders >= guard.orders_min)
+        put(Indicator.DUST_RATIO, behaviour.dust_ratio, orders >= guard.orders_min)

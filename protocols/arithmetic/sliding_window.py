@@ -48,9 +48,9 @@ class SlidingSum:
         return now_ns + self._window_ns
 
     def _expire(self, now_ns: int) -> None:
-        oldest_ns = now_ns - self._window_ns
-        while self._entries and self._entries[0][0] <= oldest_ns:
-            self._total -= self._entries.popleft()[1]
+        oldest_ns, entries = now_ns - self._window_ns, self._entries
+        while entries and entries[0][0] <= oldest_ns:
+            self._total -= entries.popleft()[1]
 
 
 class SlidingMinimum:

@@ -52,8 +52,10 @@ class ReturnCovariance:
 
     def hold(self, exposures: Sequence[float]) -> None:
         """Take the signed exposures (quote currency) from now on."""
+        is_flat = not any(exposures) and not any(self._exposures)
         self._exposures = list(exposures)
-        self._compute()
+        if not is_flat:
+            self._compute()
 
     def move(self, symbol: int, log_return: float, share: float) -> None:
         """Take the return of one symbol since the last sample, when `share` (0 to 1) of the period has passed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from protocols.arithmetic.sliding_window import SlidingSum
 from protocols.binance_usdm.errors import CODES
 from protocols.venue import RefusalKind
@@ -15,6 +17,25 @@ TIME_TO_FILL_WEIGHT = 0.1
 
 _INVALID = frozenset(code for code, kind in CODES.items() if kind is RefusalKind.OUR_FAULT)
 _POST_ONLY = frozenset(code for code, kind in CODES.items() if kind is RefusalKind.POST_ONLY)
+
+
+class FlowRatios(NamedTuple):
+    """What became of the orders within the window."""
+
+    asked: int
+    """Orders that the venue took or refused."""
+
+    reject_ratio: float
+    """Share of them that were refused."""
+
+    invalid_ratio: float
+    """Share of them that were invalid."""
+
+    fills: int
+    """Executions."""
+
+    fill_rate: float
+    """Fills a minute."""
 
 
 class OrderFlow:
@@ -63,27 +84,17 @@ class OrderFlow:
         """An order is gone."""
         self._accepted_ns.pop(client_order_id, None)
 
-    def asked(self, now_ns: int) -> int:
-        """Orders that the venue took or refused."""
-        return self._asked.total(now_ns)
-
-    def reject_ratio(self, now_ns: int) -> float:
-        """Share of orders that were refused."""
-        asked = self._asked.total(now_ns)
-        return self._rejected.total(now_ns) / asked if asked else 0.0
-
-    def invalid_ratio(self, now_ns: int) -> float:
-        """Share of orders that were invalid."""
-        asked = self._asked.total(now_ns)
-        return self._invalid.total(now_ns) / asked if asked else 0.0
-
-    def fills(self, now_ns: int) -> int:
-        """Executions within the window."""
-        return self._fills.total(now_ns)
-
-    def fill_rate(self, now_ns: int) -> float:
-        """Fills a minute."""
-        return self._fills.total(now_ns) * 60e9 / self._window_ns
+    def ratios(self, now_ns: int) -> FlowRatios:
+        """Everything as of now."""
+        asked, fills = self._asked.total(now_ns), self._fills.total(now_ns)
+        rejected, invalid = self._rejected.total(now_ns), self._invalid.total(now_ns)
+        return FlowRatios(
+            asked,
+            rejected / asked if asked else 0.0,
+            invalid / asked if asked else 0.0,
+            fills,
+            fills * 60e9 / self._window_ns,
+        )
 
     def time_to_fill_s(self) -> float | None:
         """Average time to the first fill; None before the first."""

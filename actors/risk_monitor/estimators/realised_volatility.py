@@ -50,19 +50,21 @@ class RealisedVolatility:
         self._long = _Window(max(long_ms // sample_ms, 2))
         self._short_samples = max(short_ms // sample_ms, 2)
         self._open_square = self._open_share = 0.0
+        self._short_variance = self._long_variance = 0.0
 
     def sample(self, log_return: float) -> None:
         """Take the return of one whole period; one that is not finite is left out."""
         self._open_square = self._open_share = 0.0
-        if not math.isfinite(log_return):
-            return
-        square = round(log_return * log_return * 1e18)
-        self._short.add(square)
-        self._long.add(square)
+        if math.isfinite(log_return):
+            square = round(log_return * log_return * 1e18)
+            self._short.add(square)
+            self._long.add(square)
+        self._measure()
 
     def move(self, log_return: float, share: float) -> None:
         """Take the return since the last sample, when `share` (0 to 1) of the period has passed."""
         self._open_square, self._open_share = log_return * log_return, share
+        self._measure()
 
     @property
     def is_warm(self) -> bool:
@@ -71,11 +73,11 @@ class RealisedVolatility:
 
     def short(self) -> float:
         """Annualised volatility of the short window."""
-        return math.sqrt(self._variance(self._short) * self._per_year)
+        return math.sqrt(self._short_variance * self._per_year)
 
     def long(self) -> float:
         """Annualised volatility of the long window."""
-        return math.sqrt(self._variance(self._long) * self._per_year)
+        return math.sqrt(self._long_variance * self._per_year)
 
     def usual_return(self) -> float:
         """Standard deviation of the return of one whole sampling period, over the long window."""
@@ -83,11 +85,12 @@ class RealisedVolatility:
 
     def ratio(self) -> float:
         """Short by long; 1 while nothing moved."""
-        long = self._variance(self._long)
-        return math.sqrt(self._variance(self._short) / long) if long > 0 else 1.0
+        long = self._long_variance
+        return math.sqrt(self._short_variance / long) if long > 0 else 1.0
 
-    def _variance(self, window: _Window) -> float:
-        return window.variance(self._open_square, self._open_share)
+    def _measure(self) -> None:
+        self._short_variance = self._short.variance(self._open_square, self._open_share)
+        self._long_variance = self._long.variance(self._open_square, self._open_share)
 
 
 def annualised(bps_per_root_second: float) -> float:
