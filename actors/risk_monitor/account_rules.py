@@ -69,6 +69,7 @@ class AccountRules:
     def __init__(self, instruments: Iterable[Instrument], settings: Settings) -> None:
         self._instruments = {one.instrument_id: one for one in instruments}
         self._expected = settings.account
+        self._differences_of_account = Derived(self._of_account)
         self._differences_of = {i: Derived(self._differences) for i in self._instruments}
         self._turn = 0
         eyes = settings.risk.eyes
@@ -219,8 +220,11 @@ class AccountRules:
         """What differs of a symbol, by its instrument id, or of the account."""
         if subject != ACCOUNT:
             return _halting(self._of_symbol(InstrumentId(subject)))
-        found = _halting([*self._of_account(), *self._of_keys()])
-        return [*found, *(Verdict(RiskLevel.RESTRICTED, text, passing=True) for text in self._silent_keys())]
+        found = _halting(self._differences_of_account.of(self._config, self._fee_burn, self.agreed.fee_burn))
+        if not self._keys:
+            return found
+        silent = [Verdict(RiskLevel.RESTRICTED, text, passing=True) for text in self._silent_keys()]
+        return [*found, *_halting(self._of_keys()), *silent]
 
     def _question(self, kind: type[VenueRequest], venue_time_ns: int) -> VenueRequest:
         request_id = self._request_id
@@ -243,20 +247,23 @@ class AccountRules:
             symbols = {**self.agreed.symbols, instrument_id: msgspec.structs.replace(first, **fresh)}
             self.agreed = msgspec.structs.replace(self.agreed, symbols=symbols)
 
-    def _of_account(self) -> list[str]:
-        config, texts = self._config, []
+    def _of_account(
+        self, config: AccountConfigAnswered | None, seen: bool | None, agreed: bool | None
+    ) -> tuple[str, ...]:
+        """What differs of the account: its configuration, and whether fees in BNB are as the configuration, or first, said."""
+        texts = []
         if config is not None and config.hedge_mode:
             texts.append("the account is in hedge mode: set one-way position mode at the venue")
         if config is not None and config.multi_asset_mode:
             texts.append("the account is in multi-asset mode: set single-asset mode at the venue")
         if config is not None and not config.can_trade:
             texts.append("the venue does not let the account trade: look at its messages and at the key's permissions")
-        wanted, seen = self._expected.fee_burn, self._fee_burn
+        wanted = self._expected.fee_burn
         if seen is not None and wanted is not None and seen is not wanted:
             texts.append(f"fees in BNB are {_on(seen)}, account.fee_burn says {_on(wanted)}: change one of them")
-        elif seen is not None and wanted is None and seen is not self.agreed.fee_burn:
+        elif seen is not None and wanted is None and seen is not agreed:
             texts.append(f"fees in BNB were switched {_on(seen)}: switch them back, or resume to accept it")
-        return texts
+        return tuple(texts)
 
     def _of_keys(self) -> list[str]:
         faults = {_ACCOUNTS_KEY: trading_key_faults, _OWN_KEY: reading_key_faults}

@@ -36,6 +36,7 @@ class Board:
 
     def __init__(self, thresholds: IndicatorThresholds) -> None:
         self._rules = {indicator: _rule(thresholds, indicator) for indicator in Indicator}
+        self._bounds = {indicator: (rule.sign, rule.warning, rule.limit) for indicator, rule in self._rules.items()}
         self._bands: dict[Indicator, int] = {}
         self._verdicts: list[Verdict] = []
         self.has_crossed = False
@@ -48,10 +49,10 @@ class Board:
         self.values[indicator] = value
         band = 0
         if judged:
-            rule = self._rules[indicator]
-            badness = value * rule.sign
-            if badness > rule.warning:
-                band = 2 if badness > rule.limit else 1
+            sign, warning, limit = self._bounds[indicator]
+            badness = value * sign
+            if badness > warning:
+                band = 2 if badness > limit else 1
             elif badness != badness:
                 band = 3
         if band or indicator in self._bands:

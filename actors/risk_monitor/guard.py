@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from actors.risk_monitor.board import Board
+from actors.risk_monitor.derived import Derived
 from configs.schema import BehaviourSettings, Indicator
 from protocols.messages.risk import FACTOR_ONE_BPS
 from protocols.venue import RuleReport
@@ -37,6 +38,7 @@ class BehaviourGuard:
     def __init__(self, symbol: str, settings: BehaviourSettings) -> None:
         self._symbol = symbol
         self._settings = settings
+        self._told = Derived(self._bands)
         self._since_ns = 0
         self._quiet_ns = 0
 
@@ -44,9 +46,8 @@ class BehaviourGuard:
         """What is asked for now. What the venue says of a ratio replaces our own count of it."""
         if board.is_within and not rules and not self._since_ns:
             return NOTHING
-        told = {rule.rule: rule for rule in rules if rule.symbol == self._symbol}
-        bands = [self._band(board, indicator, told.get(name)) for indicator, name in _RULES.items()]
-        worst = max(bands)
+        told = self._told.of(rules)
+        worst = max(told[i] if i in told else board.band(i) for i in _RULES)
         if worst:
             self._since_ns, self._quiet_ns = self._since_ns or now_ns, now_ns
         elif self._since_ns and now_ns - self._quiet_ns >= self._settings.window_ms * _MS:
@@ -59,10 +60,13 @@ class BehaviourGuard:
         tolerance_bps = round(settings.tolerance_factor * FACTOR_ONE_BPS)
         return Remedy(settings.life_ms, tolerance_bps, levels_max)
 
-    def _band(self, board: Board, indicator: Indicator, told: RuleReport | None) -> int:
+    def _bands(self, rules: Collection[RuleReport]) -> dict[Indicator, int]:
+        """How near the venue says that each ratio of the symbol is to its trigger, where it says anything."""
+        told = {rule.rule: rule for rule in rules if rule.symbol == self._symbol}
+        return {indicator: self._band(told[name]) for indicator, name in _RULES.items() if name in told}
+
+    def _band(self, told: RuleReport) -> int:
         """0 well within, 1 near (80 % of the trigger), 2 nearly there."""
-        if told is None:
-            return board.band(indicator)
         value, trigger = float(told.value), float(told.trigger)
         if value >= 1.0 - (1.0 - trigger) / self._settings.trigger_share:
             return 2

@@ -57,8 +57,7 @@ class Judge:
         verdicts = picture.account.judge(
             now_ns,
             capital.day_pnl(),
-            capital.loss_stopped,
-            capital.loss_max() or _ZERO,
+            capital.loss_max() or _ZERO if capital.loss_stopped else None,
             sum((view.notional for view in picture.symbols.values() if view.position_lots), _ZERO),
             picture.limits.account_max,
             picture.account_watch.board,

@@ -125,15 +125,14 @@ class AccountView:
         self,
         now_ns: int,
         day_pnl: Decimal | None,
-        loss_stopped: bool,
-        loss_max: Decimal,
+        loss_max: Decimal | None,
         notional: Decimal,
         notional_max: Decimal,
         board: Board,
     ) -> list[Verdict]:
-        """What speaks against the account. `loss_stopped` once the day's loss was beyond `loss_max`."""
+        """What speaks against the account. `loss_max` is the limit of the day's loss once it was beyond that, else None."""
         verdicts = []
-        if loss_stopped:
+        if loss_max is not None:
             loss = "" if day_pnl is None else f" (now {-day_pnl:.2f})"
             verdicts.append(
                 Verdict(

@@ -29,6 +29,7 @@ from protocols.venue import (
     BadFrame,
     OrderUpdate,
     PositionUpdate,
+    RuleReport,
     StreamChanged,
     Throttled,
     UserStreamExpired,
@@ -77,6 +78,7 @@ class Lookout:
         self._notices = notices
         self._comparable = comparable
         self._differences = {instrument_id: Differences() for instrument_id in views}
+        self._locked = Derived(_locked)
         self._carried = {instrument_id: Derived(_carried) for instrument_id in views}
         self._started_ns = 0
 
@@ -142,7 +144,8 @@ class Lookout:
 
     def verdicts(self, symbol: str) -> list[Verdict]:
         """What the venue has locked for our behaviour: a symbol, or with `account` everything."""
-        if not self.eyes.rules:
+        locked = self._locked.of(self.eyes.rules)
+        if not locked:
             return []
         wanted = _ACCOUNT_RULES if symbol == "account" else symbol
         return [
@@ -155,8 +158,8 @@ class Lookout:
                 f"{rule.trigger:g}",
                 passing=True,
             )
-            for rule in self.eyes.rules
-            if rule.locked and rule.symbol == wanted
+            for rule in locked
+            if rule.symbol == wanted
         ]
 
     def bracket(self, instrument_id: InstrumentId) -> Decimal | None:
@@ -206,6 +209,10 @@ class Lookout:
         board.put(Indicator.LIQUIDATION_DISTANCE, min(distance, DISTANCE_MAX))
         if equity is not None and equity > 0:
             board.put(Indicator.EQUITY_DIFFERENCE, abs(balance - float(equity)) / float(equity))
+
+
+def _locked(rules: tuple[RuleReport, ...]) -> list[RuleReport]:
+    return [rule for rule in rules if rule.locked]
 
 
 def _carried(margin: Margin, part: Decimal, leverage: int) -> Decimal:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -35,12 +38,22 @@ def unsound_place(value: object, place: str = "") -> str:
     if isinstance(value, Decimal):
         return "" if is_sound(value) else f"{place} {value}"
     if isinstance(value, msgspec.Struct):
-        found = (unsound_place(getattr(value, name), name) for name in value.__struct_fields__)
+        found = (unsound_place(getattr(value, name), name) for name in _places_of_amounts(type(value)))
     elif isinstance(value, tuple):
         found = (unsound_place(member, place) for member in value)
     else:
         return ""
     return next(filter(None, found), "")
+
+
+@cache
+def _places_of_amounts(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Fields of a message that can hold an amount: all but plain numbers, texts and words."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if not _is_plain(field.type))
+
+
+def _is_plain(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, int | str | bool | float | enum.Enum))
 
 
 class Refusals:
