@@ -121,13 +121,14 @@ class Findings:
         self._broken = 0
         self._violations: list[str] = []
 
-    def check(self, holds: bool, violation: str) -> None:
-        """Count one look; `violation` says what is wrong when it does not hold."""
+    def check(self, holds: bool, violation: str | Callable[[], str]) -> None:
+        """Count one look; `violation` says what is wrong when it does not hold (it is called then, where looks are many)."""
         self._checked += 1
         if not holds:
             self._broken += 1
             if len(self._violations) < VIOLATIONS_SHOWN_MAX:
-                self._violations.append(violation + self._instant())
+                text = violation if isinstance(violation, str) else violation()
+                self._violations.append(text + self._instant())
 
     @property
     def holds(self) -> bool:

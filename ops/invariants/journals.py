@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 from ops.invariants.history import Checker, Findings, History, Scene, Verdict
 from ops.invariants.positions import JournaledPositions
@@ -27,11 +28,12 @@ def check_nothing_acknowledged_is_lost(history: History) -> Verdict:
     for event in history.copied or ():
         if isinstance(event, Numbered) and event.shard in written:
             ours = written[event.shard].get(event.event_seq)
-            findings.check(
-                ours == event,
-                f"shard {event.shard}: inventory has booked event {event.event_seq}, the journal has {ours}",
-            )
+            findings.check(ours == event, partial(_differs, event, ours))
     return findings.verdict()
+
+
+def _differs(booked: Numbered, ours: Numbered | None) -> str:
+    return f"shard {booked.shard}: inventory has booked event {booked.event_seq}, the journal has {ours}"
 
 
 class UnitsHold(Checker):
@@ -66,5 +68,7 @@ class UnitsHold(Checker):
             known = self._units.setdefault((record.instrument_id, record.instrument_version), (tick, lot))
             self.findings.check(
                 known == (tick, lot),
-                f"{record.client_order_id}: a tick of {tick} and a lot of {lot}, before in this version {known[0]} and {known[1]}",
+                lambda: (
+                    f"{record.client_order_id}: a tick of {tick} and a lot of {lot}, before in this version {known[0]} and {known[1]}"
+                ),
             )

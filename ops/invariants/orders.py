@@ -40,7 +40,7 @@ class OneIntentOneOrder(Checker):
     def _check(self, name: str) -> None:
         intended, accepted = self._intended[name], self._accepted[name]
         self.findings.check(
-            accepted <= 1 and intended <= 1, f"{name}: intended {intended} times, accepted {accepted} times"
+            accepted <= 1 and intended <= 1, lambda: f"{name}: intended {intended} times, accepted {accepted} times"
         )
 
 
@@ -64,7 +64,9 @@ class NoOlderEpoch(Checker):
         seen = self._newest.get(record.symbol, 0)
         self.findings.check(
             parsed.epoch >= seen,
-            f"{record.symbol}: {record.client_order_id} of epoch {parsed.epoch} accepted after one of epoch {seen}",
+            lambda: (
+                f"{record.symbol}: {record.client_order_id} of epoch {parsed.epoch} accepted after one of epoch {seen}"
+            ),
         )
         self._newest[record.symbol] = max(seen, parsed.epoch)
 
@@ -87,10 +89,11 @@ class EveryQuoteHadAReason(Checker):
         if isinstance(record, GateChanged):
             self._open[shard, record.instrument_id] = record.open
         elif isinstance(record, OrderIntended | AmendIntended):
-            self.findings.check(*_reason_of(record, shard, self._open.get((shard, record.instrument_id), False)))
+            faults = _faults_of(record, self._open.get((shard, record.instrument_id), False))
+            self.findings.check(not faults, lambda: f"shard {shard}, {record.client_order_id}: " + "; ".join(faults))
 
 
-def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: bool) -> tuple[bool, str]:
+def _faults_of(intent: OrderIntended | AmendIntended, gate_open: bool) -> list[str]:
     faults = []
     if not gate_open and not (isinstance(intent, OrderIntended) and intent.intent_id):
         faults.append("the gate was shut")
@@ -100,7 +103,7 @@ def _reason_of(intent: OrderIntended | AmendIntended, shard: int, gate_open: boo
         faults.append(f"book {intent.book_age_ns} ns old, at most {intent.book_age_ns_max}")
     if not 0 < intent.best_bid_ticks < intent.best_ask_ticks:
         faults.append(f"book crossed or empty: {intent.best_bid_ticks} / {intent.best_ask_ticks}")
-    return not faults, f"shard {shard}, {intent.client_order_id}: " + "; ".join(faults)
+    return faults
 
 
 class NoOrphan(Checker):
@@ -118,7 +121,7 @@ class NoOrphan(Checker):
         if isinstance(record, OrderAccepted) and self.scene.is_ours(record.client_order_id):
             self.findings.check(
                 record.client_order_id in self._intended,
-                f"{record.symbol}: {record.client_order_id} is in no journal of ours",
+                lambda: f"{record.symbol}: {record.client_order_id} is in no journal of ours",
             )
 
     def journal(self, shard: int, record: Message) -> None:

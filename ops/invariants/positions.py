@@ -150,7 +150,9 @@ class LimitsHeld(Checker):
         worst, limit = min(seen, key=lambda pair: pair[0] - pair[1])
         self.findings.check(
             is_free or worst <= limit,
-            f"{record.symbol}: {record.client_order_id} made the {record.side} worst case {worst}, limit {limit}",
+            lambda: (
+                f"{record.symbol}: {record.client_order_id} made the {record.side} worst case {worst}, limit {limit}"
+            ),
         )
 
 
@@ -264,7 +266,7 @@ class CountedOnce(Checker):
             return
         fill, ours = self._fills[key], self._booked[key][0]
         theirs = (fill.price, fill.quantity, fill.commission)
-        self.findings.check(ours == theirs, f"{_name_of(key)}: we booked {ours}, the venue {theirs}")
+        self.findings.check(ours == theirs, lambda: f"{_name_of(key)}: we booked {ours}, the venue {theirs}")
 
 
 _FillKey = tuple[str, int, int]

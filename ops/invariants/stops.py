@@ -146,7 +146,7 @@ class CountdownGuards(Checker):
                 self._live[record.order_id] = (key, record.quantity)
                 self.findings.check(
                     self._deadlines.get(key, 0) > record.t,
-                    f"{record.symbol}: {record.client_order_id} was accepted without a countdown",
+                    lambda: f"{record.symbol}: {record.client_order_id} was accepted without a countdown",
                 )
             case OrderAmended() if record.order_id in self._live:
                 self._live[record.order_id] = (self._live[record.order_id][0], record.quantity)
@@ -185,5 +185,5 @@ class CountdownGuards(Checker):
         key, _ = self._live[order_id]
         self.findings.check(
             self._last_ns <= self._deadlines.get(key, 0) + COUNTDOWN_SLACK_NS,
-            f"{key[1]}: order {order_id} lived past its countdown",
+            lambda: f"{key[1]}: order {order_id} lived past its countdown",
         )
