@@ -134,7 +134,9 @@ class Account:
 
     def live_orders(self, symbol: str | None = None) -> list[Order]:
         """Open orders, oldest first."""
-        return [order for order in self.live.values() if symbol is None or order.symbol == symbol]
+        if symbol is None:
+            return list(self.live.values())
+        return [order for order in self.live.values() if order.symbol == symbol]
 
     def find_order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order | None:
         """An order by id, or by client id: the live one, else the newest of that id."""
@@ -254,12 +256,16 @@ def worst_quantity(account: Account, contract: Contract, extra: Order | None = N
     amount = position.amount if position is not None else ZERO
     buys = sells = 0
     orders = account.live_orders(contract.symbol)
-    for order in orders if extra is None else [*orders, extra]:
+    if extra is not None:
+        orders.append(extra)
+    for order in orders:
         if not order.reduce_only:
-            if order.is_buy:
-                buys += order.remaining_lots
+            if order.side == "BUY":
+                buys += order.lots - order.executed_lots
             else:
-                sells += order.remaining_lots
+                sells += order.lots - order.executed_lots
+    if not amount:
+        return contract.quantity(max(buys, sells))
     return max(abs(amount + contract.quantity(buys)), abs(amount - contract.quantity(sells)), abs(amount))
 
 
@@ -278,7 +284,8 @@ def worst_margin(account: Account, contract: Contract, mark_price: Decimal, extr
     """The worst case of `symbol_margin` alone: what an order is admitted by."""
     position = account.positions.get(contract.symbol)
     leverage = position.leverage if position is not None else DEFAULT_LEVERAGE
-    return (worst_quantity(account, contract, extra) * mark_price / leverage).quantize(CENT, ROUND_DOWN)
+    worst = worst_quantity(account, contract, extra)
+    return (worst * mark_price / leverage).quantize(CENT, ROUND_DOWN) if worst else ZERO
 
 
 def _money(amount: Decimal) -> Decimal:

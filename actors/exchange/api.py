@@ -47,11 +47,14 @@ class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DirectRequest(msgspec.Struct, frozen=True):
-    """A request of a host in the same process: its parameters were never a text, so there is nothing to decode or to have signed."""
+    """A request of a host in the same process: its parameters were never a text, so there is nothing to decode or to have signed.
+
+    `price` and `quantity` may come in ticks and lots, `timestamp` and `recvWindow` in milliseconds, as whole numbers.
+    """
 
     method: str
     path: str
-    params: dict[str, str]
+    params: dict[str, Any]
     api_key: str | None
     address: str
 
@@ -109,7 +112,7 @@ class Api:
     def admit(self, request: RestRequest | DirectRequest) -> Admitted | Answer:
         """Let a request in, or refuse it at the door."""
         now_ms = self._venue.now_ms
-        params: dict[str, str] = {}
+        params: dict[str, Any] = {}
         try:
             route = self._routes.get((request.method, request.path))
             if route is None:

@@ -114,13 +114,15 @@ class Timing(msgspec.Struct, frozen=True):
             raise VenueRefusal(-5028, "Timestamp for this request is outside of the ME recvWindow.")
 
 
-def timing(params: Mapping[str, str]) -> Timing:
+def timing(params: Mapping[str, Any]) -> Timing:
     """Read timestamp and recvWindow.
 
     Raises:
         VenueRefusal: -1102 without a usable timestamp, -1130 for a bad window.
     """
     text = params.get("timestamp", "")
+    if isinstance(text, int):
+        return Timing(text, params.get("recvWindow", RECV_WINDOW_MS))
     if not text.isascii() or not text.isdigit() or len(text) > 16:
         raise mandatory("timestamp")
     window = params.get("recvWindow")

@@ -47,7 +47,8 @@ class Told(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct):
     """One request that was let in."""
 
-    params: Mapping[str, str]
+    params: Mapping[str, Any]
+    """Text as it came; of a direct request some are whole numbers (`api.DirectRequest`)."""
     credential: Credential | None
     timing: Timing | None
     order_counts: tuple[int, int] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from actors.exchange import errors
 from actors.exchange.errors import VenueRefusal
@@ -27,7 +28,7 @@ _PRICE_MATCHES = {
 }
 
 
-def read_order(params: Mapping[str, str], market: Market, generated_id: str, now_ms: int) -> OrderRequest:
+def read_order(params: Mapping[str, Any], market: Market, generated_id: str, now_ms: int) -> OrderRequest:
     """A new order from its parameters.
 
     Raises:
@@ -69,7 +70,7 @@ def read_order(params: Mapping[str, str], market: Market, generated_id: str, now
     )
 
 
-def read_side(params: Mapping[str, str]) -> str:
+def read_side(params: Mapping[str, Any]) -> str:
     """BUY or SELL."""
     side = required(params, "side")
     if side not in ("BUY", "SELL"):
@@ -77,10 +78,10 @@ def read_side(params: Mapping[str, str]) -> str:
     return side
 
 
-def read_price(params: Mapping[str, str], market: Market) -> int:
+def read_price(params: Mapping[str, Any], market: Market) -> int:
     """A limit price in ticks, within PRICE_FILTER."""
     contract = market.contract
-    units = _units(params, "price", contract.price_decimals)
+    units = _units(params, "price", contract.price_decimals, market.numbers.tick_units)
     if units <= 0:
         raise VenueRefusal(-4001, "Price less than 0.")
     ticks, rest = divmod(units, market.numbers.tick_units)
@@ -93,10 +94,10 @@ def read_price(params: Mapping[str, str], market: Market) -> int:
     return ticks
 
 
-def read_quantity(params: Mapping[str, str], market: Market, *, is_market: bool) -> int:
+def read_quantity(params: Mapping[str, Any], market: Market, *, is_market: bool) -> int:
     """A quantity in lots, within LOT_SIZE or MARKET_LOT_SIZE."""
     contract = market.contract
-    units = _units(params, "quantity", contract.quantity_decimals)
+    units = _units(params, "quantity", contract.quantity_decimals, market.numbers.lot_units)
     if units <= 0:
         raise VenueRefusal(-4003, "Quantity less than or equal to zero.")
     lots, rest = divmod(units, market.numbers.lot_units)
@@ -126,9 +127,13 @@ def check_bands(market: Market, price_ticks: int, lots: int, *, is_buy: bool, re
         )
 
 
-def _units(params: Mapping[str, str], name: str, decimals: int) -> int:
-    """A plain number that must be there, in units of its last decimal; -1 for any below zero."""
-    text = required(params, name)
+def _units(params: Mapping[str, Any], name: str, decimals: int, of_one: int) -> int:
+    """A plain number that must be there, in units of its last decimal; -1 for any below zero. A tick or a lot has `of_one` of them."""
+    text = params.get(name)
+    if isinstance(text, int):
+        return text * of_one
+    if not text:
+        raise errors.mandatory(name)
     digits = text.removeprefix("-")
     if not _NUMBER.fullmatch(digits):
         raise VenueRefusal(
@@ -142,9 +147,9 @@ def _units(params: Mapping[str, str], name: str, decimals: int) -> int:
     return units if digits == text else -min(units, 1)
 
 
-def read_int(params: Mapping[str, str], name: str, default: int | None = None) -> int | None:
+def read_int(params: Mapping[str, Any], name: str, default: int | None = None) -> int | None:
     """A whole number, `default` when it is absent."""
-    text = params.get(name)
+    text: str | None = params.get(name)
     if not text:
         return default
     digits = text[1:] if text.startswith("-") else text
@@ -153,7 +158,7 @@ def read_int(params: Mapping[str, str], name: str, default: int | None = None) -
     return int(text)
 
 
-def read_flag(params: Mapping[str, str], name: str) -> bool:
+def read_flag(params: Mapping[str, Any], name: str) -> bool:
     """true or false, in any case; false when absent."""
     text = (params.get(name) or "false").lower()
     if text not in ("true", "false"):
@@ -161,15 +166,15 @@ def read_flag(params: Mapping[str, str], name: str) -> bool:
     return text == "true"
 
 
-def required(params: Mapping[str, str], name: str) -> str:
+def required(params: Mapping[str, Any], name: str) -> str:
     """A parameter that must be there."""
-    text = params.get(name)
+    text: str | None = params.get(name)
     if not text:
         raise errors.mandatory(name)
     return text
 
 
-def _order_type(params: Mapping[str, str]) -> str:
+def _order_type(params: Mapping[str, Any]) -> str:
     order_type = required(params, "type")
     if order_type in _CONDITIONAL:
         raise VenueRefusal(
@@ -180,7 +185,7 @@ def _order_type(params: Mapping[str, str]) -> str:
     return order_type
 
 
-def _check_position_side(params: Mapping[str, str]) -> None:
+def _check_position_side(params: Mapping[str, Any]) -> None:
     position_side = params.get("positionSide") or "BOTH"
     if position_side in ("LONG", "SHORT"):
         raise VenueRefusal(-4061, "Order's position side does not match user's setting.")
@@ -188,7 +193,7 @@ def _check_position_side(params: Mapping[str, str]) -> None:
         raise VenueRefusal(-4060, "Invalid position side.")
 
 
-def _time_in_force(params: Mapping[str, str], order_type: str, now_ms: int) -> tuple[str, int]:
+def _time_in_force(params: Mapping[str, Any], order_type: str, now_ms: int) -> tuple[str, int]:
     if order_type == "MARKET":
         if params.get("timeInForce"):
             raise VenueRefusal(-1106, "Parameter 'timeInForce' sent when not required.")
@@ -208,14 +213,14 @@ def _time_in_force(params: Mapping[str, str], order_type: str, now_ms: int) -> t
     return time_in_force, good_till // 1_000 * 1_000
 
 
-def _client_order_id(params: Mapping[str, str], generated_id: str) -> str:
+def _client_order_id(params: Mapping[str, Any], generated_id: str) -> str:
     client_order_id = params.get("newClientOrderId") or generated_id
     if not _CLIENT_ID.fullmatch(client_order_id) or client_order_id.startswith(FORCED_NAMES):
         raise VenueRefusal(-4015, "Client order id is not valid, or its length is more than 36 chars.")
     return client_order_id
 
 
-def _matched_price(params: Mapping[str, str], market: Market, price_match: str, *, is_buy: bool) -> int:
+def _matched_price(params: Mapping[str, Any], market: Market, price_match: str, *, is_buy: bool) -> int:
     if params.get("price"):
         raise VenueRefusal(-5037, "Invalid price match: price and priceMatch exclude each other.")
     rule = _PRICE_MATCHES.get(price_match)

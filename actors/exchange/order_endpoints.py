@@ -29,7 +29,7 @@ AMENDMENTS_LISTED_MAX = 100
 WEEK_MS = 7 * 86_400_000
 COUNTDOWN_MS_MAX = 86_400_000
 
-Params = Mapping[str, str]
+Params = Mapping[str, Any]
 
 
 def place(desk: Desk, call: Call) -> Any:

@@ -157,8 +157,9 @@ class VenueState:
             market = self.markets.get(symbol)
             if market is None or market.contract.margin_asset != asset:
                 continue
-            mark = market.mark_price
-            free += account.position(symbol).unrealized(mark)
+            mark, position = market.mark_price, account.positions.get(symbol)
+            if position is not None and position.amount:
+                free += position.unrealized(mark)
             mine = extra if extra is not None and extra.symbol == symbol else None
             free -= worst_margin(account, market.contract, mark, mine)
         return free

@@ -353,8 +353,8 @@ class VenuePort:
     def _as_sent(self, request: VenueRequest) -> RestRequest | DirectRequest:
         """A request as the bytes of the wire, encoded and signed, or as its bare parameters."""
         if not self.by_wire:
-            call, pairs = self._requests.unsigned(request)
-            return DirectRequest(call.method, call.path, dict(pairs), API_KEY, ADDRESS)
+            call, params = self._requests.unsigned(request)
+            return DirectRequest(call.method, call.path, params, API_KEY, ADDRESS)
         built = self._requests.build(request)
         return RestRequest(
             method=built.method,

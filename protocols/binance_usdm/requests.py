@@ -89,6 +89,7 @@ AnyVenueRequest = (
 
 _Request = TypeVar("_Request", bound=VenueRequest)
 Pairs = list[tuple[str, str]]
+_Number = TypeVar("_Number", str, int)
 
 
 class RestRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,21 +123,37 @@ class RestRequests:
         pairs = self._pairs(request)  # type: ignore[arg-type]
         return self._finished(costs.CALLS[type(request)], pairs)
 
-    def unsigned(self, request: VenueRequest) -> tuple[Call, Pairs]:
-        """The call and the parameters of a neutral request, neither encoded nor signed: for a venue in the same process."""
-        return costs.CALLS[type(request)], self._pairs(request)  # type: ignore[arg-type]
+    def unsigned(self, request: VenueRequest) -> tuple[Call, dict[str, str | int]]:
+        """The call and the parameters of a neutral request for a venue in the same process, neither encoded nor signed.
+
+        Orders come in whole numbers: `price` in ticks, `quantity` in lots, `timestamp` and `recvWindow` in milliseconds.
+        """
+        match request:
+            case PlaceOrder():
+                pairs = self._place_pairs(request, request.quantity_lots, request.price_ticks)
+            case AmendOrder():
+                pairs = self._amend_pairs(request, request.quantity_lots, request.price_ticks)
+            case CancelOrder():
+                pairs = [("symbol", self._wire(request.instrument_id).symbol), _which(request)]
+            case _:
+                return costs.CALLS[type(request)], dict(self._pairs(request))  # type: ignore[arg-type]
+        params = dict[str, str | int](pairs)
+        params["timestamp"] = request.venue_time_ns // 1_000_000
+        if request.window_ms:
+            params["recvWindow"] = request.window_ms
+        return costs.CALLS[type(request)], params
 
     def place_batch(self, requests: Sequence[PlaceOrder]) -> RestRequest:
         """One to five new orders of one timestamp and window in one call; they run concurrently at the venue."""
         first = _batch_head(requests, costs.BATCH_ORDERS_MAX)
-        orders = [dict(self._place_pairs(request)) for request in requests]
+        orders = [dict(self._placed(request)) for request in requests]
         pairs = [("batchOrders", _json(orders)), *_clock(first.venue_time_ns, first.window_ms)]
         return self._finished(_batch_call(costs.PLACE_BATCH, len(requests)), pairs)
 
     def amend_batch(self, requests: Sequence[AmendOrder]) -> RestRequest:
         """One to five amendments in one call."""
         first = _batch_head(requests, costs.BATCH_ORDERS_MAX)
-        orders = [dict(self._amend_pairs(request)) for request in requests]
+        orders = [dict(self._amended(request)) for request in requests]
         pairs = [("batchOrders", _json(orders)), *_clock(first.venue_time_ns, first.window_ms)]
         return self._finished(_batch_call(costs.AMEND_BATCH, len(requests)), pairs)
 
@@ -177,15 +194,26 @@ class RestRequests:
     def _wire(self, instrument_id: InstrumentId) -> WireInstrument:
         return self._by_id[instrument_id]
 
-    def _place_pairs(self, request: PlaceOrder) -> Pairs:
+    def _placed(self, request: PlaceOrder) -> Pairs:
+        return self._place_pairs(request, *self._texts(request))
+
+    def _amended(self, request: AmendOrder) -> Pairs:
+        return self._amend_pairs(request, *self._texts(request))
+
+    def _texts(self, request: PlaceOrder | AmendOrder) -> tuple[str, str]:
+        """Quantity and price."""
         wire = self._wire(request.instrument_id)
-        pairs = [
+        return wire.quantities.text(request.quantity_lots), wire.prices.text(request.price_ticks)
+
+    def _place_pairs(self, request: PlaceOrder, quantity: _Number, price: _Number) -> list[tuple[str, str | _Number]]:
+        wire = self._wire(request.instrument_id)
+        pairs: list[tuple[str, str | _Number]] = [
             ("symbol", wire.symbol),
             ("side", request.side.value),
             ("type", "LIMIT"),
             ("timeInForce", TIME_IN_FORCE[request.time_in_force]),
-            ("quantity", wire.quantities.text(request.quantity_lots)),
-            ("price", wire.prices.text(request.price_ticks)),
+            ("quantity", quantity),
+            ("price", price),
             ("newClientOrderId", request.client_order_id),
         ]
         if request.reduce_only:
@@ -194,22 +222,22 @@ class RestRequests:
             pairs.append(("newOrderRespType", "RESULT"))
         return pairs
 
-    def _amend_pairs(self, request: AmendOrder) -> Pairs:
+    def _amend_pairs(self, request: AmendOrder, quantity: _Number, price: _Number) -> list[tuple[str, str | _Number]]:
         wire = self._wire(request.instrument_id)
         return [
             ("symbol", wire.symbol),
             ("side", request.side.value),
-            ("quantity", wire.quantities.text(request.quantity_lots)),
-            ("price", wire.prices.text(request.price_ticks)),
+            ("quantity", quantity),
+            ("price", price),
             ("origClientOrderId", request.client_order_id),
         ]
 
     def _pairs(self, request: AnyVenueRequest) -> Pairs:
         match request:
             case PlaceOrder():
-                return [*self._place_pairs(request), *_clock(request.venue_time_ns, request.window_ms)]
+                return [*self._placed(request), *_clock(request.venue_time_ns, request.window_ms)]
             case AmendOrder():
-                return [*self._amend_pairs(request), *_clock(request.venue_time_ns, request.window_ms)]
+                return [*self._amended(request), *_clock(request.venue_time_ns, request.window_ms)]
             case CancelOrder():
                 symbol = ("symbol", self._wire(request.instrument_id).symbol)
                 return [symbol, _which(request), *_clock(request.venue_time_ns, request.window_ms)]

@@ -143,6 +143,38 @@ def test_every_request_has_its_call(request_: venue.VenueRequest, expected: Rest
     assert cost_of(request_) == expected.cost
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        place(),
+        place(time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL, reduce_only=True),
+        amend(),
+        cancel(),
+        cancel("", 77),
+        venue.CancelAll(request_id=1, venue_time_ns=TIME_NS, window_ms=2_000, instrument_id=ETH),
+        venue.QueryPositions(request_id=1, venue_time_ns=TIME_NS),
+    ],
+)
+def test_an_unsigned_request_says_what_the_signed_one_says_with_orders_in_whole_numbers(
+    request_: venue.VenueRequest,
+) -> None:
+    call, params = REQUESTS.unsigned(request_)
+    built = REQUESTS.build(request_)
+    wire = wires().by_id[ETH]
+    written = {
+        name: wire.prices.text(value)
+        if name == "price" and isinstance(value, int)
+        else wire.quantities.text(value)
+        if name == "quantity" and isinstance(value, int)
+        else str(value)
+        for name, value in params.items()
+    }
+    said = dict(parse_qsl(built.query))
+    del said["signature"]
+    assert (call.method, call.path, written) == (built.method, built.path, said)
+    assert all(isinstance(params[name], int) for name in ("price", "quantity") if name in params)
+
+
 def test_account_calls_are_signed_and_exchange_info_is_not() -> None:
     clock = "timestamp=1700000000000"
     assert REQUESTS.account(TIME_NS) == signed("GET", "/fapi/v3/account", clock, Cost(5))
