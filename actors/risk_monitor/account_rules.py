@@ -69,8 +69,8 @@ class AccountRules:
     def __init__(self, instruments: Iterable[Instrument], settings: Settings) -> None:
         self._instruments = {one.instrument_id: one for one in instruments}
         self._expected = settings.account
-        self._differences_of_account = Derived(self._of_account)
-        self._differences_of = {i: Derived(self._differences) for i in self._instruments}
+        self._differences_of_account = Derived[tuple[str, ...]]()
+        self._differences_of = {i: Derived[tuple[str, ...]]() for i in self._instruments}
         self._turn = 0
         eyes = settings.risk.eyes
         minute_ns = eyes.symbol_config_ms * _MS
@@ -220,7 +220,8 @@ class AccountRules:
         """What differs of a symbol, by its instrument id, or of the account."""
         if subject != ACCOUNT:
             return _halting(self._of_symbol(InstrumentId(subject)))
-        found = _halting(self._differences_of_account.of(self._config, self._fee_burn, self.agreed.fee_burn))
+        differences = self._differences_of_account
+        found = _halting(differences.of(self._of_account, self._config, self._fee_burn, self.agreed.fee_burn))
         if not self._keys:
             return found
         silent = [Verdict(RiskLevel.RESTRICTED, text, passing=True) for text in self._silent_keys()]
@@ -280,6 +281,7 @@ class AccountRules:
     def _of_symbol(self, instrument_id: InstrumentId) -> tuple[str, ...]:
         listed = self._listed
         return self._differences_of[instrument_id].of(
+            self._differences,
             self._instruments[instrument_id],
             listed is not None,
             listed.get(instrument_id) if listed is not None else None,

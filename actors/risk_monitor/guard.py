@@ -38,7 +38,7 @@ class BehaviourGuard:
     def __init__(self, symbol: str, settings: BehaviourSettings) -> None:
         self._symbol = symbol
         self._settings = settings
-        self._told = Derived(self._bands)
+        self._told = Derived[dict[Indicator, int]]()
         self._since_ns = 0
         self._quiet_ns = 0
 
@@ -46,7 +46,7 @@ class BehaviourGuard:
         """What is asked for now. What the venue says of a ratio replaces our own count of it."""
         if board.is_within and not rules and not self._since_ns:
             return NOTHING
-        told = self._told.of(rules)
+        told = self._told.of(self._bands, rules)
         worst = max(told[i] if i in told else board.band(i) for i in _RULES)
         if worst:
             self._since_ns, self._quiet_ns = self._since_ns or now_ns, now_ns

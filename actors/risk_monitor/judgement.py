@@ -10,7 +10,7 @@ from decimal import Decimal
 from actors.risk_monitor.board import Board
 from actors.risk_monitor.derived import Derived
 from actors.risk_monitor.levels import Verdict
-from actors.risk_monitor.limits import WrittenLimits, has_moved, quote_limits
+from actors.risk_monitor.limits import QuoteLimits, WrittenLimits, has_moved, quote_limits
 from actors.risk_monitor.open_orders import OpenOrders
 from configs.schema import Indicator
 from protocols.messages.alerts import AlertCode
@@ -40,8 +40,8 @@ class SymbolView:
         self.position_ns = 0
         self.orders = orders
         self.limits_mark: Decimal | None = None
-        self._quote_limits = Derived(quote_limits)
-        self._has_moved = Derived(has_moved)
+        self._quote_limits = Derived[QuoteLimits]()
+        self._has_moved = Derived[bool]()
 
     @property
     def notional(self) -> Decimal:
@@ -56,9 +56,9 @@ class SymbolView:
 
     def follow(self, equity: Decimal | None) -> bool:
         """Let the limits follow the mark and the equity, in steps; whether they changed."""
-        if self.mark_price is not None and self._has_moved.of(self.mark_price, self.limits_mark):
+        if self.mark_price is not None and self._has_moved.of(has_moved, self.mark_price, self.limits_mark):
             self.limits_mark = self.mark_price
-        before, self.limits = self.limits, self._quote_limits.of(self.written, equity, self.limits_mark)
+        before, self.limits = self.limits, self._quote_limits.of(quote_limits, self.written, equity, self.limits_mark)
         return before != self.limits
 
     def judge(self, now_ns: int, mark_age_ns_max: int, board: Board) -> list[Verdict]:

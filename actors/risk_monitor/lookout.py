@@ -78,8 +78,8 @@ class Lookout:
         self._notices = notices
         self._comparable = comparable
         self._differences = {instrument_id: Differences() for instrument_id in views}
-        self._locked = Derived(_locked)
-        self._carried = {instrument_id: Derived(_carried) for instrument_id in views}
+        self._locked = Derived[list[RuleReport]]()
+        self._carried = {instrument_id: Derived[Decimal]() for instrument_id in views}
         self._started_ns = 0
 
     def hear(self, event: AnyUserEvent | AnyStreamEvent, now_ns: int) -> list[Effect]:
@@ -144,7 +144,7 @@ class Lookout:
 
     def verdicts(self, symbol: str) -> list[Verdict]:
         """What the venue has locked for our behaviour: a symbol, or with `account` everything."""
-        locked = self._locked.of(self.eyes.rules)
+        locked = self._locked.of(_locked, self.eyes.rules)
         if not locked:
             return []
         wanted = _ACCOUNT_RULES if symbol == "account" else symbol
@@ -172,7 +172,7 @@ class Lookout:
         config, margin = self.eyes.configs.get(instrument_id), self.eyes.margin
         if config is None or margin is None:
             return None
-        return self._carried[instrument_id].of(margin, part, config.leverage)
+        return self._carried[instrument_id].of(_carried, margin, part, config.leverage)
 
     def differing(self, instrument_id: InstrumentId) -> list[str]:
         """Orders that differ, the longest first."""

@@ -66,8 +66,8 @@ class Picture:
         self.limits = LimitDesk(self.symbols, self.watches, self.account_watch, risk, caps)
         self.desk.set_limits(self.limits.account_max, self.limits.position_max)
         self._memory = memory or RiskMemory()
-        self._memories = Derived(_memory)
-        self._presented = {i: Derived(symbol_limits) for i in self.symbols}
+        self._memories = Derived[RiskMemory]()
+        self._presented = {i: Derived[SymbolLimits]() for i in self.symbols}
         if memory is not None:
             self.capital.restore(memory)
             self.levels.restore(memory)
@@ -111,12 +111,13 @@ class Picture:
             remedy=self.remedies.get(instrument_id, NOTHING),
         )
         return self._presented[instrument_id].of(
-            view.instrument, view.limits, view.limits_mark, level, self.levels.permissions, bounds
+            symbol_limits, view.instrument, view.limits, view.limits_mark, level, self.levels.permissions, bounds
         )
 
     def remember(self, effects: list[Effect]) -> list[Effect]:
         """Put the memory in front of the effects when it changed."""
         memory = self._memories.of(
+            _memory,
             self.capital.memory(),
             self.levels.latches.records(),
             self.levels.latches.holds(),
