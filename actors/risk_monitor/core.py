@@ -115,7 +115,9 @@ class RiskMonitorCore:
                 return picture.remember(self._money.take_equity(message, now_ns))
             case VenueClock():
                 return self._market.take_clock(message, now_ns)
-            case BalanceChanged() | FundingPaid() | VenuePosition() | MarginCalled() | InstrumentTaken():
+            case VenuePosition() | FundingPaid() | InstrumentTaken():
+                return self._orders.take_account_event(message, now_ns)
+            case BalanceChanged() | MarginCalled():
                 return picture.remember(self._orders.take_account_event(message, now_ns))
             case TimerFired():
                 return picture.remember(self._on_timer(now_ns))

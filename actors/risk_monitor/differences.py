@@ -51,4 +51,4 @@ class Differences:
 
     def names(self) -> list[str]:
         """Orders that differ, the longest first."""
-        return sorted(self._orders, key=self._orders.__getitem__)
+        return sorted(self._orders, key=lambda name: (self._orders[name], name))
