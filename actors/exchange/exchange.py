@@ -224,7 +224,7 @@ class Exchange:
     def advance(self, now_ns: int) -> None:
         """Do everything that is due by `now_ns`, in order of time."""
         agenda, venue = self._agenda, self.venue
-        while (due_ns := self.next_due_ns) is not None and due_ns <= now_ns:
+        while (due_ns := min(venue.timers.due_ns, agenda.due_ns)) <= now_ns:
             venue.advance(due_ns)
             self._collect()
             while (item := agenda.pop_due(due_ns)) is not None:
@@ -236,7 +236,8 @@ class Exchange:
         venue.skew_ms = self.faults.skew_ms(now_ns)
         if self._acts.any_halt:
             self._acts.look(halt_in_force=self.faults.has(FaultKind.HALTED, now_ns))
-        self._expire_listen_keys()
+        if venue.now_ms >= self.api.listen_keys.look_ms:
+            self._expire_listen_keys()
 
     def collect(self) -> None:
         """Put on its way what a host did to the core directly."""
@@ -273,7 +274,7 @@ class Exchange:
 
     def _plan(self, due_ns: int, action: Callable[[Any], None], argument: Any) -> None:
         """Do something at its time: at once when that is now and nothing else comes before it."""
-        if due_ns <= self.venue.now_ns and not self._agenda.is_due(due_ns):
+        if due_ns <= self.venue.now_ns and self._agenda.due_ns > due_ns:
             action(argument)
         else:
             self._agenda.add(due_ns, (action, argument))

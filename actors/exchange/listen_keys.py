@@ -29,7 +29,8 @@ class ListenKeys:
         self._count = 0
         self._by_account: dict[str, ListenKey] = {}
         self._by_key: dict[str, ListenKey] = {}
-        self._look_ms = 0
+        self.look_ms = 0
+        """When dead keys are looked for next."""
 
     def start(self, account: str, now_ms: int) -> str:
         """The account's key, extended; a new one when there is none."""
@@ -69,9 +70,9 @@ class ListenKeys:
 
     def expire(self, now_ms: int) -> list[ListenKey]:
         """Remove and return the keys that died."""
-        if now_ms < self._look_ms:
+        if now_ms < self.look_ms:
             return []
-        self._look_ms = now_ms + LOOK_MS
+        self.look_ms = now_ms + LOOK_MS
         dead = [key for key in self._by_account.values() if now_ms >= key.expires_ms]
         for key in dead:
             self.close(key.account)

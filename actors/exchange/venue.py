@@ -65,17 +65,17 @@ class Venue(VenueState):
         forced = ForcedOrders(self, self._life)
         self._settlement = Settlement(self, self._life, forced)
         self._liquidations = Liquidations(self, self._life, forced)
-        self._timers: Agenda[_Timer] = Agenda()
+        self.timers: Agenda[_Timer] = Agenda()
         self._tick_ns = settings.tick_ms * 1_000_000
         self._ticks = now_ns // self._tick_ns
-        self._timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
+        self.timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
         for market in self.markets.values():
             self._plan_funding(market)
 
     @property
     def next_due_ns(self) -> int | None:
         """When `advance` has something to do next."""
-        return self._timers.next_ns
+        return self.timers.next_ns
 
     def announce(self, source: str, *, restart: bool) -> None:
         """Write the records that begin a run."""
@@ -83,7 +83,8 @@ class Venue(VenueState):
 
     def advance(self, now_ns: int) -> None:
         """Do what has become due by `now_ns`, in order of time."""
-        while (due := self._timers.pop_due(now_ns)) is not None:
+        timers = self.timers
+        while timers.due_ns <= now_ns and (due := timers.pop_due(now_ns)) is not None:
             due_ns, timer = due
             self.now_ns = max(self.now_ns, due_ns)
             match timer.kind:
@@ -279,7 +280,7 @@ class Venue(VenueState):
         """Set a countdown without a record, as when loading a ledger."""
         if deadline_ns:
             self.countdowns[(account, symbol)] = deadline_ns
-            self._timers.add(deadline_ns, _Timer("countdown", account=account, symbol=symbol))
+            self.timers.add(deadline_ns, _Timer("countdown", account=account, symbol=symbol))
         else:
             self.countdowns.pop((account, symbol), None)
 
@@ -326,7 +327,7 @@ class Venue(VenueState):
     def _plan_good_till(self, order: Order) -> None:
         if order.good_till_ms:
             timer = _Timer("good_till", order.account, order.symbol, order.order_id)
-            self._timers.add(order.good_till_ms * 1_000_000, timer)
+            self.timers.add(order.good_till_ms * 1_000_000, timer)
 
     def _fund(self, market: Market) -> None:
         before_ns = market.next_funding_ns
@@ -335,7 +336,7 @@ class Venue(VenueState):
             self._plan_funding(market)
 
     def _plan_funding(self, market: Market) -> None:
-        self._timers.add(market.next_funding_ns, _Timer("funding", symbol=market.contract.symbol))
+        self.timers.add(market.next_funding_ns, _Timer("funding", symbol=market.contract.symbol))
 
     def _change_contract(self, market: Market, frame: ContractFrame) -> None:
         market.change_contract(frame.status, frame.tick_multiple, self.now_ns)
@@ -443,7 +444,7 @@ class Venue(VenueState):
         """Every `tick_ms`: interval streams, samples of the top, mark price."""
         behind = self.now_ns - CATCH_UP_NS_MAX
         self._ticks = max(self._ticks + 1, behind // self._tick_ns)
-        self._timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
+        self.timers.add((self._ticks + 1) * self._tick_ns, _Timer("tick"))
         elapsed_ns = self._ticks * self._tick_ns
         for market in self.markets.values():
             market.publish_interval(self.now_ns, elapsed_ns // 1_000_000)
@@ -468,7 +469,7 @@ class Venue(VenueState):
         due_before = market.flush_due_ns
         market.publish_changes(self.now_ns, flush=flush)
         if market.flush_due_ns and market.flush_due_ns != due_before:
-            self._timers.add(market.flush_due_ns, _Timer("flush", symbol=market.contract.symbol))
+            self.timers.add(market.flush_due_ns, _Timer("flush", symbol=market.contract.symbol))
 
     def _record(self, record: ledger.LedgerRecord) -> None:
         self.outcome.records.append(record)
