@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 
 import msgspec
@@ -47,11 +47,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     looked) are what inventory says at the end.
 
     `lost` are the records of journals that are no more, by shard. `stops` are the emergency stops as (shut, lifted) in the venue's time;
-    lifted is 0 for one that still holds. What follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert
-    of an actor, with `raised_t` as the instants of them in the venue's time and `told_ns_max` as how long after an incident at most, and
-    `told` those that alerting has recorded, `peaks` the highest count of each queue with its bound, `differences` how long each symbol
-    quoted on a position that was not the venue's (a fault that hides executions allows `hidden_ns_max` more), `untended` the orders that
-    nobody knew of.
+    lifted is 0 for one that still holds. `untold` are refusals for the rate, by address and instant, that nobody has lived to read. What
+    follows is None where nobody looked: `copied` is inventory's journal, `raised` every alert of an actor, with `raised_t` as the
+    instants of them in the venue's time and `told_ns_max` as how long after an incident at most, and `told` those that alerting has
+    recorded, `peaks` the highest count of each queue with its bound, `differences` how long each symbol quoted on a position that was
+    not the venue's (a fault that hides executions allows `hidden_ns_max` more), `untended` the orders that nobody knew of.
     """
 
     ledger: tuple[LedgerRecord, ...]
@@ -66,6 +66,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     raised: tuple[Alert, ...] | None = None
     raised_t: tuple[int, ...] = ()
     told_ns_max: int = 0
+    untold: frozenset[tuple[str, int]] = frozenset()
     told: tuple[Alert, ...] | None = None
     peaks: dict[str, tuple[int, int]] | None = None
     differences: tuple[Difference, ...] | None = None
@@ -74,7 +75,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     def scene(self) -> Scene:
         """What checks must know before the records."""
-        return Scene(self.instruments, self.install, self.stops)
+        return Scene(self.instruments, self.install, self.stops, untold=self.untold)
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether an order at the venue carries an id of this installation."""
@@ -143,7 +144,8 @@ class Findings:
 
 
 class Scene:
-    """What the checks must know beforehand. `stops` (shut, lifted) may grow while a run is watched; `instant` says how far it is."""
+    """What the checks must know beforehand. `stops` (shut, lifted) and `untold` (refusals, by address and instant, whose answer nobody
+    has read) may grow while a run is watched; `instant` says how far it is."""
 
     def __init__(
         self,
@@ -151,7 +153,9 @@ class Scene:
         install: str,
         stops: Sequence[tuple[int, int]] = (),
         instant: Callable[[], str] = str,
+        untold: Set[tuple[str, int]] = frozenset(),
     ) -> None:
+        self.untold = untold
         self.instruments = instruments
         self.stops = stops
         self.instant = instant

@@ -108,6 +108,8 @@ class RetryAfterObeyed(Checker):
         is_earned = record.status == BANNED and not self._is_ban_of_faults
         self.findings.check(not is_earned, f"{record.address} was banned until {record.until_ns}")
         told_ns, until_ns = self._shut.get((record.address, record.code), (0, 0))
+        if (record.address, told_ns) in self.scene.untold:
+            told_ns = until_ns = 0  # who asked had died before the answer came: nobody was told
         sent_ns = record.sent_ms * 1_000_000 or record.t
         self.findings.check(
             not told_ns + ANSWER_NS < sent_ns < until_ns,

@@ -58,7 +58,7 @@ def _incidents(history: History) -> Iterator[Incident]:
     for record in history.ledger:
         if isinstance(record, OrderFilled) and not history.is_ours(record.client_order_id):
             yield Incident(AlertCode.FOREIGN_FILL, record.symbol, record.t, "a stranger's trade")
-        elif isinstance(record, RequestThrottled):
+        elif isinstance(record, RequestThrottled) and (record.address, record.t) not in history.untold:
             actor = record.address.partition(" ")[2]
             yield Incident(AlertCode.RATE_LIMITED, actor, record.t, "a request refused for its rate")
 

@@ -320,6 +320,7 @@ class House:
             raised=tuple(self.raised),
             raised_t=tuple(self.raised_t),
             told_ns_max=self.told_ns_max,
+            untold=frozenset(self.venue.untold),
             hidden_ns_max=self.hidden_ns_max,
             told=tuple(record for record in self.world.journal_of("alerting") if isinstance(record, Alert)),
         )

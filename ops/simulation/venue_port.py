@@ -107,6 +107,8 @@ class _Asked(msgspec.Struct):
     sent_ns: int
     fate: Fate
     by_socket: bool
+    throttled_t: int = 0
+    """When it was refused for its rate, in the venue's time; 0 when it was not."""
 
 
 def _symbol_of(event: Message) -> str:
@@ -137,6 +139,8 @@ class VenuePort:
     exchange: Exchange = field(init=False)
     instruments: tuple[Instrument, ...] = field(init=False)
     rate_limits: RateLimits = field(init=False)
+    untold: set[tuple[str, int]] = field(default_factory=set)
+    """Refusals for the rate, by address and instant, whose answer came to a process that was dead: nobody knows of them."""
     _silences: Silences = field(default_factory=Silences)
     _acts: VenueActs = field(init=False)
     _lag: ReadLag = field(init=False)
@@ -378,7 +382,7 @@ class VenuePort:
         if not wait_s:
             return
         asked.fate.answer_delay_ns, asked.fate.answer_arrives = 0, True
-        now_ns = self._venue_ns()
+        now_ns = asked.throttled_t = self._venue_ns()
         self._record(
             RequestThrottled(
                 t=now_ns,
@@ -452,9 +456,12 @@ class VenuePort:
         self.world.at(self.world.now_ns + delay_ns, self._answered, asked, answer, answered_venue_ns)
 
     def _answered(self, asked: _Asked, answer: Answer, venue_ns: int) -> None:
+        lives = self.world.core_of(asked.actor) is not None and self.world.epoch_of(asked.actor) == asked.epoch
+        if asked.throttled_t and not lives:
+            self.untold.add((f"{ADDRESS} {asked.actor}", asked.throttled_t))
         if self._is_waiting(asked):
             outcome = self._outcome(asked, answer)
-            if isinstance(outcome, Throttled) and not outcome.orders_only:
+            if isinstance(outcome, Throttled) and not outcome.orders_only and lives:
                 held_up = self.world.is_held_up(asked.actor)
                 self._silences.tell(asked.actor, asked.epoch, outcome.retry_at_ns, is_unread=held_up)
             if asked.fate.lag_ns:

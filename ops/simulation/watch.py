@@ -35,7 +35,7 @@ class Watch:
         self._untended_since_ns: dict[str, dict[str, int]] = {}
         self._untended: dict[str, Untended] = {}
         instruments = {one.symbol: one for one in house.venue.instruments}
-        self._scene = Scene(instruments, settings.install, house.stops, self._instant)
+        self._scene = Scene(instruments, settings.install, house.stops, self._instant, house.venue.untold)
         self.referee = Referee(self._scene)
         self._shards = {name: house.specs[name].shard for name in house.order_managers}
         house.world.journal_observers.append(self._journaled)

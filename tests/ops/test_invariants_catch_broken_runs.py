@@ -432,6 +432,15 @@ def test_an_alert_about_another_symbol_breaks_i12(subject: str, is_told: bool) -
     assert ("I12" not in broken(run)) is is_told
 
 
+def test_a_refusal_that_nobody_lived_to_read_binds_nobody_and_is_no_incident() -> None:
+    ledger, journal = sound_run()
+    first, second = throttled(4 * SECOND_NS), throttled(6 * SECOND_NS)
+    run = alerted((*ledger, first, second), journal, 6)
+    assert broken(run) == {"I10"}
+    assert broken(msgspec.structs.replace(run, untold=frozenset({(first.address, first.t)}))) == set()
+    assert broken(msgspec.structs.replace(run, untold=frozenset({(second.address, second.t)}))) == {"I10"}
+
+
 def test_an_incident_shortly_after_one_that_was_told_needs_no_alert_of_its_own() -> None:
     ledger, journal = sound_run()
     for again_s, is_told in ((13, True), (15, False)):

@@ -31,6 +31,13 @@ def test_a_disk_that_stalls_each_record_keeps_nobody_from_hearing_of_a_ban() -> 
     assert result.injected["banned"] and result.injected["disk_slow"]
 
 
+def test_a_refusal_that_came_to_a_dead_process_is_held_against_nobody() -> None:
+    """Seed 7,000,722: the cancels that an order manager wrote with its last breath were refused for their rate."""
+    result = run_seed(7_000_722, load_settings(DEMO, {}))
+    assert result.violations == ()
+    assert result.injected["disk_fails"] and result.injected["forbidden"]
+
+
 def test_a_core_that_has_heard_it_has_to_keep_silence_by_itself() -> None:
     silences = Silences()
     silences.tell("order_manager-0", 4, 9 * SECOND, is_unread=False)
