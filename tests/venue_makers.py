@@ -114,6 +114,9 @@ class Desk:
     quotes: dict[str, Quote] = field(default_factory=dict)
     records: list[ledger.LedgerRecord] = field(default_factory=list)
     heard: list[ledger.LedgerRecord] = field(default_factory=list)
+    answered: int = 0
+    too_late: int = 0
+    """Of the quotes that were answered: how many would have taken when they arrived, and were refused as post-only."""
     _tickets: dict[int, str] = field(default_factory=dict)
     _names: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -161,7 +164,9 @@ class Desk:
         output = self.exchange.drain()
         for ticket, answer in output.answers:
             name = self._tickets.pop(ticket, "")
+            self.answered += bool(name)
             if name and answer.status != 200:
+                self.too_late += b'"code":-5022' in answer.body
                 self._forget(name)
         self.heard = output.records
         for record in output.records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cache
+from itertools import takewhile
 from typing import NamedTuple
 
 import pytest
@@ -22,12 +23,13 @@ from venue_makers import (
     profit,
     trade_by,
 )
-from venue_rig import MS, START_NS
+from venue_rig import MS, START_NS, contract
 
 from actors.exchange import ledger
 from actors.exchange.contracts import Contract
 from actors.exchange.frames import BookFrame, Frame, PrintFrame, TickerFrame
-from actors.exchange.sources import open_source
+from actors.exchange.sources import open_source, read_model
+from actors.exchange.synthetic_market import SyntheticMarket
 from actors.exchange.venue import Venue
 
 FOLDER = "data/usdm-btc-eth-20240718"
@@ -37,6 +39,7 @@ LATENCIES_MS = (0, 2, 10, 50, 200)
 BUSY_S = (180, 220)
 FORESIGHT_NS = 100 * MS
 symbols = pytest.mark.parametrize("symbol", LOTS)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Recording(NamedTuple):
@@ -52,10 +55,10 @@ def recorded() -> dict[str, Recording]:
     source = open_source(generous(source=str(shared_path(FOLDER)), loop=False))
     frames = [*source.opening(START_NS), *source.frames(START_NS)]
     found = {}
-    for contract in source.contracts:
-        mine = [frame for frame in frames if getattr(frame, "symbol", "") == contract.symbol]
-        tick, lot = float(contract.tick_size), float(contract.lot_size)
-        found[contract.symbol] = Recording(contract, mine, Mids(mine, contract.symbol, tick), tick, lot)
+    for listed in source.contracts:
+        mine = [frame for frame in frames if getattr(frame, "symbol", "") == listed.symbol]
+        tick, lot = float(listed.tick_size), float(listed.lot_size)
+        found[listed.symbol] = Recording(listed, mine, Mids(mine, listed.symbol, tick), tick, lot)
     return found
 
 
@@ -238,6 +241,21 @@ class Foresight:
             * (self._recording.mids.at(max(fill.at_ns, self._arrived_ns[fill.name])) - fill.price)
             for fill in fills_of(desk)
         )
+
+
+@symbols
+def test_quotes_come_too_late_to_be_post_only_on_the_recording_too(symbol: str) -> None:
+    """What a market drawn from the shipped model refuses for it is no more than what the recorded one would have."""
+    desk, listed = touch_maker(symbol), contract(symbol.replace("USDT", "USDC"))
+    answered = too_late = 0
+    for seed in (1, 2):
+        models = {listed.symbol: read_model("shipped", listed.base_asset)}
+        drawn = SyntheticMarket([listed], seed, models=models).frames(START_NS)
+        frames = takewhile(lambda frame: frame.at_ns < START_NS + 120 * SECOND_NS, drawn)
+        synthetic = trade_by(both_touches, frames, listed, generous(order_latency_ms=2), lots=LOTS[symbol])
+        answered, too_late = answered + synthetic.answered, too_late + synthetic.too_late
+    assert answered > 200
+    assert 0 < too_late / answered <= desk.too_late / desk.answered < 0.25
 
 
 class ForesightedMaker:

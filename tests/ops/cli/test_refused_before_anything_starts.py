@@ -152,6 +152,18 @@ def test_a_followed_venue_that_cannot_be_reached(command: tuple[str, ...]) -> No
     )
 
 
+def test_paper_trading_whose_followed_venue_cannot_be_reached(tmp_path: Path) -> None:
+    paper = str(Path(DEMO).with_name("paper.yaml"))
+    away = {
+        "RAYMAKER__EXCHANGE__FOLLOW__REST_URL": "http://127.0.0.1:1",
+        "RAYMAKER__EXCHANGE__FOLLOW__STREAM_URL": "ws://127.0.0.1:1",
+    }
+    assert refusal("up", "--config", paper, "--state", str(tmp_path / "state"), **away) == (
+        "http://127.0.0.1:1 cannot be reached ([Errno 111] Connection refused): paper trading needs the followed venue; "
+        "check exchange.follow and the network."
+    )
+
+
 def test_an_address_to_follow_that_is_none() -> None:
     sentence = refusal("exchange", "--port", "0", "--ledger", "unwritten.jsonl", "--follow", "fapi.binance.com")
     assert "must be http://HOST[:PORT] or https://HOST[:PORT], and no more" in sentence
