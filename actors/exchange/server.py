@@ -478,7 +478,9 @@ def serve_forever(settings: ExchangeSettings, say: Say, *, accounts: int = 1) ->
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, until.set)
         say(f"API key {DEMO_KEY}, secret {DEMO_SECRET}")
-        if accounts > 1:
+        if accounts == 2:
+            say("and one account more, with -2 at the end of both")
+        elif accounts > 2:
             say(f"and {accounts - 1} accounts more, with -2 to -{accounts} at the end of both")
         await run_exchange(settings, demo_credentials(accounts), say, until)
 
