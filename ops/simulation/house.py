@@ -56,6 +56,9 @@ DRAIN_LOOK_NS = 250_000_000
 RESTART_S = 0.2
 JOURNAL_RESTART_S = 0.5
 LINK_BACK_NS = 20_000_000
+_DONE_BY_THE_VENUE = ("margin call: ", "the venue closed ")
+"""How the reasons begin of what the risk monitor latches when the venue has acted on our positions."""
+
 STOP_REASON = "a person stopped"
 
 _MAILBOXES: dict[str, Any] = {
@@ -455,6 +458,15 @@ class House:
             self.alerts[body.code] += 1
             self.raised.append(body)
             self.raised_t.append(self.venue.now_ns)
+            if name == "risk_monitor" and body.severity is Severity.CRITICAL:
+                self.person.told(self._is_restricted)
+
+    def _is_restricted(self) -> bool:
+        """Whether the risk monitor keeps up what the venue did with our positions by itself, until a person resumes."""
+        core = self.world.core_of("risk_monitor")
+        return isinstance(core, RiskMonitorCore) and any(
+            text.startswith(_DONE_BY_THE_VENUE) for text in core.snapshot().latches.values()
+        )
 
     def _watch_key(self, name: str, epoch: int) -> None:
         """The gateway's part: open the private stream with the newest key that the core has learned."""

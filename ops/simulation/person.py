@@ -1,4 +1,5 @@
-"""The person at the command line: resumes, and again as long as `raymaker resume` says that not everybody has heard it."""
+"""The person at the command line: resumes, again as long as `raymaker resume` says that not everybody has heard it, and once more when
+an alert says that something was restricted which the last resume came too early for."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ from actors.runtime.world import World
 
 AGAIN_NS = 1_500_000_000
 """The command tries again after so long, and so does who was told that it failed."""
+
+LOOKED_NS = 4_000_000_000
+"""So long after an alert somebody has looked at it."""
 
 TRIES_MAX = 20
 """A supervisor that dies is back long before; then the person gives up."""
@@ -41,6 +45,18 @@ class Person:
         """A stop has come since: what is not heard yet is not asked for any more."""
         self._order += 1
         self.is_waiting = False
+
+    def told(self, is_restricted: Callable[[], bool]) -> None:
+        """An alert of what only a person lifts. Who has resumed already resumes again, if it restricts still once he has looked at it."""
+        if self._order and not self.is_waiting:
+            self.is_waiting = True
+            self._world.at(self._world.now_ns + LOOKED_NS, self._look, self._order, is_restricted)
+
+    def _look(self, order: int, is_restricted: Callable[[], bool]) -> None:
+        if order == self._order:
+            self.is_waiting = is_restricted()
+            if self.is_waiting:
+                self._try(order, TRIES_MAX)
 
     def _try(self, order: int, tries: int) -> None:
         if order != self._order:

@@ -7,7 +7,7 @@ from pathlib import Path
 from configs.loading import load_settings
 from ops.simulation.faults import Fault, FaultKind
 from ops.simulation.house import House
-from ops.simulation.person import AGAIN_NS, TRIES_MAX, Person
+from ops.simulation.person import AGAIN_NS, LOOKED_NS, TRIES_MAX, Person
 from ops.simulation.seeds import Case, run_case
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
@@ -69,3 +69,35 @@ def test_a_margin_call_that_the_risk_monitor_hears_late_is_resumed_from() -> Non
     )
     result = run_case(Case(seed=5_005_891, schedule=schedule, trading_ms=1_054), load_settings(DEMO, {}))
     assert result.violations == ()
+
+
+def test_who_resumed_before_the_risk_monitor_heard_of_a_liquidation_resumes_again_from_its_alert() -> None:
+    """Seed 7,020,005, shrunk: the order manager was cut off, so the liquidation was heard of only after the resume."""
+    schedule = (
+        Fault(kind=FaultKind.PARTITION, at_ms=9_292, lasts_ms=5_151, actors=("market_data-0", "order_manager-0")),
+        Fault(kind=FaultKind.LIQUIDATED, at_ms=9_954, share=0.99),
+    )
+    result = run_case(Case(seed=7_020_005, schedule=schedule), load_settings(DEMO, {}))
+    assert result.violations == ()
+
+
+def test_an_alert_that_restricts_nothing_any_more_is_not_resumed_from() -> None:
+    house = House(load_settings(DEMO, {}), 1)
+    lifts: list[int] = []
+    person = Person(house.world, lambda: True, lambda: not lifts.append(house.world.now_ns))
+    person.resume()
+    person.told(lambda: False)
+    assert person.is_waiting
+    house.world.run_until(house.world.now_ns + LOOKED_NS)
+    assert (len(lifts), person.is_waiting) == (1, False)
+
+
+def test_a_stop_after_an_alert_is_not_lifted_by_who_looks_at_the_alert() -> None:
+    house = House(load_settings(DEMO, {}), 1)
+    lifts: list[int] = []
+    person = Person(house.world, lambda: True, lambda: not lifts.append(house.world.now_ns))
+    person.resume()
+    person.told(lambda: True)
+    person.stop()
+    house.world.run_until(house.world.now_ns + LOOKED_NS)
+    assert (len(lifts), person.is_waiting) == (1, False)
