@@ -56,6 +56,7 @@ class Judge:
         picture, capital, lookout = self._picture, self._picture.capital, self._picture.lookout
         verdicts = picture.account.judge(
             now_ns,
+            picture.risk.report_age_ms_max * _MS,
             capital.day_pnl(),
             capital.loss_max() or _ZERO if capital.loss_stopped else None,
             sum((view.notional for view in picture.symbols.values() if view.position_lots), _ZERO),
@@ -72,9 +73,10 @@ class Judge:
 
     def _of_symbol(self, instrument_id: InstrumentId, now_ns: int) -> list[Verdict]:
         picture, lookout = self._picture, self._picture.lookout
-        view = picture.symbols[instrument_id]
+        view, risk = picture.symbols[instrument_id], picture.risk
+        board = picture.watches[instrument_id].board
         return [
-            *view.judge(now_ns, picture.risk.mark_age_ms_max * _MS, picture.watches[instrument_id].board),
+            *view.judge(now_ns, risk.mark_age_ms_max * _MS, risk.report_age_ms_max * _MS, board),
             *picture.refusals.verdicts(instrument_id, now_ns),
             *lookout.verdicts(view.instrument.symbol),
             *lookout.rules.verdicts(instrument_id),

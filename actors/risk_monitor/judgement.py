@@ -17,9 +17,6 @@ from protocols.messages.alerts import AlertCode
 from protocols.messages.risk import RiskLevel
 from protocols.values import Instrument
 
-REPORT_AGE_NS_MAX = 2_000_000_000
-"""Positions and equity that inventory has not repeated for this long are not known any more (it repeats them every 250 ms)."""
-
 RATE_PATIENCE_NS = 10_000_000_000
 """Fees in another asset that have waited for their rate so long are a loss of unknown size."""
 
@@ -61,9 +58,9 @@ class SymbolView:
         before, self.limits = self.limits, self._quote_limits.of(quote_limits, self.written, equity, self.limits_mark)
         return before != self.limits
 
-    def judge(self, now_ns: int, mark_age_ns_max: int, board: Board) -> list[Verdict]:
-        """What speaks against this symbol, whatever the account may do."""
-        verdicts = self._not_known(now_ns, mark_age_ns_max)
+    def judge(self, now_ns: int, mark_age_ns_max: int, report_age_ns_max: int, board: Board) -> list[Verdict]:
+        """What speaks against this symbol, whatever the account may do. What has not been repeated for so long is not known."""
+        verdicts = self._not_known(now_ns, mark_age_ns_max, report_age_ns_max)
         position_max = self.limits.position_notional_max
         if self.position_lots and position_max and self.notional > position_max:
             verdicts.append(
@@ -89,7 +86,7 @@ class SymbolView:
             )
         return [*verdicts, *board.verdicts()]
 
-    def _not_known(self, now_ns: int, mark_age_ns_max: int) -> list[Verdict]:
+    def _not_known(self, now_ns: int, mark_age_ns_max: int, report_age_ns_max: int) -> list[Verdict]:
         found = []
         if self.mark_price is None:
             found.append(_unknown(RiskLevel.HALTED, "no mark price has been seen yet"))
@@ -99,7 +96,7 @@ class SymbolView:
             found.append(_unknown(RiskLevel.HALTED, "the position has never been known"))
         elif not self.position_known:
             found.append(_unknown(RiskLevel.RESTRICTED, "inventory doubts the position"))
-        elif now_ns - self.position_ns > REPORT_AGE_NS_MAX:
+        elif now_ns - self.position_ns > report_age_ns_max:
             found.append(_unknown(RiskLevel.RESTRICTED, "inventory is silent about the position"))
         return found
 
@@ -124,6 +121,7 @@ class AccountView:
     def judge(
         self,
         now_ns: int,
+        report_age_ns_max: int,
         day_pnl: Decimal | None,
         loss_max: Decimal | None,
         notional: Decimal,
@@ -147,7 +145,7 @@ class AccountView:
             )
         if self.equity is None:
             verdicts.append(_unknown(RiskLevel.HALTED, "the equity has never been known"))
-        elif now_ns - self.equity_ns > REPORT_AGE_NS_MAX:
+        elif now_ns - self.equity_ns > report_age_ns_max:
             verdicts.append(_unknown(RiskLevel.RESTRICTED, "inventory is silent about the equity"))
         elif day_pnl is None:
             verdicts.append(_unknown(RiskLevel.RESTRICTED, "the equity at the day's start is not known yet"))

@@ -16,9 +16,6 @@ from protocols.messages.control import HoldLevel
 from protocols.messages.risk import LevelChanged, QuotingTerms, RiskLevel
 from protocols.values import InstrumentId, symbol_of
 
-TERMS_PERIOD_NS = 1_000_000_000
-"""What strategy may do is said again this often, for a strategy that restarted."""
-
 STOPPED_BY = "emergency stop: "
 """How the reason of a stop begins that others have ordered: it needs no stop of ours."""
 
@@ -29,7 +26,13 @@ _UNKNOWN = Verdict(RiskLevel.HALTED, "nothing is known yet", passing=True)
 class LevelDesk:
     """One standing for each symbol, and one for the account."""
 
-    def __init__(self, instrument_ids: Iterable[InstrumentId], settings: LevelSettings, notices: Notices) -> None:
+    def __init__(
+        self,
+        instrument_ids: Iterable[InstrumentId],
+        settings: LevelSettings,
+        terms_period_ms: int,
+        notices: Notices,
+    ) -> None:
         quiet_ns = settings.quiet_ms * _MS
         self.permissions = Permissions(settings)
         self.latches = Latches()
@@ -37,7 +40,7 @@ class LevelDesk:
         self._symbols = {instrument_id: Standing(quiet_ns, _UNKNOWN) for instrument_id in instrument_ids}
         self._standings: tuple[tuple[str, Standing], ...] = ((ACCOUNT, self._account), *self._symbols.items())
         self._notices = notices
-        self._terms_ns = 0
+        self._terms_ns, self._terms_period_ns = 0, terms_period_ms * _MS
         self.notional_max: dict[InstrumentId, Decimal] = {}
         """Hard limit of each symbol's position in quote currency, for strategy."""
 
@@ -73,8 +76,8 @@ class LevelDesk:
         return effects
 
     def repeat_terms(self, now_ns: int) -> list[Effect]:
-        """Say the terms of every symbol again, when it is time to."""
-        if now_ns - self._terms_ns < TERMS_PERIOD_NS:
+        """Say the terms of every symbol again, when it is time to: for a strategy that restarted."""
+        if now_ns - self._terms_ns < self._terms_period_ns:
             return []
         self._terms_ns = now_ns
         return [Publish(self._terms(instrument_id)) for instrument_id in self._symbols]

@@ -53,7 +53,7 @@ class Picture:
         self.account_watch = AccountWatch(
             tuple(self.watches.values()), risk, spec.rate_limits, max(len(spec.shards), 1)
         )
-        self.levels = LevelDesk(self.symbols, risk.levels, self.notices)
+        self.levels = LevelDesk(self.symbols, risk.levels, risk.terms_period_ms, self.notices)
         self.capital = Capital(risk, caps)
         self.breakers = BreakerBoard(self.symbols, risk.breakers)
         self.guards = {i: BehaviourGuard(v.instrument.symbol, risk.behaviour) for i, v in self.symbols.items()}

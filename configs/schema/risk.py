@@ -116,7 +116,9 @@ class RiskSettings(Section):
 
     The day's loss is measured against the equity at the day's start (at `day_starts` on the clock of `day_zone`, an IANA name: daylight
     saving is followed), the drawdown against its peak. `keys` is a key that may only read;
-    without one the risk monitor looks with the account's.
+    without one the risk monitor looks with the account's. A mark price older than `mark_age_ms_max`, and a position or the
+    equity that inventory has not repeated for `report_age_ms_max`, is not known. What strategy may do is said again
+    every `terms_period_ms`.
     """
 
     position_notional_max: Limit = _limit("2%")
@@ -134,6 +136,8 @@ class RiskSettings(Section):
     day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     day_zone: str = "UTC"
     mark_age_ms_max: Milliseconds = 10_000
+    report_age_ms_max: Milliseconds = 2_000
+    terms_period_ms: Milliseconds = 1_000
     levels: LevelSettings = LevelSettings()
     estimators: EstimatorSettings = EstimatorSettings()
     behaviour: BehaviourSettings = BehaviourSettings()

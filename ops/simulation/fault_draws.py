@@ -12,7 +12,7 @@ from ops.simulation.market_faults import length_ms
 from ops.simulation.venue_acts import Bound
 from protocols.binance_usdm.errors import CODES
 
-FAULTS_MIN, FAULTS_MAX = 3, 8
+FAULTS_MIN, FAULTS_MAX = 3, 5
 """Faults of one run."""
 
 FIRST_MS, SPAN_MS = 500, 36_000

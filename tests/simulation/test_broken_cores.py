@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from protocols.venue import Done, PlaceOrder, RefusalKind, Refused, SetCountdown
 
 DEMO = Path(__file__).resolve().parents[2] / "configs" / "demo.yaml"
 SECONDS = 25.0
+LIVELY = replace(draw_flow(random.Random(3)), step_ms=3_000, trade_rate=0.2)
+"""A market in which the quotes of these tests are filled."""
 
 Mutation = Callable[[list[Effect]], list[Effect]]
 
@@ -185,7 +188,7 @@ def run(
 ) -> dict[str, tuple[str, ...]]:
     """Names of the invariants that a system with a broken core breaks, with what was said of them."""
     BrokenHouse.broken, BrokenHouse.mutate, BrokenHouse.hear = broken, staticmethod(mutate), staticmethod(hear)
-    house = BrokenHouse(settings(), seed=3, flow=draw_flow(random.Random(3)), by_wire=False)
+    house = BrokenHouse(settings(), seed=3, flow=LIVELY, by_wire=False)
     prepare(house)
     watch, observed = Watch(house), Observation(house)
     house.start()
@@ -202,7 +205,7 @@ def run(
 def throttle(house: BrokenHouse) -> None:
     now_ns = house.world.now_ns
     house.venue.faults.add(
-        Rule(trouble=WireTrouble.THROTTLED, actor="order_manager-0", until_ns=now_ns + 10**9, size_ns=10 * 10**9)
+        Rule(trouble=WireTrouble.THROTTLED, actor="order_manager-0", until_ns=now_ns + 8 * 10**9, size_ns=10 * 10**9)
     )
 
 
