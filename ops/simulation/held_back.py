@@ -14,6 +14,7 @@ from configs.schema import Indicator
 from ops.simulation.allowances import tending_s
 from ops.simulation.house import SECOND_NS, House
 from protocols.messages.alerts import Alert, AlertCode
+from protocols.messages.orders import DenialCode
 from protocols.messages.risk import RiskLevel, TradingState
 
 _HALT_ALERTS = frozenset(
@@ -93,8 +94,10 @@ class WorkingOff:
     def excuses(self, symbol: str, view: SymbolView) -> bool:
         """Whether the symbol may quote no more than it does, or nothing where it has no position itself."""
         core = self._house.world.core_of("risk_monitor")
-        if not isinstance(core, RiskMonitorCore) or view.trading_state != TradingState.REDUCING.value:
+        if not isinstance(core, RiskMonitorCore):
             return False
+        if view.trading_state != TradingState.REDUCING.value:
+            return self._has_no_room(symbol, view, core.snapshot().level)
         seen, risk = core.snapshot(), self._house.settings.risk
         own = seen.symbols[symbol]
         if own.reason == seen.reason and own.reason.startswith(_OF_THE_ACCOUNT):
@@ -109,6 +112,23 @@ class WorkingOff:
             is_beyond
             and _is_told(self._house.raised, about, own.level)
             and all(self._is_tended(each) for each, notional in notionals.items() if notional)
+        )
+
+    def _has_no_room(self, symbol: str, view: SymbolView, account_level: str) -> bool:
+        """Whether other positions, some of them beyond their own limits and worked off, leave the account less than the smallest order
+        that is wanted here, which is then denied."""
+        house, risk = self._house, self._house.settings.risk
+        wanted = (*view.target_bids, *view.target_asks)
+        others = {each: house.venue.position_notional(each) for each in house.settings.symbols if each != symbol}
+        beyond = [each for each, notional in others.items() if notional > risk.position_notional_max.amount]
+        if not wanted or not beyond or view.position_lots or not view.denials.get(DenialCode.NOTIONAL.value):
+            return False
+        instrument = next(each for each in house.venue.instruments if each.symbol == symbol)
+        least = min(instrument.notional(ticks, lots) for ticks, lots in wanted)
+        return (
+            sum(others.values()) + least > risk.account_notional_max.amount
+            and _is_told(house.raised, ACCOUNT, account_level)
+            and all(map(self._is_tended, beyond))
         )
 
     def _is_tended(self, symbol: str) -> bool:
