@@ -249,6 +249,7 @@ class OrderManagerCore:
             case StreamChanged() | StreamHeard() | BadFrame():
                 self._stream(message, now_ns)
             case EventMissing():
+                self._lifecycle.stream_is_mute(now_ns)
                 if message.instrument_id in shard.symbols:
                     shard.desk.query_order(message.instrument_id, message.client_order_id, now_ns)
             case UserStreamKey():

@@ -39,6 +39,9 @@ LAST_COMPARISON_NS_MAX = 3_000_000_000
 KEY_DOUBT_NS = 3_000_000_000
 """A private stream that stays down for so long may be held down by a dead key: its owner is asked for one, again and again."""
 
+MUTE_TOLD_NS = 1_000_000_000
+"""What is missing of a mute stream is noticed at once, and told of as one."""
+
 
 class ReconciledNote(NamedTuple):
     """The newest comparison of one symbol, and what the newest one on demand (`token`) found."""
@@ -73,6 +76,7 @@ class Lifecycle:
         self._complained_ns = 0
         self._audited_ns = 0
         self._key_doubted_ns = 0
+        self._mute_ns = -MUTE_TOLD_NS
         self._unexplained_ns: dict[InstrumentId, int] = {}
         self._look_again_ns: dict[InstrumentId, int] = {}
         self._demands: dict[InstrumentId, int] = {}
@@ -202,6 +206,13 @@ class Lifecycle:
         elif now_ns - self._key_doubted_ns >= KEY_DOUBT_NS:
             self._key_doubted_ns = now_ns
             shard.outbox.publish(UserStreamLost(shard=shard.spec.shard, lost_ns=now_ns))
+
+    def stream_is_mute(self, now_ns: int) -> None:
+        """The private stream did not tell what the venue has acknowledged. A dead key makes such a stream as often as one connects with
+        it, so its owner is asked for one; while the old one is good, the venue gives that one."""
+        if now_ns - self._mute_ns >= MUTE_TOLD_NS:
+            self._mute_ns = now_ns
+            self._shard.outbox.publish(UserStreamLost(shard=self._shard.spec.shard, lost_ns=now_ns))
 
     def _recover(self, now_ns: int) -> None:
         shard = self._shard

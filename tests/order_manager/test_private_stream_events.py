@@ -364,6 +364,18 @@ def test_an_order_whose_end_was_acknowledged_and_never_told_is_asked_for_at_once
     assert [(type(one), getattr(one, "client_order_id", "")) for one in asked] == [(QueryOrder, order.client_order_id)]
 
 
+def test_the_key_of_a_stream_that_is_found_mute_is_doubted_once_for_all_that_is_missing():
+    """A stream that connects again with a dead key is up, and mute again: the key's owner has to hear of it."""
+    rig = quoting()
+    told = len(rig.said(UserStreamLost))
+    for order in rig.venue.open()[:2]:
+        rig.give(EventMissing(instrument_id=BTC, client_order_id=order.client_order_id, noticed_ns=rig.now_ns))
+    assert rig.said(UserStreamLost)[told:] == [UserStreamLost(shard=0, lost_ns=rig.now_ns)]
+    rig.run(3_300)
+    rig.give(EventMissing(instrument_id=BTC, client_order_id="rm1-7-000-1", noticed_ns=rig.now_ns))
+    assert rig.said(UserStreamLost)[told + 1 :] == [UserStreamLost(shard=0, lost_ns=rig.now_ns)]
+
+
 def test_an_event_missing_for_a_symbol_of_another_shard_is_ignored():
     rig = quoting()
     since = len(rig.venue.requests)
