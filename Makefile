@@ -38,7 +38,7 @@ check: $(STAMP)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(STAMP)
+bench: $(STAMP) $(CLIENTS)
 	@$(BIN)/python -m ops.bench
 
 chaos: $(STAMP)
