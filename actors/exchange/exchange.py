@@ -31,7 +31,7 @@ from actors.exchange.read_replica import ReadReplica
 from actors.exchange.streams import StreamFrame
 from actors.exchange.user_stream import UserEvent, listen_key_expired
 from actors.exchange.venue import Venue
-from actors.exchange.voice import WIRE, Voice
+from actors.exchange.voice import WIRE, WireVoice
 from configs.schema import ExchangeSettings
 
 NS_PER_MS = 1_000_000
@@ -81,7 +81,7 @@ class Exchange:
         source: str = "synthetic",
         listen_key_salt: str = "",
         earlier: Iterable[ledger.LedgerRecord] = (),
-        voice: Voice = WIRE,
+        voice: WireVoice = WIRE,
         answers: Answers = WIRE_ANSWERS,
     ) -> None:
         """Build a venue; `earlier` are the records of a ledger to go on from.

@@ -31,7 +31,7 @@ from actors.exchange.streams import (
     partial_depth_payload,
     trade_payload,
 )
-from actors.exchange.voice import WIRE, Voice
+from actors.exchange.voice import WIRE, WireVoice
 
 HOUR_NS = 3_600 * 1_000_000_000
 FUNDING_INTERVAL_NS = 8 * HOUR_NS
@@ -86,7 +86,7 @@ class Market:
         now_ns: int,
         *,
         probabilistic: bool = False,
-        voice: Voice = WIRE,
+        voice: WireVoice = WIRE,
     ) -> None:
         self.contract = contract
         self._notional_min_first = contract.notional_min

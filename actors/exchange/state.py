@@ -14,7 +14,7 @@ from actors.exchange.market import Market, UpdateIds
 from actors.exchange.orders import Order
 from actors.exchange.streams import Publisher
 from actors.exchange.user_stream import UserEvent
-from actors.exchange.voice import WIRE, Voice
+from actors.exchange.voice import WIRE, WireVoice
 from configs.schema import ExchangeSettings, FeeSettings
 
 REFUSAL_KINDS_MAX = 1_000
@@ -32,7 +32,7 @@ class VenueState:
     """What the venue knows. Times are the venue's own, in ns since 1970, and never go back."""
 
     def __init__(
-        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: Voice = WIRE
+        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: WireVoice = WIRE
     ) -> None:
         now_ms = now_ns // 1_000_000
         self.settings = settings

@@ -37,7 +37,7 @@ from actors.exchange.scenarios import CLOSED, REDUCE_ONLY, SETTLING, TRADING
 from actors.exchange.settlement import Settlement
 from actors.exchange.state import VenueState
 from actors.exchange.user_stream import leverage_update
-from actors.exchange.voice import WIRE, Voice
+from actors.exchange.voice import WIRE, WireVoice
 from configs.schema import ExchangeSettings
 
 SAMPLE_NS = 100_000_000
@@ -57,7 +57,7 @@ class Venue(VenueState):
     """One simulated venue."""
 
     def __init__(
-        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: Voice = WIRE
+        self, settings: ExchangeSettings, contracts: Iterable[Contract], now_ns: int, voice: WireVoice = WIRE
     ) -> None:
         super().__init__(settings, contracts, now_ns, voice)
         self.countdowns: dict[tuple[str, str], int] = {}

@@ -6,7 +6,7 @@ does not word itself it leaves to the wire's.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from actors.exchange.contracts import Contract, WireNumbers
 from actors.exchange.orders import Order
@@ -20,54 +20,15 @@ from actors.exchange.streams import (
 from actors.exchange.user_stream import LastFill, UserEvent, order_event
 
 
-class Voice(Protocol):
-    """Words for what is said most often."""
+class WireVoice:
+    """Binance's own words for what is said most often; another voice inherits what it does not word itself."""
 
     def book_diff(self, symbol: str, diff: DepthDiff, numbers: WireNumbers, now_ms: int) -> Any:
         """What has changed in the book."""
-        ...
-
-    def book_ticker(self, symbol: str, top: Top, numbers: WireNumbers, update_id: int, now_ms: int) -> Any:
-        """The best prices."""
-        ...
-
-    def aggregate_trade(
-        self,
-        symbol: str,
-        trade_id: int,
-        price_ticks: int,
-        lots: int,
-        numbers: WireNumbers,
-        *,
-        buyer_is_maker: bool,
-        now_ms: int,
-    ) -> Any:
-        """A public trade."""
-        ...
-
-    def order_event(
-        self,
-        order: Order,
-        contract: Contract,
-        numbers: WireNumbers,
-        execution: str,
-        now_ms: int,
-        *,
-        fill: LastFill | None = None,
-        expire_reason: str = "0",
-        modify_id: int | None = None,
-    ) -> UserEvent:
-        """What became of an order."""
-        ...
-
-
-class WireVoice:
-    """Binance's own words."""
-
-    def book_diff(self, symbol: str, diff: DepthDiff, numbers: WireNumbers, now_ms: int) -> Any:
         return depth_diff_payload(symbol, diff, numbers, now_ms)
 
     def book_ticker(self, symbol: str, top: Top, numbers: WireNumbers, update_id: int, now_ms: int) -> Any:
+        """The best prices."""
         return book_ticker_payload(symbol, top, numbers, update_id, now_ms)
 
     def aggregate_trade(
@@ -81,6 +42,7 @@ class WireVoice:
         buyer_is_maker: bool,
         now_ms: int,
     ) -> Any:
+        """A public trade."""
         price, quantity = numbers.price_text(price_ticks), numbers.quantity_text(lots)
         return aggregate_trade_payload(symbol, trade_id, price, quantity, buyer_is_maker=buyer_is_maker, now_ms=now_ms)
 
@@ -96,6 +58,7 @@ class WireVoice:
         expire_reason: str = "0",
         modify_id: int | None = None,
     ) -> UserEvent:
+        """What became of an order."""
         return order_event(
             order,
             contract,

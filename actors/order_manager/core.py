@@ -249,9 +249,7 @@ class OrderManagerCore:
             case StreamChanged() | StreamHeard() | BadFrame():
                 self._stream(message, now_ns)
             case EventMissing():
-                self._lifecycle.stream_is_mute(now_ns)
-                if message.instrument_id in shard.symbols:
-                    shard.desk.query_order(message.instrument_id, message.client_order_id, now_ns)
+                self._event_missing(message, now_ns)
             case UserStreamKey():
                 self.listen_key = message.listen_key
             case TimerFired():
@@ -310,6 +308,11 @@ class OrderManagerCore:
             if symbol.makes_way:
                 self._requests.go_on(symbol, self._now_ns)
             self._quoter.work(symbol, self._now_ns)
+
+    def _event_missing(self, message: EventMissing, now_ns: int) -> None:
+        self._lifecycle.stream_is_mute(now_ns)
+        if message.instrument_id in self._shard.symbols:
+            self._shard.desk.query_order(message.instrument_id, message.client_order_id, now_ns)
 
     def _stream(self, message: StreamChanged | StreamHeard | BadFrame, now_ns: int) -> None:
         shard = self._shard

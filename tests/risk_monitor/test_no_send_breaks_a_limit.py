@@ -292,7 +292,8 @@ STEPS = st.one_of(
 )
 
 
-def trade(account: Account, steps: list[tuple[Any, ...]]) -> None:
+def trade_within_limits(account: Account, steps: list[tuple[Any, ...]]) -> None:
+    """Each send asserts the law as it leaves (`Account`)."""
     for step in steps:
         account.step(step)
 
@@ -300,14 +301,14 @@ def trade(account: Account, steps: list[tuple[Any, ...]]) -> None:
 @law(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=10, max_size=80))
 def test_no_send_raises_the_worst_case_above_the_limit_in_force_over_three_shards(steps: list[tuple[Any, ...]]) -> None:
-    trade(Account(), steps)
+    trade_within_limits(Account(), steps)
 
 
 @law(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=10, max_size=60))
 def test_nor_does_it_after_shards_have_traded_up_to_their_limit(steps: list[tuple[Any, ...]]) -> None:
     account = filled()
-    trade(account, steps)
+    trade_within_limits(account, steps)
 
 
 def filled() -> Account:
@@ -315,11 +316,13 @@ def filled() -> Account:
     account = Account()
     for _ in range(12):
         for number in range(3):
-            trade(account, [("ask", number), ("answer", len(account.answers) - 1)])
+            trade_within_limits(account, [("ask", number), ("answer", len(account.answers) - 1)])
         account.answers = account.answers[-3:]
         for number in range(3):
             lots = {BTC: 10, ETH: 200, SOL: 1_400}[MEMBERS[number]]
-            trade(account, [("ask", number), ("answer", -1), ("send", number, Side.BUY, 5, lots), ("time", 250)])
+            trade_within_limits(
+                account, [("ask", number), ("answer", -1), ("send", number, Side.BUY, 5, lots), ("time", 250)]
+            )
     return account
 
 
@@ -330,8 +333,8 @@ def test_the_law_is_not_empty_shards_do_trade_up_to_their_limit() -> None:
 def test_a_mark_that_rises_leaves_no_room_for_a_send() -> None:
     account = filled()
     before = account.worst()
-    trade(account, [("move", 0, 1.12), ("see", 0), ("ask", 0), ("answer", -1)])
+    trade_within_limits(account, [("move", 0, 1.12), ("see", 0), ("ask", 0), ("answer", -1)])
     assert account.worst() > before
     worst = account.worst()
-    trade(account, [("send", 0, Side.BUY, 5, 10)] * 5)
+    trade_within_limits(account, [("send", 0, Side.BUY, 5, 10)] * 5)
     assert account.worst() == worst
