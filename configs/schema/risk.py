@@ -136,8 +136,8 @@ class RiskSettings(Section):
     day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     day_zone: str = "UTC"
     mark_age_ms_max: Milliseconds = 10_000
-    report_age_ms_max: Milliseconds = 2_000
-    terms_period_ms: Milliseconds = 1_000
+    report_age_ms_max: int = Field(default=2_000, ge=100, le=10_000)
+    terms_period_ms: int = Field(default=1_000, ge=100, le=3_000)
     levels: LevelSettings = LevelSettings()
     estimators: EstimatorSettings = EstimatorSettings()
     behaviour: BehaviourSettings = BehaviourSettings()

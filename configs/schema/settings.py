@@ -86,6 +86,8 @@ class Settings(Section):
             raise ValueError("strategy.half_spread_bps_min is above strategy.half_spread_bps_max")
         if self.order_manager.countdown_ms < self.order_manager.window_ms + 2_000:
             raise ValueError("order_manager.countdown_ms must be at least order_manager.window_ms + 2,000")
+        if self.risk.report_age_ms_max < 2 * self.inventory.report_period_ms:
+            raise ValueError("risk.report_age_ms_max must be at least twice inventory.report_period_ms")
         if strangers := sorted(set(self.risk.symbols) - set(self.symbols)):
             raise ValueError(f"risk.symbols.{strangers[0]}: not one of symbols ({', '.join(self.symbols)})")
         for name, cap in self.hard_caps:

@@ -93,6 +93,13 @@ def test_more_shards_than_symbols_are_refused(config: Path) -> None:
     )
 
 
+def test_what_inventory_repeats_too_seldom_to_be_known_is_refused(config: Path) -> None:
+    text = MINIMAL + "inventory: {report_period_ms: 1000}\nrisk: {report_age_ms_max: 1999}\n"
+    assert problems(config, text) == (
+        Problem("(settings)", "risk.report_age_ms_max must be at least twice inventory.report_period_ms"),
+    )
+
+
 def test_limits_of_a_symbol_that_is_not_traded_are_refused(config: Path) -> None:
     assert problems(config, MINIMAL + "risk: {symbols: {SOLUSDC: {open_orders_max: 1}}}\n") == (
         Problem("(settings)", "risk.symbols.SOLUSDC: not one of symbols (BTCUSDC, ETHUSDC)"),
